@@ -1,0 +1,284 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The payloads of the messages: put and get of each, adjacent.
+ */
+
+#include <string.h>
+
+#include "log.h"
+#include "msg.h"
+#include "proto.h"
+
+static const struct {
+	uint16_t	 type;
+	const char	*name;
+	unsigned int	 from;
+	unsigned int	 to;
+} messages[] = {
+#define X(name, number, from, to) { number, #name, from, to },
+	PROTO(X)
+#undef X
+};
+
+static const struct {
+	unsigned int	 role;
+	const char	*name;
+} roles[] = {
+	{ R_PARENT, "postern" },
+	{ R_SMTPD, "smtpd" },
+	{ R_DIALER, "dialer" },
+	{ R_RESOLVED, "resolved" },
+	{ R_PROXYD, "proxyd" },
+	{ R_AUTHD, "authd" },
+	{ R_VERIFYD, "verifyd" },
+	{ R_LOOKUPD, "lookupd" },
+	{ R_METRICSD, "metricsd" }
+};
+
+#define NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
+
+const char *
+msg_name(uint16_t type)
+{
+	size_t	i;
+
+	for (i = 0; i < NITEMS(messages); i++)
+		if (messages[i].type == type)
+			return messages[i].name;
+	return "unknown";
+}
+
+bool
+msg_allowed(uint16_t type, unsigned int from, unsigned int to)
+{
+	size_t	i;
+
+	for (i = 0; i < NITEMS(messages); i++)
+		if (messages[i].type == type)
+			return (messages[i].from & from) != 0 &&
+			    (messages[i].to & to) != 0;
+	return false;
+}
+
+const char *
+role_name(unsigned int role)
+{
+	size_t	i;
+
+	for (i = 0; i < NITEMS(roles); i++)
+		if (roles[i].role == role)
+			return roles[i].name;
+	return "unknown";
+}
+
+unsigned int
+role_parse(const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < NITEMS(roles); i++)
+		if (strcmp(roles[i].name, name) == 0)
+			return roles[i].role;
+	return 0;
+}
+
+void
+put_init(struct wbuf *w, const struct proto_init *p)
+{
+	put_u32(w, p->index);
+	put_u32(w, p->flags);
+	put_u32(w, p->uid);
+	put_u32(w, p->gid);
+	put_u64(w, p->files);
+}
+
+int
+get_init(struct msg *m, struct proto_init *p)
+{
+	p->index = get_u32(&m->body);
+	p->flags = get_u32(&m->body);
+	p->uid = get_u32(&m->body);
+	p->gid = get_u32(&m->body);
+	p->files = get_u64(&m->body);
+	return get_end(&m->body);
+}
+
+void
+put_peer(struct wbuf *w, const struct proto_peer *p)
+{
+	put_u32(w, p->role);
+	put_u32(w, p->index);
+}
+
+int
+get_peer(struct msg *m, struct proto_peer *p)
+{
+	p->role = get_u32(&m->body);
+	p->index = get_u32(&m->body);
+	return m->fd == -1 ? -1 : get_end(&m->body);
+}
+
+void
+put_log(struct wbuf *w, const struct proto_log *p)
+{
+	put_u8(w, p->dest);
+}
+
+int
+get_log(struct msg *m, struct proto_log *p)
+{
+	p->dest = get_enum(&m->body, LOG_TO_NOTHING + 1);
+	if (m->fd == -1 && p->dest != LOG_TO_NOTHING)
+		return -1;
+	return get_end(&m->body);
+}
+
+void
+put_conf_err(struct wbuf *w, const struct proto_conf_err *p)
+{
+	put_u32(w, p->line);
+	put_u32(w, p->col);
+	put_line(w, p->why);
+}
+
+int
+get_conf_err(struct msg *m, struct proto_conf_err *p)
+{
+	p->line = get_u32(&m->body);
+	p->col = get_u32(&m->body);
+	get_line(&m->body, p->why, sizeof(p->why));
+	return get_end(&m->body);
+}
+
+void
+put_listen(struct wbuf *w, const struct proto_listen *p)
+{
+	put_u32(w, p->listener);
+	put_u32(w, p->key);
+	put_addr(w, &p->addr);
+}
+
+int
+get_listen(struct msg *m, struct proto_listen *p)
+{
+	p->listener = get_u32(&m->body);
+	p->key = get_u32(&m->body);
+	get_addr(&m->body, &p->addr);
+	return get_end(&m->body);
+}
+
+void
+put_flag(struct wbuf *w, const struct proto_flag *p)
+{
+	put_bool(w, p->on);
+}
+
+int
+get_flag(struct msg *m, struct proto_flag *p)
+{
+	p->on = get_bool(&m->body);
+	return get_end(&m->body);
+}
+
+void
+put_ctl(struct wbuf *w, const struct proto_ctl *p)
+{
+	put_line(w, p->request);
+}
+
+int
+get_ctl(struct msg *m, struct proto_ctl *p)
+{
+	get_line(&m->body, p->request, sizeof(p->request));
+	return m->fd == -1 ? -1 : get_end(&m->body);
+}
+
+void
+put_dial(struct wbuf *w, const struct proto_dial *p)
+{
+	put_u32(w, p->remote);
+}
+
+int
+get_dial(struct msg *m, struct proto_dial *p)
+{
+	p->remote = get_u32(&m->body);
+	return get_end(&m->body);
+}
+
+void
+put_dial_fd(struct wbuf *w, const struct proto_dial_fd *p)
+{
+	put_addr(w, &p->to);
+	put_line(w, p->host);
+}
+
+int
+get_dial_fd(struct msg *m, struct proto_dial_fd *p)
+{
+	get_addr(&m->body, &p->to);
+	get_line(&m->body, p->host, sizeof(p->host));
+	return m->fd == -1 ? -1 : get_end(&m->body);
+}
+
+void
+put_dial_err(struct wbuf *w, const struct proto_dial_err *p)
+{
+	put_u8(w, p->error);
+	put_line(w, p->why);
+}
+
+int
+get_dial_err(struct msg *m, struct proto_dial_err *p)
+{
+	p->error = get_enum(&m->body, DIAL_ERROR_COUNT);
+	get_line(&m->body, p->why, sizeof(p->why));
+	return get_end(&m->body);
+}
+
+void
+put_dns(struct wbuf *w, const struct proto_dns *p)
+{
+	put_u32(w, p->timeout);
+	put_line(w, p->name);
+}
+
+int
+get_dns(struct msg *m, struct proto_dns *p)
+{
+	p->timeout = get_u32(&m->body);
+	get_line(&m->body, p->name, sizeof(p->name));
+	return get_end(&m->body);
+}
+
+void
+put_dns_ans(struct wbuf *w, const struct proto_dns_ans *p)
+{
+	uint32_t	i;
+
+	put_u8(w, p->status);
+	put_u32(w, p->ttl);
+	put_u32(w, p->n);
+	for (i = 0; i < p->n; i++)
+		put_addr(w, &p->addr[i]);
+}
+
+int
+get_dns_ans(struct msg *m, struct proto_dns_ans *p)
+{
+	uint32_t	i;
+
+	p->status = get_enum(&m->body, DNS_STATUS_COUNT);
+	p->ttl = get_u32(&m->body);
+	p->n = get_u32(&m->body);
+	if (p->n > DNS_ADDRS_MAX)
+		return -1;
+	for (i = 0; i < p->n; i++)
+		get_addr(&m->body, &p->addr[i]);
+	return get_end(&m->body);
+}

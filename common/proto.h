@@ -1,0 +1,230 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The messages between the processes: the catalogue.
+ *
+ * Numbers go by conversation in hundreds, the answers 50 above; a retired
+ * number stays in this file as unused.  From the table come the enum,
+ * msg_name(), and who may send what to whom: a message of a type, from a
+ * role, that the table does not list is a broken peer's.
+ *
+ * The payloads' put and get functions stand next to each other in proto.c;
+ * a getter fails (-1) unless it took the payload to its last octet.
+ */
+#ifndef PROTO_H
+#define PROTO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "config.h"		/* R_*: the roles are bits there */
+#include "wire.h"
+
+struct msg;
+
+/*	name, number, from roles, to roles */
+#define PROTO(X)							\
+	/* 100: the parent to a child */				\
+	X(INIT,		100, R_PARENT, R_ALL)				\
+	X(PEER,		101, R_PARENT, R_ALL)				\
+	X(LOG_FD,	102, R_PARENT, R_ALL)				\
+	X(VERBOSE,	103, R_PARENT, R_ALL)				\
+	X(CONF_BEGIN,	104, R_PARENT, R_ALL)				\
+	X(CONF_ITEM,	105, R_PARENT, R_ALL)				\
+	X(CONF_END,	106, R_PARENT, R_ALL)				\
+	X(CONF_COMMIT,	107, R_PARENT, R_ALL)				\
+	X(CONF_ABORT,	108, R_PARENT, R_ALL)				\
+	X(CONF_DROP,	109, R_PARENT, R_ALL)				\
+	X(LISTEN_FD,	110, R_PARENT, R_SMTPD)				\
+	X(PING,		111, R_PARENT, R_ALL)				\
+	X(STOP,		112, R_PARENT, R_ALL)				\
+	X(CTL,		113, R_PARENT, R_ALL)				\
+	/* 150: a child to the parent */				\
+	X(READY,	150, R_ALL, R_PARENT)				\
+	X(CONF_OK,	151, R_ALL, R_PARENT)				\
+	X(CONF_ERR,	152, R_ALL, R_PARENT)				\
+	X(PONG,		153, R_ALL, R_PARENT)				\
+	X(GEN_ENDED,	154, R_SMTPD, R_PARENT)				\
+	X(LOG_LOST,	155, R_ALL, R_PARENT)				\
+	/* 500: connections */						\
+	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
+	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
+	X(DIAL_DONE,	502, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
+	X(DIAL_FD,	550, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
+	X(DIAL_ERR,	551, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
+	X(DIAL_WANT,	552, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
+	/* 600: names */						\
+	X(DNS_ADDR,	600, R_DIALER, R_RESOLVED)			\
+	X(DNS_CANCEL,	601, R_DIALER | R_VERIFYD, R_RESOLVED)		\
+	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER)
+
+enum msg_type {
+	MSG_NONE,
+#define X(name, number, from, to) MSG_##name = number,
+	PROTO(X)
+#undef X
+};
+
+/* "DIAL_REQ"; "unknown" for a number that is not in the table. */
+const char	*msg_name(uint16_t type);
+/* May a process of role from send this to one of role to? */
+bool		 msg_allowed(uint16_t type, unsigned int from,
+		    unsigned int to);
+
+/* "smtpd" for R_SMTPD; the role of a name, 0 = none. */
+const char	*role_name(unsigned int role);
+unsigned int	 role_parse(const char *);
+
+/*
+ * INIT: the first message a child reads, before it jails itself; fd is the
+ * empty directory to chroot to (none: no chroot).
+ */
+#define INIT_DEBUG	0x01		/* -d: the sandbox names what it stops */
+#define INIT_CHECK	0x02		/* -n: take a configuration, judge, end */
+#define INIT_VERBOSE	0x04
+#define INIT_IDS	0x08		/* become uid and gid */
+
+struct proto_init {
+	uint32_t	index;
+	uint32_t	flags;		/* INIT_* */
+	uint32_t	uid, gid;
+	uint64_t	files;		/* RLIMIT_NOFILE; 0 = as it is */
+};
+void	put_init(struct wbuf *, const struct proto_init *);
+int	get_init(struct msg *, struct proto_init *);
+
+/* PEER: fd is a pipe to the process of that role and index. */
+struct proto_peer {
+	uint32_t	role;
+	uint32_t	index;
+};
+void	put_peer(struct wbuf *, const struct proto_peer *);
+int	get_peer(struct msg *, struct proto_peer *);
+
+/* LOG_FD: fd is where log lines go from now on. */
+struct proto_log {
+	uint8_t		dest;		/* enum log_dest */
+};
+void	put_log(struct wbuf *, const struct proto_log *);
+int	get_log(struct msg *, struct proto_log *);
+
+/*
+ * CONF_BEGIN, CONF_ITEM (conf_put's octets, as they are) ..., CONF_END: a
+ * new generation, built aside and judged.  Answered by one CONF_OK or
+ * CONF_ERR with the generation; then CONF_COMMIT makes it the one for new
+ * sessions, or CONF_ABORT drops it.  CONF_DROP: its last session ended
+ * everywhere.  GEN_ENDED: smtpd's last session on a generation that is not
+ * the newest has ended.  All carry the generation in seq; only CONF_ITEM and
+ * CONF_ERR have a payload.
+ */
+struct proto_conf_err {
+	uint32_t	line, col;	/* 0: not tied to a place */
+	char		why[512];
+};
+void	put_conf_err(struct wbuf *, const struct proto_conf_err *);
+int	get_conf_err(struct msg *, struct proto_conf_err *);
+
+/*
+ * LISTEN_FD: a listening socket of a listener of the generation in seq.
+ * Sent between CONF_OK and CONF_COMMIT; at the commit a worker begins to
+ * accept on those that it did not have, and ends with those whose key was
+ * not sent again (a key is the same socket as long as it lives; fd is sent
+ * only the first time).
+ */
+struct proto_listen {
+	uint32_t	listener;	/* its id */
+	uint32_t	key;
+	struct addr	addr;		/* as bound */
+};
+void	put_listen(struct wbuf *, const struct proto_listen *);
+int	get_listen(struct msg *, struct proto_listen *);
+
+/* VERBOSE: debug lines on or off.  STOP: seq 1 = drain, 0 = at once. */
+struct proto_flag {
+	bool	on;
+};
+void	put_flag(struct wbuf *, const struct proto_flag *);
+int	get_flag(struct msg *, struct proto_flag *);
+
+/*
+ * CTL: posternctl asks; fd is a socket to it.  The child writes lines
+ * "NAME VALUE" or one line of JSON an object, and closes it.
+ */
+struct proto_ctl {
+	char	request[256];		/* "show stats" */
+};
+void	put_ctl(struct wbuf *, const struct proto_ctl *);
+int	get_ctl(struct msg *, struct proto_ctl *);
+
+/*
+ * DIAL_REQ: a connection to a remote of the configuration, please.  sid is
+ * the asker's own number for the question (and for the session in logs),
+ * unique among its open questions and leases.  Answered by one DIAL_FD (fd:
+ * connected; from then on a lease named by sid) or one DIAL_ERR, within the
+ * remote's timeout.connect; DIAL_CANCEL withdraws it (a late DIAL_FD is
+ * answered by DIAL_DONE).  DIAL_DONE ends a lease; so does the end of the
+ * pipe, of all leases of that asker.  DIAL_WANT: somebody waits for a
+ * connection to that remote; an asker which holds an idle one closes it.
+ */
+struct proto_dial {
+	uint32_t	remote;		/* its id */
+};
+void	put_dial(struct wbuf *, const struct proto_dial *);
+int	get_dial(struct msg *, struct proto_dial *);
+
+struct proto_dial_fd {
+	struct addr	to;		/* where it leads */
+	char		host[256];	/* the name or address asked for */
+};
+void	put_dial_fd(struct wbuf *, const struct proto_dial_fd *);
+int	get_dial_fd(struct msg *, struct proto_dial_fd *);
+
+enum dial_error {
+	DIAL_UNKNOWN_REMOTE,
+	DIAL_NO_ADDRESS,	/* names without addresses */
+	DIAL_DNS,		/* names cannot be looked up */
+	DIAL_REFUSED,		/* refused or unreachable, all of them */
+	DIAL_TIMEOUT,
+	DIAL_LIMIT,		/* no connection came free in time */
+	DIAL_HELD,		/* all addresses are held down */
+	DIAL_ERROR_COUNT
+};
+
+struct proto_dial_err {
+	uint8_t		error;		/* enum dial_error */
+	char		why[256];	/* for the log */
+};
+void	put_dial_err(struct wbuf *, const struct proto_dial_err *);
+int	get_dial_err(struct msg *, struct proto_dial_err *);
+
+/*
+ * DNS_ADDR: the addresses of a name (A and AAAA, never MX).  Answered by
+ * one DNS_ADDR_ANS; sid names the question.  DNS_CANCEL: not needed any
+ * more.
+ */
+#define DNS_ADDRS_MAX	32
+
+struct proto_dns {
+	uint32_t	timeout;	/* milliseconds */
+	char		name[256];
+};
+void	put_dns(struct wbuf *, const struct proto_dns *);
+int	get_dns(struct msg *, struct proto_dns *);
+
+enum dns_status { DNS_OK, DNS_NONE, DNS_FAIL, DNS_TIMEOUT, DNS_STATUS_COUNT };
+
+struct proto_dns_ans {
+	uint8_t		status;		/* enum dns_status */
+	uint32_t	ttl;		/* seconds, the smallest */
+	uint32_t	n;
+	struct addr	addr[DNS_ADDRS_MAX];
+};
+void	put_dns_ans(struct wbuf *, const struct proto_dns_ans *);
+int	get_dns_ans(struct msg *, struct proto_dns_ans *);
+
+#endif

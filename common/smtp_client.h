@@ -1,0 +1,137 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The upstream side of SMTP: one machine for all who talk to another
+ * server.  It starts on a connected descriptor and never makes one.
+ *
+ * Commands may be given at any time; they are sent at once where the server
+ * offered PIPELINING, else one by one, and each reply is told through the
+ * callback in the order of the commands.  Whatever a server sends that is
+ * not SMTP, or that nobody asked for, ends the connection.
+ *
+ * The callback is called from the event loop only, never from inside one of
+ * these functions.  After CLIENT_CLOSED, which comes once, the connection is
+ * gone and only client_free remains.  client_free may be called inside the
+ * callback, and so may all others.
+ *
+ * A reply counts only for a command that was sent before the reply began to
+ * come in, the verdict on a message only once its dot has left: whatever
+ * comes sooner is END_GARBAGE.  Only a 421 may come at any time; the oldest
+ * command that awaits a reply gets it, then CLIENT_CLOSED with END_REFUSED.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "smtp.h"
+
+struct smtp_client;
+struct tlsctx_remote;
+
+enum client_event {
+	CLIENT_READY,		/* greeted, EHLO done, TLS as wanted */
+	CLIENT_MAIL,		/* the reply to MAIL */
+	CLIENT_RCPT,		/* to a RCPT; tag is the one given with it */
+	CLIENT_DATA,		/* to DATA: 354, or a refusal */
+	CLIENT_END,		/* to the dot: the verdict */
+	CLIENT_RSET,
+	CLIENT_DRAINED,		/* the body may go on (was full) */
+	CLIENT_CLOSED		/* lost: client_end(), client_why(); replies
+				   still owed never come.  With the reply that
+				   refused us, where there was one */
+};
+
+/* Why it closed. */
+enum client_end {
+	END_NONE,
+	END_LOST,		/* closed or reset by the server */
+	END_TIMEOUT,		/* conf_remote.timeout */
+	END_GARBAGE,		/* what it said is not SMTP */
+	END_TLS,		/* STARTTLS, handshake or policy failed: where
+				   opportunistic, try anew with clear set */
+	END_REFUSED,		/* greeting or EHLO answered 4xx, 5xx; 421 */
+	END_QUIT,		/* we said goodbye */
+	END_MEMORY
+};
+
+/* What the server offered to EHLO. */
+#define EXT_PIPELINING	0x0001
+#define EXT_SIZE	0x0002
+#define EXT_8BITMIME	0x0004
+#define EXT_STARTTLS	0x0008
+#define EXT_CHUNKING	0x0010
+#define EXT_BINARYMIME	0x0020
+#define EXT_DSN		0x0040
+#define EXT_SMTPUTF8	0x0080
+#define EXT_ENHANCED	0x0100
+#define EXT_XCLIENT	0x0200
+#define EXT_AUTH	0x0400
+
+struct client_params {
+	const struct conf_remote *remote;	/* outlives the client */
+	struct tlsctx_remote	*tls;		/* NULL where mode is off */
+	const char		*helo;		/* our name */
+	const char		*host;		/* for the certificate */
+	uint64_t		 sid;		/* for debug lines */
+	bool			 clear;		/* no STARTTLS though offered
+						   (second try, opportunistic) */
+};
+
+typedef void client_cb(void *arg, enum client_event,
+		    const struct smtp_reply *, uint32_t tag);
+
+/*
+ * Takes fd, which is nonblocking; copies the strings.  NULL without memory
+ * or if helo holds control octets (fd is closed).
+ */
+struct smtp_client *client_new(int fd, const struct client_params *,
+		    client_cb *, void *arg);
+/* Close at once, saying nothing more: nothing ends upstream with a dot. */
+void	client_free(struct smtp_client *);
+/* Change who is told: a pooled connection gets a new user. */
+void	client_rebind(struct smtp_client *, uint64_t sid, client_cb *, void *);
+
+/*
+ * The commands.  params: what follows the path, without the leading space,
+ * "" for none.  They return -1 when the connection is closing (its
+ * CLIENT_CLOSED comes or came).  Control octets in an argument, or more than
+ * SMTP_LINE_MAX, are never sent: they end the connection too.
+ * Nothing is sent behind DATA until the message is through, or refused.
+ */
+int	client_mail(struct smtp_client *, const char *sender,
+	    const char *params);
+int	client_rcpt(struct smtp_client *, const char *rcpt, const char *params,
+	    uint32_t tag);
+int	client_data(struct smtp_client *);
+/* Content, after CLIENT_DATA with 354.  The dots are made here. */
+int	client_body(struct smtp_client *, const char *, size_t);
+/* The end of the content: only now the message can be accepted. */
+int	client_body_end(struct smtp_client *);
+int	client_rset(struct smtp_client *);
+/*
+ * QUIT, then close without awaiting more than its reply, and that not long;
+ * where QUIT cannot be said now (in a message, before EHLO's reply) close at
+ * once.  CLIENT_CLOSED with END_QUIT follows; replies still owed do not.
+ */
+void	client_quit(struct smtp_client *);
+
+/* Is the output over high water?  CLIENT_DRAINED follows then. */
+bool	client_is_full(const struct smtp_client *);
+/* No reply owed, no transaction open. */
+bool	client_is_idle(const struct smtp_client *);
+bool	client_is_ready(const struct smtp_client *);
+unsigned int client_extensions(const struct smtp_client *);	/* EXT_* */
+uint64_t client_max_size(const struct smtp_client *);	/* 0 = not said */
+enum client_end client_end(const struct smtp_client *);
+const char *client_why(const struct smtp_client *);	/* for the log */
+bool	client_is_tls(const struct smtp_client *);
+
+#endif

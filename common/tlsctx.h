@@ -1,0 +1,77 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * TLS contexts, made from memory: a jailed process opens nothing.  And our
+ * own judgement of certificates: libtls is never let verify (it would read
+ * the CA bundle anew for every connection, and gives no error number).
+ */
+#ifndef TLSCTX_H
+#define TLSCTX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+
+struct tls;
+struct tls_store;		/* a set of CA certificates */
+
+/*
+ * Load what OpenSSL loads lazily (its configuration, providers, error texts)
+ * with throwaway handshakes, so that nothing is opened in a jail later.
+ * Takes some 20 ms; fatal.
+ */
+void		 tlsctx_prepare(void);
+
+/*
+ * A server context with all certificates of the configuration, the one
+ * named "default" first, others by SNI.  NULL and why on failure.  To be
+ * made once per configuration (some 1 ms a certificate) and used for all
+ * connections; tls_free(3) it.
+ */
+struct tls	*tlsctx_server(const struct conf_tls *, char *why, size_t);
+
+/*
+ * The client side of a remote: what all its connections share.  priv of
+ * its struct conf_remote while a generation lives.
+ */
+struct tlsctx_remote;
+struct tlsctx_remote *tlsctx_remote_new(const struct conf_remote *, char *why,
+		    size_t);
+void		 tlsctx_remote_free(struct tlsctx_remote *);
+/*
+ * A fresh client context for one connection; NULL without memory.  libtls
+ * has no way to share one: what it costs (some 0.2 ms) is spent when the
+ * connection begins.
+ */
+struct tls	*tlsctx_client(struct tlsctx_remote *);
+
+/*
+ * Judge the certificate of a finished handshake against the remote's CA
+ * and a name (or address).  true, or false and why for the log.
+ */
+bool		 tlsctx_verify(struct tlsctx_remote *, struct tls *,
+		    const char *name, char *why, size_t);
+
+/* --- tlsctx_verify.c: for tlsctx.c and its test -------------------------- */
+
+/*
+ * The set of certificates in a PEM text.  Equal texts share one set: the
+ * system's takes 16 ms and a MiB.  NULL and why on failure.
+ */
+struct tls_store *tls_store_get(const uint8_t *pem, size_t, char *why,
+		    size_t);
+void		 tls_store_put(struct tls_store *);
+/*
+ * Is the first certificate of chain (PEM) one of a server with this name or
+ * address, vouched for by the set with the help of the others, now?
+ */
+bool		 tls_store_judge(struct tls_store *, const uint8_t *chain,
+		    size_t, const char *name, char *why, size_t);
+
+#endif

@@ -1,0 +1,498 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * struct config between processes: what was put is what is got, each role
+ * gets its part and no more, no cut or changed octet does harm; ids across
+ * reloads; large lists; and the files that the parent reads.
+ */
+
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "parent_conf.h"
+#include "parent_files.h"
+#include "t.h"
+#include "wire.h"
+
+static char	dir[] = "/tmp/t_conf.XXXXXX";
+
+static const char yaml[] =
+    "hostname: mx.example\n"
+    "processes: {smtpd: 3}\n"
+    "resolver: {server: [\"127.0.0.1:53\", \"::1\"], timeout: 3s}\n"
+    "tls: {certificate: {default: {cert: \"${dir}/cert\","
+    " key: \"${dir}/key\"}}}\n"
+    "listener:\n"
+    "  in: {bind: [\"127.0.0.1:2525\"], tls: starttls,"
+    " relay-hosts: [10.0.0.0/8, \"2001:db8::/32\"]}\n"
+    "  out: {bind: \"[::1]:2587\", greeting: \"hello there\"}\n"
+    "list:\n"
+    "  local: [Example.ORG, example.com]\n"
+    "  values: {a@b: \"one two\", C@d: THREE}\n"
+    "remote:\n"
+    "  a: {address: [a.example, 192.0.2.1], port: 26, helo: client,"
+    " source: 127.0.0.1}\n"
+    "  b: {address: \"::1\", tls: {mode: required, ca: \"${dir}/cert\","
+    " cert: \"${dir}/cert\", key: \"${dir}/key\"}}\n"
+    "route: {local: a, relay: [{if: sender, in-list: list/values, then: b},"
+    " {else: false}]}\n"
+    "session:\n"
+    "  rcpt: {relay: true, lookup: {domains: list/local}}\n"
+    "  data: {bare-newline: [{if: remote-ip, eq: 10.0.0.0/8,"
+    " then: normalize}, {else: reject}]}\n";
+
+static struct config *
+load(const char *text)
+{
+	struct conf_errors	 errs = { .errors = { .n = 0 } };
+	struct macros		 macros = { .n = 0 };
+	struct config		*conf;
+	char			 arg[64];
+
+	snprintf(arg, sizeof(arg), "dir=%s", dir);
+	macros_add(&macros, arg);
+	conf = parent_conf_parse("t", text, strlen(text), &macros, &errs,
+	    NULL);
+	ok(conf != NULL, "loads");
+	conf_errors_print(&errs, stdout);
+	conf_errors_clear(&errs);
+	macros_clear(&macros);
+	if (conf == NULL)
+		exit(done("conf"));
+	return conf;
+}
+
+static struct config *
+transfer(const struct config *conf, unsigned int role, size_t *items)
+{
+	struct wbuf	 w = { .data = NULL };
+	struct rbuf	 r;
+	struct config	*copy = conf_new(9);
+	size_t		 n;
+
+	for (n = 0; conf_put(&w, conf, role, n); n++) {
+		ok(wire_ok(&w), "put %zu", n);
+		rbuf_init(&r, w.data, w.len);
+		is_int(conf_get(&r, copy, role), 0, "get %zu", n);
+		wbuf_clear(&w);
+	}
+	*items = n;
+	return copy;
+}
+
+/* The octets of all items; for comparing. */
+static struct wbuf
+octets(const struct config *conf, unsigned int role)
+{
+	struct wbuf	w = { .data = NULL };
+	size_t		n = 0;
+
+	while (conf_put(&w, conf, role, n))
+		n++;
+	return w;
+}
+
+static void
+test_roundtrip(const struct config *conf)
+{
+	static const unsigned int roles[] = {
+		R_SMTPD, R_DIALER, R_RESOLVED, R_PROXYD, R_ALL
+	};
+	struct config	*copy;
+	struct wbuf	 a, b;
+	size_t		 i, n;
+
+	for (i = 0; i < nitems(roles); i++) {
+		copy = transfer(conf, roles[i], &n);
+		a = octets(conf, roles[i]);
+		b = octets(copy, roles[i]);
+		ok(a.len == b.len && memcmp(a.data, b.data, a.len) == 0,
+		    "same again, role %x", roles[i]);
+		wbuf_clear(&a);
+		wbuf_clear(&b);
+		conf_unref(copy);
+	}
+}
+
+static bool
+holds(const struct wbuf *w, const char *text)
+{
+	return memmem(w->data, w->len, text, strlen(text)) != NULL;
+}
+
+static void
+test_smtpd(const struct config *conf)
+{
+	struct config		*c;
+	struct conf_listener	*in;
+	struct conf_remote	*b;
+	struct conf_list	*values;
+	struct conf_cert	*cert;
+	struct wbuf		 w;
+	size_t			 n;
+
+	c = transfer(conf, R_SMTPD, &n);
+	is_int(n, 1 + 1 + 2 + 2 + 2, "items");
+	is_str(c->hostname, "mx.example", "hostname");
+	in = (struct conf_listener *)conf_find(&c->listeners, "in");
+	ok(in != NULL, "listener");
+	is_int(in->tls, LTLS_STARTTLS, "tls");
+	is_int(in->relay_hosts.n, 2, "relay-hosts");
+	is_int(in->max_sessions, 20000, "default");
+	is_str(in->bind.v[0], "127.0.0.1:2525", "bind");
+	b = (struct conf_remote *)conf_find(&c->remotes, "b");
+	ok(b->tls.verify, "verify by default");
+	is_int(b->tls.mode, RTLS_REQUIRED, "mode");
+	is_str((char *)b->tls.ca_file.data, "PEM\n", "ca");
+	is_str((char *)b->tls.key.data, "SECRET\n", "key");
+	ok(b->tls.key.secret && !b->tls.cert.secret, "secret");
+	ok(conf_find_id(&c->remotes, b->obj.id) == &b->obj, "by id");
+	values = (struct conf_list *)conf_find(&c->lists, "values");
+	is_str(values->entries.v[0], "a@b", "entry");
+	is_str(conf_entry_value(values->entries.v[0]), "one two", "value");
+	is_str(values->entries.v[1], "c@d", "lower case");
+	is_str(conf_entry_value(values->entries.v[1]), "THREE", "as is");
+	cert = (struct conf_cert *)conf_find(&c->tls.certs, "default");
+	is_str((char *)cert->key.data, "SECRET\n", "key");
+	is_int(c->session.timeout, 300000, "duration");
+	is_int(c->session.max_size, 25 << 20, "size");
+	is_int(c->nsmtpd, 0, "not told");
+	ok(c->control == NULL, "not told");
+	ok(c->route.session == NULL, "off");
+	conf_unref(c);
+	w = octets(conf, R_SMTPD);
+	ok(w.secret, "holds a secret");
+	ok(holds(&w, "SECRET"), "holds it");
+	wbuf_clear(&w);
+}
+
+/* The dialer learns where to connect, and nothing else. */
+static void
+test_dialer(const struct config *conf)
+{
+	struct config		*c;
+	struct conf_remote	*a;
+	struct wbuf		 w;
+	size_t			 n;
+
+	c = transfer(conf, R_DIALER, &n);
+	is_int(n, 1 + 2, "items");
+	a = (struct conf_remote *)conf_find(&c->remotes, "a");
+	is_str(a->address.v[1], "192.0.2.1", "address");
+	is_int(a->port, 26, "port");
+	is_str(a->source.v[0], "127.0.0.1", "source");
+	is_int(a->timeout.connect, 10000, "connect");
+	is_int(a->timeout.command, 0, "not told");
+	ok(a->helo == NULL, "not told");
+	is_int(c->lists.n + c->listeners.n + c->tls.certs.n, 0, "not told");
+	conf_unref(c);
+	w = octets(conf, R_DIALER);
+	ok(!holds(&w, "SECRET") && !holds(&w, "PEM"), "no key");
+	wbuf_clear(&w);
+	w = octets(conf, R_RESOLVED);
+	ok(!holds(&w, "SECRET") && !holds(&w, "a.example"), "no key");
+	ok(holds(&w, "127.0.0.1:53"), "name servers");
+	wbuf_clear(&w);
+}
+
+/* Every cut of every item is refused, and leaves nothing half done. */
+static void
+test_truncated(const struct config *conf)
+{
+	struct wbuf	 w = { .data = NULL };
+	struct rbuf	 r;
+	struct config	*c;
+	size_t		 n, i;
+	int		 res;
+
+	for (n = 0; conf_put(&w, conf, R_SMTPD, n); n++) {
+		for (i = 0; i < w.len; i++) {
+			c = conf_new(1);
+			rbuf_init(&r, w.data, i);
+			res = conf_get(&r, c, R_SMTPD);
+			if (res != -1)
+				is_int(res, -1, "item %zu cut at %zu", n, i);
+			conf_unref(c);
+		}
+		put_u8(&w, 0);
+		c = conf_new(1);
+		rbuf_init(&r, w.data, w.len);
+		is_int(conf_get(&r, c, R_SMTPD), -1, "item %zu, more", n);
+		conf_unref(c);
+		wbuf_clear(&w);
+	}
+	ok(n == 8, "items");
+}
+
+/* One octet changed: refused or not, the sanitizers have nothing to say. */
+static void
+test_changed(const struct config *conf)
+{
+	static const uint8_t	 to[] = { 0, 1, 2, 127, 128, 255 };
+	struct wbuf		 w = { .data = NULL };
+	struct rbuf		 r;
+	struct config		*c;
+	size_t			 n, i, j;
+	unsigned int		 refused = 0;
+	uint8_t			 was;
+
+	for (n = 0; conf_put(&w, conf, R_SMTPD, n); n++) {
+		for (i = 0; i < w.len; i++) {
+			was = w.data[i];
+			for (j = 0; j < nitems(to); j++) {
+				w.data[i] = to[j];
+				c = conf_new(1);
+				rbuf_init(&r, w.data, w.len);
+				refused += conf_get(&r, c, R_SMTPD) == -1;
+				conf_unref(c);
+			}
+			w.data[i] = was;
+		}
+		wbuf_clear(&w);
+	}
+	ok(refused > 1000, "%u refused", refused);
+}
+
+static void
+test_twice(const struct config *conf)
+{
+	struct wbuf	 w = { .data = NULL };
+	struct rbuf	 r;
+	struct config	*c = conf_new(1);
+	size_t		 n;
+
+	for (n = 0; conf_put(&w, conf, R_SMTPD, n); n++) {
+		rbuf_init(&r, w.data, w.len);
+		is_int(conf_get(&r, c, R_SMTPD), 0, "once");
+		rbuf_init(&r, w.data, w.len);
+		is_int(conf_get(&r, c, R_SMTPD), -1, "twice");
+		wbuf_clear(&w);
+	}
+	conf_unref(c);
+	/* An object that is none of the role's. */
+	conf_put(&w, conf, R_SMTPD, 1);
+	c = conf_new(1);
+	rbuf_init(&r, w.data, w.len);
+	is_int(conf_get(&r, c, R_DIALER), -1, "not the dialer's");
+	conf_unref(c);
+	wbuf_clear(&w);
+}
+
+/* --- ids ------------------------------------------------------------------ */
+
+static uint32_t
+id_of(const struct conf_map *m, const char *name)
+{
+	const struct conf_obj	*o = conf_find(m, name);
+
+	return o == NULL ? 0 : o->id;
+}
+
+static void
+test_ids(void)
+{
+	struct config	*one = load(yaml), *two = load(yaml), *three;
+	char		*text, *p;
+	uint32_t	 next = 100, i;
+
+	conf_assign_ids(one, NULL, &next);
+	is_int(next, 107, "one for each");
+	conf_assign_ids(two, one, &next);
+	is_int(next, 107, "nothing has changed");
+	is_int(id_of(&two->remotes, "b"), id_of(&one->remotes, "b"), "b");
+	/* Another port of one remote, another entry of one list. */
+	text = strdup(yaml);
+	p = strstr(text, "port: 26");
+	p[7] = '7';
+	p = strstr(text, "example.com]");
+	p[0] = 'f';
+	three = load(text);
+	free(text);
+	conf_assign_ids(three, two, &next);
+	is_int(next, 109, "two have changed");
+	ok(id_of(&three->remotes, "a") != id_of(&two->remotes, "a"), "a");
+	is_int(id_of(&three->remotes, "b"), id_of(&two->remotes, "b"), "b");
+	ok(id_of(&three->lists, "local") > 107, "local");
+	for (i = 0; i < three->route.relay->nnodes; i++)
+		if (three->route.relay->nodes[i].op == OP_LIST)
+			is_int(three->route.relay->nodes[i].id,
+			    id_of(&three->lists, "values"), "in the rule");
+	conf_unref(one);
+	conf_unref(two);
+	conf_unref(three);
+}
+
+/* --- large lists ---------------------------------------------------------- */
+
+static void
+test_large(void)
+{
+	struct config		*conf, *copy, *other;
+	struct conf_list	*l;
+	struct rule_value	 v;
+	FILE			*f;
+	char			 path[64], text[256];
+	size_t			 i, items;
+	uint32_t		 id = 0;
+
+	snprintf(path, sizeof(path), "%s/list", dir);
+	f = fopen(path, "w");
+	fprintf(f, "# a comment\n\n  First.Example  its Value # more\r\n");
+	for (i = 1; i < 100000; i++)
+		fprintf(f, "user%zu@domain.example\n", i);
+	fclose(f);
+	snprintf(text, sizeof(text), "hostname: a.example\n"
+	    "listener: {l: {bind: \":25\"}}\nlist: {big: {file: %s}}\n", path);
+	conf = load(text);
+	conf_assign_ids(conf, NULL, &id);
+	copy = transfer(conf, R_SMTPD, &items);
+	ok(items > 8 && items < 40, "%zu items", items);
+	l = (struct conf_list *)conf_find(&copy->lists, "big");
+	is_int(l->entries.n, 100000, "entries");
+	is_str(l->entries.v[0], "first.example", "first");
+	is_str(conf_entry_value(l->entries.v[0]), "its Value", "its value");
+	is_str(l->entries.v[99999], "user99999@domain.example", "last");
+	ok(conf_obj_same(conf_map_row(conf, 2, &(struct conf_map *){ NULL })
+	    ->sub, conf->lists.v[0], &l->obj), "same");
+	free(l->entries.v[99999]);
+	l->entries.v[99999] = conf_entry_new("user99999@domain.examplf", "");
+	ok(!conf_obj_same(conf_map_row(conf, 2, &(struct conf_map *){ NULL })
+	    ->sub, conf->lists.v[0], &l->obj), "the last one differs");
+	ok(rule_is_constant(conf->session.relay, &v) && v.num == 0,
+	    "relay is off by default");
+	conf_unref(copy);
+	/* The entries of a list that was never announced. */
+	other = conf_new(1);
+	{
+		struct wbuf	w = { .data = NULL };
+		struct rbuf	r;
+
+		conf_put(&w, conf, R_SMTPD, 3);
+		rbuf_init(&r, w.data, w.len);
+		is_int(conf_get(&r, other, R_SMTPD), -1, "of no list");
+		wbuf_clear(&w);
+	}
+	conf_unref(other);
+	conf_unref(conf);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void
+write_file(const char *name, const char *text, mode_t mode)
+{
+	char	 path[128];
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if ((f = fopen(path, "w")) == NULL)
+		exit(done("conf"));
+	fputs(text, f);
+	fclose(f);
+	chmod(path, mode);
+}
+
+static int
+read_file(const char *name, bool secret, size_t max, char *why, size_t size)
+{
+	struct conf_file	f;
+	char			path[128];
+	int			res;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	why[0] = '\0';
+	res = parent_file_read_max(path, &f, secret, max, why, size);
+	is_str(f.path, path, "path");
+	if (res == 0)
+		ok(f.data[f.len] == '\0', "terminated");
+	else
+		ok(f.data == NULL && f.len == 0, "empty after an error");
+	free(f.data);
+	free(f.path);
+	return res;
+}
+
+static void
+test_files(void)
+{
+	char	why[256], path[128];
+
+	is_int(read_file("none", false, 100, why, sizeof(why)), -1, "none");
+	is_str(why, "open: No such file or directory", "none");
+	is_int(read_file(".", false, 100, why, sizeof(why)), -1, "dir");
+	is_str(why, "not a regular file", "dir");
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	mkfifo(path, 0600);
+	is_int(read_file("fifo", false, 100, why, sizeof(why)), -1, "fifo");
+	is_str(why, "not a regular file", "fifo");
+	unlink(path);
+	write_file("f", "12345", 0644);
+	is_int(read_file("f", false, 5, why, sizeof(why)), 0, "exactly");
+	is_int(read_file("f", false, 4, why, sizeof(why)), -1, "too large");
+	is_str(why, "larger than 4 octets", "too large");
+	is_int(read_file("f", true, 5, why, sizeof(why)), -1, "0644");
+	is_str(why, "mode 0644 is readable by others, want 0600", "0644");
+	write_file("f", "12345", 0620);
+	is_int(read_file("f", true, 5, why, sizeof(why)), -1, "0620");
+	is_str(why, "mode 0620 is writable by others, want 0600", "0620");
+	write_file("f", "12345", 0640);
+	is_int(read_file("f", true, 5, why, sizeof(why)), 0, "0640");
+	write_file("f", "", 0600);
+	is_int(read_file("f", true, 5, why, sizeof(why)), 0, "empty");
+	if (geteuid() == 0) {
+		snprintf(path, sizeof(path), "%s/f", dir);
+		if (chown(path, 12345, (gid_t)-1) == 0) {
+			is_int(read_file("f", true, 5, why, sizeof(why)), -1,
+			    "owner");
+			is_str(why, "owner is uid 12345, want root or uid 0",
+			    "owner");
+		}
+	}
+}
+
+static void
+clean(void)
+{
+	static const char *const names[] = { "cert", "key", "list", "f" };
+	char			 path[128];
+	size_t			 i;
+
+	for (i = 0; i < nitems(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	struct config	*conf;
+	uint32_t	 id = 0;
+
+	if (mkdtemp(dir) == NULL)
+		return 1;
+	write_file("cert", "PEM\n", 0644);
+	write_file("key", "SECRET\n", 0600);
+	conf = load(yaml);
+	conf_assign_ids(conf, NULL, &id);
+	test_roundtrip(conf);
+	test_smtpd(conf);
+	test_dialer(conf);
+	test_truncated(conf);
+	test_changed(conf);
+	test_twice(conf);
+	conf_unref(conf);
+	test_ids();
+	test_large();
+	test_files();
+	clean();
+	return done("conf");
+}

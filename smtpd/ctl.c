@@ -1,0 +1,267 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * posternctl: asks the parent (parent_ctl.c has the language), and prints
+ * what it and the other processes answer.
+ *
+ * A request is one line, made of the arguments; what comes back is read
+ * line by line until "end".  Each command has two functions for that, in
+ * ctl_show.c.  The limits of time are the reader's: a process that does not
+ * answer costs a few seconds and the exit status, not the rest of the answer.
+ */
+
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "util.h"
+
+#define CONTROL		"/var/run/postern.sock"
+#define ANSWER_TIME	60000		/* milliseconds of silence */
+#define READ_SIZE	4096
+#define LINE_LIMIT	(64 * 1024)
+
+static const struct command {
+	const char	*words;
+	int		(*line)(struct lines *, char *, bool);
+	void		(*end)(bool, bool);
+} commands[] = {
+	{ "show status",	show_status,	end_status },
+	{ "show stats",		show_stats,	end_stats },
+	{ "log verbose",	show_ok,	end_ok },
+	{ "log brief",		show_ok,	end_ok },
+	{ "reload",		show_ok,	end_ok },
+	{ "drain",		show_ok,	end_ok },
+	{ "stop",		show_ok,	end_ok }
+};
+
+#define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static void __attribute__((__noreturn__))
+usage(void)
+{
+	size_t	i;
+
+	fprintf(stderr, "usage: posternctl [-j] [-s socket] command\n"
+	    "commands:");
+	for (i = 0; i < NCOMMANDS; i++)
+		fprintf(stderr, "%s %s", i == 0 ? "" : ",",
+		    commands[i].words);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+/* --- lines ---------------------------------------------------------------------- */
+
+void
+lines_init(struct lines *l, int fd)
+{
+	memset(l, 0, sizeof(*l));
+	l->fd = fd;
+	l->passed = -1;
+}
+
+void
+lines_clear(struct lines *l)
+{
+	close_fd(&l->fd);
+	close_fd(&l->passed);
+	free(l->data);
+	l->data = NULL;
+}
+
+/* What came along: at most one, the parent sends no more at a time. */
+static void
+take_passed(struct lines *l, struct msghdr *mh)
+{
+	struct cmsghdr	*cmsg;
+
+	for (cmsg = CMSG_FIRSTHDR(mh); cmsg != NULL;
+	    cmsg = CMSG_NXTHDR(mh, cmsg))
+		if (cmsg->cmsg_level == SOL_SOCKET &&
+		    cmsg->cmsg_type == SCM_RIGHTS) {
+			close_fd(&l->passed);
+			memcpy(&l->passed, CMSG_DATA(cmsg), sizeof(int));
+		}
+}
+
+static ssize_t
+receive(struct lines *l)
+{
+	union {
+		struct cmsghdr	hdr;
+		char		space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec	iov;
+	struct msghdr	mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t		n;
+
+	if (l->size - l->len < READ_SIZE) {
+		l->size = l->len + 2 * READ_SIZE;
+		l->data = xreallocarray(l->data, l->size, 1);
+	}
+	iov.iov_base = l->data + l->len;
+	iov.iov_len = l->size - l->len;
+	mh.msg_control = &control;
+	mh.msg_controllen = sizeof(control.space);
+	n = recvmsg(l->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n > 0) {
+		take_passed(l, &mh);
+		l->len += (size_t)n;
+	}
+	return n;
+}
+
+enum lines_result
+lines_next(struct lines *l, char **line)
+{
+	struct pollfd	 pfd = { .fd = l->fd, .events = POLLIN };
+	char		*nl;
+	ssize_t		 n;
+
+	if (l->used > 0) {
+		l->len -= l->used;
+		memmove(l->data, l->data + l->used, l->len);
+		l->used = 0;
+	}
+	while (l->len == 0 || (nl = memchr(l->data, '\n', l->len)) == NULL) {
+		if (l->len > LINE_LIMIT)
+			return LINES_ERROR;
+		switch (poll(&pfd, 1, ANSWER_TIME)) {
+		case 0:
+			return LINES_TIMEOUT;
+		case -1:
+			if (errno == EINTR)
+				continue;
+			return LINES_ERROR;
+		}
+		if ((n = receive(l)) == 0)
+			return l->len == 0 ? LINES_EOF : LINES_ERROR;
+		if (n == -1 && errno != EAGAIN && errno != EINTR)
+			return LINES_ERROR;
+	}
+	*nl = '\0';
+	l->used = (size_t)(nl - l->data) + 1;
+	*line = l->data;
+	return LINES_OK;
+}
+
+/* --- the request ------------------------------------------------------------------ */
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
+	int			fd;
+
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path))
+		errx(1, "%s: too long", path);
+	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
+		err(1, "socket");
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
+		err(1, "%s", path);
+	return fd;
+}
+
+static void
+ask(int fd, const char *words)
+{
+	char	line[256];
+	int	n = snprintf(line, sizeof(line), "%s\n", words);
+
+	if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+		err(1, "send");
+}
+
+/* The arguments as a command; NULL: there is none like that. */
+static const struct command *
+find_command(int argc, char *argv[])
+{
+	char	words[128] = "";
+	size_t	i;
+
+	for (; argc > 0; argc--, argv++) {
+		(void)strlcat(words, argv[0], sizeof(words));
+		if (argc > 1)
+			(void)strlcat(words, " ", sizeof(words));
+	}
+	for (i = 0; i < NCOMMANDS; i++)
+		if (strcmp(commands[i].words, words) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* The lines of the answer up to its end; the exit status. */
+static int
+answer(struct lines *l, const struct command *cmd, bool json)
+{
+	char	*line;
+	bool	 errors = false;
+
+	for (;;) {
+		switch (lines_next(l, &line)) {
+		case LINES_OK:
+			break;
+		case LINES_TIMEOUT:
+			errx(1, "postern does not answer");
+		case LINES_EOF:
+		case LINES_ERROR:
+			errx(1, "postern ended the connection");
+		}
+		if (strcmp(line, "end") == 0)
+			break;
+		if (strncmp(line, "error: ", 7) == 0) {
+			fprintf(stderr, "%s\n", line + 7);
+			errors = true;
+		} else if (cmd->line(l, line, json) == -1)
+			errors = true;
+	}
+	cmd->end(json, errors);
+	return errors;
+}
+
+int
+main(int argc, char *argv[])
+{
+	const struct command	*cmd;
+	struct lines		 l;
+	const char		*path = CONTROL;
+	bool			 json = false;
+	int			 ch, status;
+
+	while ((ch = getopt(argc, argv, "js:")) != -1) {
+		switch (ch) {
+		case 'j':
+			json = true;
+			break;
+		case 's':
+			path = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if ((cmd = find_command(argc - optind, argv + optind)) == NULL)
+		usage();
+	lines_init(&l, connect_to(path));
+	ask(l.fd, cmd->words);
+	status = answer(&l, cmd, json);
+	lines_clear(&l);
+	if (fflush(stdout) != 0)
+		err(1, "stdout");
+	return status;
+}

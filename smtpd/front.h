@@ -1,0 +1,398 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * smtpd, the process that faces the Internet: what its files share.
+ *
+ * A client's line has one way in and one way out:
+ *
+ *	io.c		octets, TLS
+ *	smtp_line.c	one clean line
+ *	smtp_cmd.c	a parsed command
+ *	front_verbs.c	legal now?  what does it do
+ *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_relay.c	the next hop's part, and the message itself
+ *	front_hop.c	connections to next hops: dialing, reuse
+ *	front_reply.c	the only way to the client
+ */
+#ifndef FRONT_H
+#define FRONT_H
+
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "config.h"
+#include "io.h"
+#include "mono.h"
+#include "rule.h"
+#include "smtp.h"
+#include "smtp_client.h"
+#include "timer.h"
+
+struct hop;
+struct session;
+struct peer;
+struct msg;
+
+/* --- statistics: name in `posternctl show stats' ------------------------- */
+
+#define STATS(X)							\
+	X(sessions_total,	"sessions.total")			\
+	X(sessions_now,		"sessions.now")				\
+	X(sessions_refused,	"sessions.refused")			\
+	X(sessions_tls,		"sessions.tls")				\
+	X(commands,		"commands")				\
+	X(commands_bad,		"commands.bad")				\
+	X(rcpt_accepted,	"rcpt.accepted")			\
+	X(rcpt_refused,		"rcpt.refused")				\
+	X(messages_accepted,	"messages.accepted")			\
+	X(messages_refused,	"messages.refused")			\
+	X(messages_deferred,	"messages.deferred")			\
+	X(messages_unknown,	"messages.unknown")			\
+	X(octets_relayed,	"octets.relayed")			\
+	X(hops_dialed,		"hops.dialed")				\
+	X(hops_reused,		"hops.reused")				\
+	X(hops_failed,		"hops.failed")				\
+	X(hops_replaced,	"hops.replaced")			\
+	X(hops_now,		"hops.now")				\
+	X(hops_idle,		"hops.idle")
+
+struct stats {
+#define X(field, name) uint64_t field;
+	STATS(X)
+#undef X
+};
+
+extern struct stats	stats;
+
+/* --- replies ------------------------------------------------------------- */
+
+/*
+ * A place in the order of the replies.  There are none while every command
+ * is answered at once; a command whose answer comes later holds a slot, and
+ * the replies to commands behind it wait in slots of their own.
+ */
+enum slot_state {
+	SLOT_PENDING,		/* the next hop has not answered */
+	SLOT_DELAYED,		/* a counted error: waits errors.wait */
+	SLOT_READY
+};
+
+struct slot {
+	TAILQ_ENTRY(slot)	 entry;
+	enum slot_state		 state;
+	unsigned int		 flags;		/* REPLY_* */
+	char			*text;		/* for the wire */
+	size_t			 len;
+};
+TAILQ_HEAD(slots, slot);
+
+#define REPLY_CLOSE	0x01	/* the last one: close behind it */
+#define REPLY_COUNTED	0x02	/* an error that is counted and delayed */
+
+/* --- transaction --------------------------------------------------------- */
+
+enum rcpt_state {
+	RC_NEW,			/* admitted, not asked of the next hop yet */
+	RC_SENT,
+	RC_OK,
+	RC_NO
+};
+
+struct rcpt {
+	char		*addr;		/* as it goes upstream */
+	char		*normal;	/* lower case: to know it again */
+	enum rcpt_state	 state;
+	bool		 replay;	/* the client has its 250 already */
+	size_t		 same;		/* 1 + the index of the one that this
+					   repeats while it is asked; or 0 */
+	struct slot	*slot;		/* its place, while it waits */
+};
+
+enum tx_phase {
+	TX_ENVELOPE,		/* MAIL, RCPT */
+	TX_DATA,		/* DATA sent or waiting to be */
+	TX_BODY,		/* the content goes to the next hop */
+	TX_SWALLOW,		/* it goes nowhere: verdict is known */
+	TX_VERDICT		/* the dot is sent */
+};
+
+struct tx {
+	enum tx_phase		 phase;
+	char			*sender;	/* as it goes upstream */
+	char			*sender_normal;
+	enum smtp_body		 body;
+	int64_t			 size;		/* declared; 0 = not */
+	struct rcpt		*rcpts;
+	size_t			 nrcpts;
+	size_t			 rcpts_size;
+	size_t			 accepted;
+	size_t			 pending;	/* RC_NEW and RC_SENT */
+	size_t			 next;		/* the first that may be RC_NEW */
+	struct conf_remote	*remote;	/* the next hop: one for all */
+	struct hop		*hop;
+	bool			 mailed;	/* MAIL was sent on hop */
+	bool			 data_sent;
+	bool			 broken;	/* a replay was refused */
+	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
+						   everything is answered */
+	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
+	bool			 verdict_close;
+	struct slot		*data_slot;
+	struct smtp_data_in	 in;
+	struct smtp_header	 header;
+	uint64_t		 octets;
+	struct mono		 began;
+	struct mono		 body_began;
+	uint64_t		 body_start;	/* octets before it */
+};
+
+/* --- session ------------------------------------------------------------- */
+
+enum sess_state {
+	S_START,		/* accepted, nothing said */
+	S_COMMAND,
+	S_BODY,			/* octets are content */
+	S_SKIP,			/* octets of a BDAT that nobody wants */
+	S_CLOSING,		/* the last reply is queued */
+	S_DEAD			/* freed at the end of the turn */
+};
+
+enum sess_wait {
+	WAIT_NONE,
+	WAIT_TLS,
+	WAIT_TARPIT,		/* errors.wait */
+	WAIT_HOP		/* answers of the next hop */
+};
+
+#define SF_ESMTP	0x01		/* said EHLO */
+#define SF_HELO		0x02		/* said HELO or EHLO */
+#define SF_TLS		0x04
+#define SF_FULL		0x08		/* input paused: next hop is slow */
+#define SF_STALLED	0x10		/* was so since the last rate check */
+#define SF_LOCAL	0x40		/* local address is known */
+
+struct session {
+	TAILQ_ENTRY(session)	 entry;
+	uint64_t		 sid;
+	enum sess_state		 state;
+	enum sess_wait		 wait;
+	unsigned int		 flags;		/* SF_* */
+	struct io		 io;
+	struct timer		 timer;
+	struct config		*conf;
+	struct conf_listener	*listener;
+	struct addr		 remote;
+	struct addr		 local;
+	struct smtp_lines	 lines;
+	char			*helo;
+	struct tx		*tx;
+	struct slots		 slots;
+	struct mono		 began;
+	uint64_t		 skip;		/* S_SKIP: octets left */
+	uint64_t		 rate_octets;	/* at the last rate check */
+	unsigned int		 messages;
+	unsigned int		 bad_commands;
+	unsigned int		 bare_lf;
+	unsigned int		 errors;	/* counted ones */
+	int64_t			 waited;	/* ms in tarpits */
+	const char		*why;		/* of the end, for the log */
+};
+
+/* --- front.c -------------------------------------------------------------- */
+
+/* Does the list hold the value (or, where it has networks, the address)? */
+int		 front_in_list(void *, uint32_t id, const char *,
+		    const struct addr *);
+/* A reference to the generation; conf_put for it. */
+struct config	*front_conf_ref(struct config *);
+void		 front_conf_unref(struct config *);
+bool		 front_is_draining(void);
+
+/* --- front_listen.c ------------------------------------------------------- */
+
+/* From the parent: a socket of the generation that is being committed. */
+int		 listen_take(struct peer *, struct msg *);
+/* The commit: begin with the new ones, end with those not named again. */
+void		 listen_commit(struct config *);
+/* No more sessions; what is queued is greeted with a 421. */
+void		 listen_stop(void);
+/* Descriptors came free: accept again if that was stopped. */
+void		 listen_resume(void);
+
+/* --- front_limit.c -------------------------------------------------------- */
+
+/* Sessions of this worker by client address (v6: by /64). */
+unsigned int	 limit_count(const struct addr *);
+/* -1 without memory. */
+int		 limit_add(const struct addr *);
+void		 limit_remove(const struct addr *);
+
+/* --- front_session.c ------------------------------------------------------ */
+
+/*
+ * A client has come.  Takes fd.  local may be ADDR_NONE: not known yet.
+ */
+void		 session_new(int fd, struct config *, struct conf_listener *,
+		    const struct addr *remote, const struct addr *local);
+/* The only writer of s->state. */
+void		 session_state(struct session *, enum sess_state);
+/* Stop reading until the wait is over; ms: what the timer is set to. */
+void		 session_wait(struct session *, enum sess_wait, int64_t ms);
+void		 session_go(struct session *);
+/* Close now: why is for the log. */
+void		 session_end(struct session *, const char *why);
+/* Close once all is written, reading on for a moment. */
+void		 session_linger(struct session *, const char *why);
+/* Forget the transaction; a next hop's connection is given back. */
+void		 session_reset(struct session *);
+/* As after STARTTLS: all that the client said is forgotten. */
+void		 session_forget(struct session *);
+/* Say 421 4.3.2 to the idle ones; returns the number of sessions left. */
+size_t		 session_drain(void);
+void		 session_kill_all(void);
+size_t		 session_count(void);
+/* Free the dead. */
+void		 session_reap(void);
+/* What rules look at. */
+void		 session_env(struct session *, struct rule_env *);
+const struct addr *session_local(struct session *);
+
+/* --- front_reply.c -------------------------------------------------------- */
+
+/* Queue a reply: the template as smtp_reply_fmt takes it. */
+void		 session_reply(struct session *, unsigned int flags,
+		    const char *, ...)
+		    __attribute__((__format__(printf, 3, 4)));
+void		 session_reply_r(struct session *, unsigned int flags,
+		    const struct smtp_reply *);
+/* Take a place for an answer that comes later; NULL without memory. */
+struct slot	*slot_new(struct session *);
+/* The answer for it. */
+void		 slot_answer(struct session *, struct slot *,
+		    unsigned int flags, const struct smtp_reply *);
+/* The tarpit of the first slot is over. */
+void		 slots_tarpit_over(struct session *);
+void		 slots_clear(struct session *);
+
+/* --- front_verbs.c -------------------------------------------------------- */
+
+/* One clean line: its command, from the check to the reply. */
+void		 verb_line(struct session *, struct slice);
+/* May this line be looked at while answers to earlier ones are owed? */
+bool		 verb_may_overlap(struct slice);
+/* A line that is none. */
+void		 verb_bad_line(struct session *, enum smtp_line);
+void		 verb_banner(struct session *);
+
+/* --- front_rcpt.c --------------------------------------------------------- */
+
+void		 rcpt_stage(struct session *, const struct smtp_cmd *);
+
+/* --- front_tx.c ----------------------------------------------------------- */
+
+struct tx	*tx_new(const char *sender);
+void		 tx_free(struct tx *);
+/* -1 without memory; the new one is the last of tx->rcpts. */
+int		 tx_add(struct tx *, const char *addr, const char *normal);
+/* The recipient with that normal form which was not refused, or NULL. */
+struct rcpt	*tx_find(const struct tx *, const char *normal);
+/* Keep a copy of a reply in *to; the old one is freed. */
+void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
+
+/* --- front_relay.c -------------------------------------------------------- */
+
+/* The last recipient of the transaction was admitted: ask the next hop. */
+void		 relay_rcpt(struct session *);
+/* DATA was said, in order; answers come. */
+void		 relay_data(struct session *);
+/* Content from the client: octets taken. */
+size_t		 relay_input(struct session *, const char *, size_t);
+/* The transaction ends without a message: leave nothing behind upstream. */
+void		 relay_abandon(struct tx *);
+/* A connection is ready (perhaps another than before): say all anew. */
+void		 relay_hop_up(struct session *);
+/* No content has gone: may the connection be replaced by another? */
+bool		 relay_may_replace(const struct session *);
+/* What the next hop says; and that it is lost, with what the client reads. */
+void		 relay_hop_event(struct session *, enum client_event,
+		    const struct smtp_reply *, uint32_t tag);
+void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_map.c ---------------------------------------------------------- */
+
+/*
+ * The client's reply for a next hop's (the manual's table): *ours is set.
+ * dflt: the enhanced code for a 2xx without one.  own: our own text.
+ */
+void		 map_reply(struct smtp_reply *ours,
+		    const struct smtp_reply *theirs, const char *dflt,
+		    bool own);
+/* Does a refusal of RCPT say that the mailbox does not exist? */
+bool		 map_is_unknown(const struct smtp_reply *);
+/* Is it one of the codes that mean that we asked wrongly? */
+bool		 map_is_our_fault(int code);
+
+/* --- front_hop.c ---------------------------------------------------------- */
+
+/* A connection to the remote for the session: pooled, or dialed. */
+struct hop	*hop_get(struct session *, struct conf_remote *);
+/* NULL while it is not ready. */
+struct smtp_client *hop_client(const struct hop *);
+const char	*hop_name(const struct hop *, char *, size_t);
+/* The owner is done: back to the pool if it may be used again. */
+void		 hop_release(struct hop *, bool message_done);
+/* Close it at once, without another octet. */
+void		 hop_abort(struct hop *);
+/* A refusal was seen; to_rcpt: a 5xx to RCPT. */
+void		 hop_saw_error(struct hop *, bool to_rcpt);
+/* From the dialer. */
+int		 hop_dial_fd(struct peer *, struct msg *);
+int		 hop_dial_err(struct peer *, struct msg *);
+int		 hop_dial_want(struct peer *, struct msg *);
+/* The dialer is back: ask again what it owes. */
+void		 hop_dialer_up(struct peer *);
+/* Close all that are idle: a new generation, or the end. */
+void		 hop_close_idle(void);
+size_t		 hop_count(void);
+void		 hop_reap(void);
+
+/* --- front_tls.c ---------------------------------------------------------- */
+
+/* Contexts of a generation; -1 and why. */
+int		 ftls_prepare(struct config *, char *why, size_t);
+void		 ftls_release(struct config *);
+bool		 ftls_is_offered(const struct session *);
+/* STARTTLS: everything is checked, the 220 is said here. */
+void		 ftls_start(struct session *, bool implicit);
+/* "TLSv1.3 with cipher X" of the client's side, "" in clear. */
+const char	*ftls_text(const struct session *, char *, size_t);
+struct tlsctx_remote *ftls_remote(const struct conf_remote *);
+
+/* --- front_log.c ---------------------------------------------------------- */
+
+void		 flog_connect(const struct session *);
+void		 flog_refused(const struct addr *, const char *listener,
+		    const char *why);
+void		 flog_tls(const struct session *);
+void		 flog_mail(const struct session *, const char *sender,
+		    const struct smtp_reply *);
+void		 flog_rcpt(const struct session *, const char *addr,
+		    const struct smtp_reply *, const char *by);
+void		 flog_command(const struct session *, struct slice line,
+		    const struct smtp_reply *);
+void		 flog_message(const struct session *,
+		    const struct smtp_reply *, const char *outcome);
+void		 flog_hop(const struct session *, const char *event,
+		    const char *hop, const char *why);
+void		 flog_end(const struct session *);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * From a next hop's reply to the client's: the table of the manual, as a
+ * pure function.  Three rules stand behind it: the verdict on the mail is
+ * the next hop's own; a code that says that *we* asked wrongly never
+ * becomes a bounce; and 421 is a word about a connection, ours to the next
+ * hop, which the client has no part in.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "front.h"
+
+bool
+map_is_our_fault(int code)
+{
+	return (code >= 500 && code <= 504) || code == 530 || code == 534 ||
+	    code == 538 || code == 555;
+}
+
+void
+map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,
+    const char *dflt, bool own)
+{
+	int	class = theirs->code / 100;
+
+	if (map_is_our_fault(theirs->code)) {
+		(void)smtp_reply_fmt(ours,
+		    "451 4.3.5 next hop does not take our commands");
+		return;
+	}
+	if (class != 2 && class != 4 && class != 5) {
+		(void)smtp_reply_fmt(ours,
+		    "451 4.5.0 protocol error at next hop");
+		return;
+	}
+	*ours = *theirs;
+	if (class == 2)
+		ours->code = 250;
+	else if (theirs->code == 421)
+		ours->code = 451;
+	if (class == 2 && theirs->enhanced[0] != '2')
+		(void)strlcpy(ours->enhanced, dflt, sizeof(ours->enhanced));
+	else if (theirs->enhanced[0] != '0' + class)
+		(void)snprintf(ours->enhanced, sizeof(ours->enhanced),
+		    "%d.0.0", class);
+	if (own || ours->text[0] == '\0')
+		(void)strlcpy(ours->text, class == 2 ? "ok" : class == 4 ?
+		    "try again later" : "refused by next hop",
+		    sizeof(ours->text));
+}
+
+bool
+map_is_unknown(const struct smtp_reply *r)
+{
+	static const char *const	codes[] = { "5.1.0", "5.1.1", "5.1.2",
+		"5.1.3", "5.1.6", "5.1.10" };
+	size_t				i;
+
+	if (r->code / 100 != 5 || map_is_our_fault(r->code))
+		return false;
+	if (r->enhanced[0] == '\0')
+		return r->code == 550 || r->code == 551 || r->code == 553;
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(r->enhanced, codes[i]) == 0)
+			return true;
+	return false;
+}

@@ -1,0 +1,218 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * Replies: the only way to the client.
+ *
+ * While nothing is owed, a reply goes straight to the stream.  Once a
+ * command waits for the next hop, it holds a slot, and everything that is
+ * said behind it lines up in slots of its own: replies never overtake each
+ * other, however the answers come in.
+ *
+ * A counted error waits errors.wait before it is said.  It does so as the
+ * first of the slots, when all that was to be said before is written; the
+ * session reads nothing meanwhile, and the wait ends with the client.
+ */
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front.h"
+#include "log.h"
+
+#define WIRE_MAX	2048		/* a folded reply with room to spare */
+#define TARPIT_MAX	(2 * 60 * 1000)	/* of all waits of a session */
+
+static void	slots_flush(struct session *);
+
+static void
+slot_free(struct session *s, struct slot *slot)
+{
+	TAILQ_REMOVE(&s->slots, slot, entry);
+	free(slot->text);
+	free(slot);
+}
+
+void
+slots_clear(struct session *s)
+{
+	while (!TAILQ_EMPTY(&s->slots))
+		slot_free(s, TAILQ_FIRST(&s->slots));
+}
+
+struct slot *
+slot_new(struct session *s)
+{
+	struct slot	*slot;
+
+	if ((slot = calloc(1, sizeof(*slot))) == NULL)
+		return NULL;
+	slot->state = SLOT_PENDING;
+	TAILQ_INSERT_TAIL(&s->slots, slot, entry);
+	return slot;
+}
+
+/* To the stream; a client that does not read its replies is let go. */
+static void
+send_wire(struct session *s, const char *text, size_t len, unsigned int flags)
+{
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	if (io_write(&s->io, text, len) == -1) {
+		session_end(s, "client does not read");
+		return;
+	}
+	if (flags & REPLY_CLOSE)
+		session_linger(s, s->why == NULL ? "closed" : s->why);
+}
+
+/* The counter of errors; the last one brings a 421 with it. */
+static void
+count_error(struct session *s, unsigned int *flags, char *text, size_t size)
+{
+	struct smtp_reply	r;
+	size_t			n;
+
+	if (++s->errors < (unsigned int)s->conf->session.errors_total)
+		return;
+	*flags |= REPLY_CLOSE;
+	s->why = "too many errors";
+	(void)smtp_reply_fmt(&r, "421 4.7.0 too many errors");
+	n = strlen(text);
+	(void)smtp_reply_print(&r, text + n, size - n);
+}
+
+/* How long this error waits; the sum of a session's waits is bounded. */
+static int64_t
+tarpit_ms(struct session *s)
+{
+	int64_t	ms = s->conf->session.errors_wait;
+
+	if (ms > TARPIT_MAX - s->waited)
+		ms = TARPIT_MAX - s->waited;
+	s->waited += ms;
+	return ms;
+}
+
+/* A reply for the wire, with the footer that refusals may have. */
+static void
+to_wire(const struct session *s, const struct smtp_reply *r, char *wire,
+    size_t size)
+{
+	const char		*footer = s->conf->replies.footer;
+	struct smtp_reply	 longer;
+
+	if (r->code >= 400 && footer != NULL && footer[0] != '\0') {
+		longer = *r;
+		(void)strlcat(longer.text, "\n", sizeof(longer.text));
+		(void)strlcat(longer.text, footer, sizeof(longer.text));
+		r = &longer;
+	}
+	(void)smtp_reply_print(r, wire, size);
+}
+
+/* Fill a slot that has its place already. */
+static void
+slot_fill(struct session *s, struct slot *slot, unsigned int flags,
+    const struct smtp_reply *r)
+{
+	char	wire[WIRE_MAX];
+
+	to_wire(s, r, wire, sizeof(wire));
+	if (flags & REPLY_COUNTED)
+		count_error(s, &flags, wire, sizeof(wire));
+	slot->flags = flags;
+	slot->len = strlen(wire);
+	slot->text = strdup(wire);
+	slot->state = (flags & REPLY_COUNTED) ? SLOT_DELAYED : SLOT_READY;
+	if (slot->text == NULL)
+		session_end(s, "no memory");
+}
+
+void
+session_reply_r(struct session *s, unsigned int flags,
+    const struct smtp_reply *r)
+{
+	struct slot	*slot;
+	char		 wire[WIRE_MAX];
+
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	if (r->code == 421)
+		flags |= REPLY_CLOSE;
+	if (TAILQ_EMPTY(&s->slots) && !(flags & REPLY_COUNTED)) {
+		to_wire(s, r, wire, sizeof(wire));
+		send_wire(s, wire, strlen(wire), flags);
+		return;
+	}
+	if ((slot = slot_new(s)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	slot_fill(s, slot, flags, r);
+	slots_flush(s);
+}
+
+void
+session_reply(struct session *s, unsigned int flags, const char *fmt, ...)
+{
+	struct smtp_reply	r;
+	char			text[SMTP_REPLY_LINE_MAX * 2];
+	va_list			ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (smtp_reply_fmt(&r, "%s", text) == -1)
+		(void)smtp_reply_fmt(&r, "451 4.3.5 internal error");
+	session_reply_r(s, flags, &r);
+}
+
+void
+slot_answer(struct session *s, struct slot *slot, unsigned int flags,
+    const struct smtp_reply *r)
+{
+	slot_fill(s, slot, flags, r);
+	slots_flush(s);
+}
+
+/* Say what may be said: the ready ones from the front. */
+static void
+slots_flush(struct session *s)
+{
+	struct slot	*slot;
+	int64_t		 ms;
+
+	if (s->wait == WAIT_TARPIT || s->state == S_DEAD)
+		return;
+	while ((slot = TAILQ_FIRST(&s->slots)) != NULL) {
+		if (slot->state == SLOT_PENDING)
+			return;
+		if (slot->state == SLOT_DELAYED) {
+			slot->state = SLOT_READY;
+			if ((ms = tarpit_ms(s)) > 0) {
+				session_wait(s, WAIT_TARPIT, ms);
+				return;
+			}
+		}
+		send_wire(s, slot->text, slot->len, slot->flags);
+		slot_free(s, slot);
+		if (s->state == S_DEAD || s->state == S_CLOSING)
+			return;
+	}
+	if (s->wait == WAIT_HOP)
+		session_go(s);
+}
+
+void
+slots_tarpit_over(struct session *s)
+{
+	s->wait = WAIT_HOP;
+	slots_flush(s);
+	if (s->wait == WAIT_HOP && TAILQ_EMPTY(&s->slots))
+		session_go(s);
+}

@@ -1,0 +1,544 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The life of a session.
+ *
+ * A session reads commands while it waits for nothing (wait is WAIT_NONE);
+ * in any wait the input is paused and TCP holds the client back.  Exactly
+ * one timer is set: the deadline of the present command, of the wait, or
+ * the next look at the rate of the body.
+ *
+ * It ends in one way: session_end marks it S_DEAD and closes the stream,
+ * and the end of the turn frees it (session_reap), when nobody up the stack
+ * holds it any more.  A session that ends gives its next hop's connection
+ * back, or breaks it where content is under way: nothing then ends upstream
+ * with a dot.
+ *
+ * Rejected: a fiber for each session (memory, and a stack that a bug
+ * smashes), and parsing on while a command waits (an answer would then have
+ * to find out what has become of the session meanwhile).  Only RCPT and
+ * DATA may be read while earlier RCPTs wait, as the slots of front_reply.c
+ * keep their order.
+ */
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "front.h"
+#include "id.h"
+#include "log.h"
+#include "proc.h"
+
+#define LINGER		2000		/* ms to read on behind the last reply */
+#define RATE_FIRST	30000		/* ms before the rate counts */
+#define RATE_EVERY	10000
+#define HOP_SLACK	60000		/* ms over all of a next hop's own */
+
+static TAILQ_HEAD(sessions, session)	live = TAILQ_HEAD_INITIALIZER(live);
+static TAILQ_HEAD(, session)		dead = TAILQ_HEAD_INITIALIZER(dead);
+static size_t				count;
+
+static void	session_io(struct io *, enum io_event);
+static void	session_timer(void *);
+
+size_t
+session_count(void)
+{
+	return count;
+}
+
+void
+session_state(struct session *s, enum sess_state state)
+{
+	s->state = state;
+}
+
+void
+session_wait(struct session *s, enum sess_wait wait, int64_t ms)
+{
+	s->wait = wait;
+	io_pause(&s->io);
+	if (ms > 0)
+		timer_set(&s->timer, ms);
+	else if (wait == WAIT_HOP && s->tx != NULL && s->tx->remote != NULL)
+		timer_set(&s->timer, s->tx->remote->timeout.connect * 2 +
+		    s->tx->remote->timeout.command * 4 +
+		    s->tx->remote->timeout.final + HOP_SLACK);
+	else
+		timer_set(&s->timer, wait == WAIT_HOP ?
+		    s->conf->session.timeout : ms);
+}
+
+/* The timer for whatever the session reads now. */
+static void
+set_deadline(struct session *s)
+{
+	if (s->state == S_BODY) {
+		s->rate_octets = s->io.octets_in;
+		timer_set(&s->timer, RATE_FIRST < s->conf->session.timeout ?
+		    RATE_FIRST : s->conf->session.timeout);
+	} else
+		timer_set(&s->timer, s->conf->session.timeout);
+}
+
+void
+session_go(struct session *s)
+{
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	s->wait = WAIT_NONE;
+	set_deadline(s);
+	io_resume(&s->io);
+}
+
+/* Is there room for one more of this address and on this listener? */
+static const char *
+over_limit(const struct conf_listener *l, const struct addr *remote)
+{
+	size_t	i;
+
+	if (l->max_sessions > 0 && (int64_t)count >= l->max_sessions)
+		return "too many sessions";
+	for (i = 0; i < l->relay_hosts.n; i++)
+		if (cidr_match(&l->relay_hosts.v[i], remote))
+			return NULL;
+	if (l->max_per_address > 0 && remote->family != ADDR_UNIX &&
+	    limit_count(remote) >= (unsigned int)l->max_per_address)
+		return "too many sessions from your address";
+	return NULL;
+}
+
+/* No session at all: one line, and goodbye. */
+static void
+turn_away(int fd, const char *host, const char *code, const char *why)
+{
+	char	line[SMTP_REPLY_LINE_MAX];
+	int	n;
+
+	n = snprintf(line, sizeof(line), "%s %s %s\r\n", code, host, why);
+	if (n > 0)
+		(void)send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+	stats.sessions_refused++;
+}
+
+static struct session *
+session_alloc(int fd, struct config *conf, struct conf_listener *l,
+    const struct addr *remote, const struct addr *local)
+{
+	struct session	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return NULL;
+	if (limit_add(remote) == -1) {
+		free(s);
+		return NULL;
+	}
+	s->sid = id_new();
+	s->conf = front_conf_ref(conf);
+	s->listener = l;
+	s->remote = *remote;
+	s->local = *local;
+	if (local->family != ADDR_NONE)
+		s->flags |= SF_LOCAL;
+	s->began = mono_now();
+	TAILQ_INIT(&s->slots);
+	timer_init(&s->timer, session_timer, s);
+	io_init(&s->io, fd, IO_CHUNK, session_io, s);
+	TAILQ_INSERT_TAIL(&live, s, entry);
+	count++;
+	stats.sessions_total++;
+	stats.sessions_now = count;
+	return s;
+}
+
+/* Octets before the banner: a client that does not wait its turn. */
+static bool
+talks_early(struct session *s)
+{
+	char	c;
+
+	return s->conf->session.early_talker == EARLY_REJECT &&
+	    recv(s->io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+void
+session_new(int fd, struct config *conf, struct conf_listener *l,
+    const struct addr *remote, const struct addr *local)
+{
+	struct session	*s;
+	const char	*why;
+
+	if (front_is_draining()) {
+		turn_away(fd, conf->hostname, "421 4.3.2", "shutting down");
+		return;
+	}
+	if ((why = over_limit(l, remote)) != NULL) {
+		flog_refused(remote, l->obj.name, why);
+		turn_away(fd, conf->hostname, "421 4.7.0", why);
+		return;
+	}
+	if ((s = session_alloc(fd, conf, l, remote, local)) == NULL) {
+		turn_away(fd, conf->hostname, "421 4.3.0", "no memory");
+		return;
+	}
+	flog_connect(s);
+	if (l->tls == LTLS_IMPLICIT) {
+		ftls_start(s, true);
+		return;
+	}
+	if (talks_early(s)) {
+		s->why = "talked before the banner";
+		session_reply(s, REPLY_CLOSE, "554 5.5.0 %s you talk first",
+		    conf->hostname);
+		return;
+	}
+	verb_banner(s);
+	io_start(&s->io);
+}
+
+const struct addr *
+session_local(struct session *s)
+{
+	struct sockaddr_storage	ss;
+	socklen_t		len = sizeof(ss);
+
+	if (!(s->flags & SF_LOCAL) && s->io.fd != -1) {
+		s->flags |= SF_LOCAL;
+		if (getsockname(s->io.fd, (struct sockaddr *)&ss, &len) == 0)
+			addr_from_sa(&s->local, (struct sockaddr *)&ss, len);
+	}
+	return &s->local;
+}
+
+void
+session_env(struct session *s, struct rule_env *env)
+{
+	const char	*at;
+
+	memset(env, 0, sizeof(*env));
+	env->remote_ip = s->remote;
+	env->local_ip = *session_local(s);
+	env->str[RV_LISTENER] = s->listener->obj.name;
+	env->str[RV_HELO_DOMAIN] = s->helo;
+	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
+	if (s->tx != NULL) {
+		env->str[RV_SENDER] = s->tx->sender_normal;
+		at = s->tx->sender_normal == NULL ? NULL :
+		    strrchr(s->tx->sender_normal, '@');
+		env->str[RV_SENDER_DOMAIN] = at == NULL ? "" : at + 1;
+		env->message_size = s->tx->size;
+	}
+	env->list = front_in_list;
+}
+
+/* --- input ----------------------------------------------------------------- */
+
+/*
+ * One line of input.  false: no whole line, or it must wait for answers that
+ * are owed; it stays in the input then.  The line is copied, so that it is
+ * consumed before its command is looked at: STARTTLS must see what is left.
+ */
+static bool
+take_line(struct session *s)
+{
+	static char		copy[SMTP_LINE_MAX];
+	struct smtp_lines	saved = s->lines;
+	struct slice		line;
+	const char		*data;
+	size_t			n, used;
+	enum smtp_line		r;
+
+	data = io_data(&s->io, &n);
+	r = smtp_line_next(&s->lines, data, n, SMTP_LINE_MAX, &line, &used);
+	if (r == LINE_MORE) {
+		io_consume(&s->io, used);
+		return false;
+	}
+	if (!TAILQ_EMPTY(&s->slots) &&
+	    (r != LINE_OK || !verb_may_overlap(line))) {
+		s->lines = saved;
+		session_wait(s, WAIT_HOP, 0);
+		return false;
+	}
+	stats.commands++;
+	if (r == LINE_OK) {
+		memcpy(copy, line.p, line.n);
+		line.p = copy;
+	}
+	io_consume(&s->io, used);
+	if (r == LINE_OK)
+		verb_line(s, line);
+	else
+		verb_bad_line(s, r);
+	if (s->state == S_COMMAND && s->wait == WAIT_NONE)
+		set_deadline(s);
+	return s->state != S_DEAD;
+}
+
+/* Octets of a BDAT that was refused. */
+static void
+skip_input(struct session *s)
+{
+	size_t	n;
+
+	(void)io_data(&s->io, &n);
+	if (n > s->skip)
+		n = (size_t)s->skip;
+	io_consume(&s->io, n);
+	s->skip -= n;
+	if (s->skip == 0)
+		session_state(s, S_COMMAND);
+}
+
+static void
+session_input(struct session *s)
+{
+	const char	*data;
+	size_t		 n;
+
+	while (s->wait == WAIT_NONE && !(s->flags & SF_FULL)) {
+		data = io_data(&s->io, &n);
+		if (n == 0 && s->state != S_COMMAND)
+			return;
+		switch (s->state) {
+		case S_COMMAND:
+			if (n == 0 || !take_line(s))
+				return;
+			break;
+		case S_BODY:
+			io_consume(&s->io, relay_input(s, data, n));
+			break;
+		case S_SKIP:
+			skip_input(s);
+			break;
+		case S_CLOSING:
+			io_consume(&s->io, n);
+			return;
+		case S_START:
+		case S_DEAD:
+			return;
+		}
+	}
+}
+
+static void
+session_io(struct io *io, enum io_event ev)
+{
+	struct session	*s = io->arg;
+
+	switch (ev) {
+	case IO_DATA:
+		session_input(s);
+		break;
+	case IO_TLS:
+		stats.sessions_tls++;
+		flog_tls(s);
+		s->wait = WAIT_NONE;
+		if (s->state == S_START)
+			verb_banner(s);
+		else
+			session_forget(s);
+		session_go(s);
+		break;
+	case IO_TLS_FAIL:
+		s->why = io_error(io);
+		session_end(s, s->why);
+		break;
+	case IO_DRAINED:
+		break;
+	case IO_EOF:
+		session_end(s, "client closed");
+		break;
+	case IO_FAIL:
+		session_end(s, io_error(io));
+		break;
+	}
+}
+
+/* --- time ------------------------------------------------------------------ */
+
+/* In the body: is the client fast enough?  Waiting for us is no fault. */
+static void
+check_rate(struct session *s)
+{
+	int64_t		passed;
+	uint64_t	octets = s->io.octets_in - s->rate_octets;
+
+	s->rate_octets = s->io.octets_in;
+	passed = mono_diff(mono_now(), s->tx->body_began);
+	if (s->flags & SF_STALLED)
+		s->flags &= ~(unsigned int)SF_STALLED;
+	else if (octets == 0 && passed >= s->conf->session.timeout) {
+		s->why = "idle in DATA";
+		session_reply(s, REPLY_CLOSE, "421 4.4.2 no data from you");
+		return;
+	} else if (passed >= RATE_FIRST && s->conf->session.min_rate > 0 &&
+	    octets * 1000 / RATE_EVERY < (uint64_t)s->conf->session.min_rate) {
+		s->why = "below the minimum rate";
+		session_reply(s, REPLY_CLOSE, "421 4.4.2 your data come too "
+		    "slowly");
+		return;
+	}
+	timer_set(&s->timer, RATE_EVERY < s->conf->session.timeout ?
+	    RATE_EVERY : s->conf->session.timeout);
+}
+
+static void
+session_timer(void *arg)
+{
+	struct session	*s = arg;
+
+	if (s->state == S_CLOSING || s->state == S_START) {
+		session_end(s, s->why != NULL ? s->why : "TLS timeout");
+		return;
+	}
+	switch (s->wait) {
+	case WAIT_TARPIT:
+		slots_tarpit_over(s);
+		return;
+	case WAIT_TLS:
+		session_end(s, "TLS timeout");
+		return;
+	case WAIT_HOP:
+		log_warnx("no answer of the next hop in any of its times");
+		session_end(s, "next hop does not answer");
+		return;
+	case WAIT_NONE:
+		break;
+	}
+	if (s->state == S_BODY && !(s->flags & SF_FULL)) {
+		check_rate(s);
+		return;
+	}
+	if (s->state == S_BODY) {
+		s->flags |= SF_STALLED;
+		timer_set(&s->timer, RATE_EVERY);
+		return;
+	}
+	s->why = "timeout";
+	session_reply(s, REPLY_CLOSE, "421 4.4.2 %s timeout",
+	    s->conf->hostname);
+}
+
+/* --- end ------------------------------------------------------------------- */
+
+void
+session_reset(struct session *s)
+{
+	struct tx	*tx = s->tx;
+	size_t		 i;
+
+	if (tx == NULL)
+		return;
+	s->tx = NULL;
+	s->flags &= ~(unsigned int)(SF_FULL | SF_STALLED);
+	for (i = 0; i < tx->nrcpts; i++)
+		tx->rcpts[i].slot = NULL;
+	relay_abandon(tx);
+	tx_free(tx);
+}
+
+void
+session_forget(struct session *s)
+{
+	session_reset(s);
+	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
+	free(s->helo);
+	s->helo = NULL;
+}
+
+void
+session_end(struct session *s, const char *why)
+{
+	if (s->state == S_DEAD)
+		return;
+	s->why = why;
+	session_reset(s);
+	slots_clear(s);
+	session_state(s, S_DEAD);
+	timer_del(&s->timer);
+	flog_end(s);
+	io_close(&s->io);
+	limit_remove(&s->remote);
+	TAILQ_REMOVE(&live, s, entry);
+	TAILQ_INSERT_TAIL(&dead, s, entry);
+	count--;
+	stats.sessions_now = count;
+}
+
+void
+session_linger(struct session *s, const char *why)
+{
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	s->why = why;
+	io_flush(&s->io);
+	if (s->state == S_DEAD)
+		return;
+	if (io_queued(&s->io) == 0 && !io_has_input(&s->io)) {
+		session_end(s, why);
+		return;
+	}
+	/*
+	 * Unread input would turn close(2) into a reset, which can overtake
+	 * our last reply: read on until the client has seen it.
+	 */
+	session_reset(s);
+	slots_clear(s);
+	session_state(s, S_CLOSING);
+	s->wait = WAIT_NONE;
+	if (s->io.tls == NULL && io_queued(&s->io) == 0)
+		(void)shutdown(s->io.fd, SHUT_WR);
+	io_resume(&s->io);
+	timer_set(&s->timer, LINGER);
+}
+
+void
+session_reap(void)
+{
+	struct session	*s;
+
+	if (TAILQ_EMPTY(&dead))
+		return;
+	while ((s = TAILQ_FIRST(&dead)) != NULL) {
+		TAILQ_REMOVE(&dead, s, entry);
+		front_conf_unref(s->conf);
+		free(s->helo);
+		free(s);
+	}
+	listen_resume();
+}
+
+size_t
+session_drain(void)
+{
+	struct session	*s, *next;
+
+	for (s = TAILQ_FIRST(&live); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->state != S_COMMAND || s->wait != WAIT_NONE ||
+		    s->tx != NULL || io_has_input(&s->io))
+			continue;
+		s->why = "shutdown";
+		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
+		    s->conf->hostname);
+	}
+	return count;
+}
+
+void
+session_kill_all(void)
+{
+	while (!TAILQ_EMPTY(&live))
+		session_end(TAILQ_FIRST(&live), "shutdown");
+}

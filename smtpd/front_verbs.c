@@ -1,0 +1,385 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The commands, one after another.  A row of verbs[] is all that the rest
+ * of the process knows of a command; what a command does not do here it
+ * does by way of front_rcpt.c, front_relay.c and front_tls.c.
+ */
+
+#include <string.h>
+#include <strings.h>
+
+#include "front.h"
+#include "log.h"
+
+struct verb {
+	void		(*fn)(struct session *, const struct smtp_cmd *);
+	unsigned int	flags;
+};
+
+#define V_CLEAR		0x01	/* allowed where TLS is required, without */
+
+void
+verb_banner(struct session *s)
+{
+	char	text[SMTP_REPLY_LINE_MAX];
+
+	session_state(s, S_COMMAND);
+	(void)snprintf(text, sizeof(text), "220 %s %s", s->conf->hostname,
+	    s->listener->greeting);
+	session_reply(s, 0, "%s", text);
+	timer_set(&s->timer, s->conf->session.timeout);
+}
+
+/* An unknown or malformed command: one too many ends the session. */
+static void
+bad_command(struct session *s, struct slice line, const char *reply)
+{
+	struct smtp_reply	r;
+
+	stats.commands_bad++;
+	(void)smtp_reply_fmt(&r, "%s", reply);
+	flog_command(s, line, &r);
+	session_reply_r(s, 0, &r);
+	if (++s->bad_commands <
+	    (unsigned int)s->conf->session.max_bad_commands)
+		return;
+	s->why = "too many bad commands";
+	session_reply(s, REPLY_CLOSE, "421 4.7.0 %s too many bad commands",
+	    s->conf->hostname);
+}
+
+void
+verb_bad_line(struct session *s, enum smtp_line what)
+{
+	struct slice	none = { "", 0 };
+
+	switch (what) {
+	case LINE_TOO_LONG:
+		bad_command(s, none, "500 5.5.2 line too long");
+		break;
+	case LINE_BARE_LF:
+		if (++s->bare_lf >= 3) {
+			s->why = "bare LF in commands";
+			session_reply(s, REPLY_CLOSE,
+			    "500 5.5.2 lines must end in CR LF");
+			break;
+		}
+		bad_command(s, none, "500 5.5.2 lines must end in CR LF");
+		break;
+	case LINE_BARE_CR:
+		bad_command(s, none, "500 5.5.2 stray CR");
+		break;
+	case LINE_NUL:
+		bad_command(s, none, "500 5.5.2 NUL in command");
+		break;
+	case LINE_OK:
+	case LINE_MORE:
+		break;
+	}
+}
+
+/* --- greeting ---------------------------------------------------------------- */
+
+static bool
+hello(struct session *s, const struct smtp_cmd *cmd)
+{
+	char	*name;
+
+	if (s->conf->session.ehlo_reject_non_fqdn && !smtp_is_fqdn(cmd->hello)) {
+		session_reply(s, 0,
+		    "504 5.5.2 need a fully qualified host name");
+		return false;
+	}
+	if ((name = strndup(cmd->hello.p, cmd->hello.n)) == NULL) {
+		session_end(s, "no memory");
+		return false;
+	}
+	session_forget(s);
+	s->helo = name;
+	s->flags |= SF_HELO;
+	return true;
+}
+
+static void
+verb_helo(struct session *s, const struct smtp_cmd *cmd)
+{
+	if (hello(s, cmd))
+		session_reply(s, 0, "250 %s", s->conf->hostname);
+}
+
+static void
+verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct smtp_reply	r;
+
+	if (!hello(s, cmd))
+		return;
+	s->flags |= SF_ESMTP;
+	(void)smtp_reply_fmt(&r, "250 %s\nPIPELINING\nSIZE %lld\n8BITMIME\n"
+	    "ENHANCEDSTATUSCODES%s", s->conf->hostname,
+	    (long long)s->conf->session.max_size,
+	    ftls_is_offered(s) ? "\nSTARTTLS" : "");
+	session_reply_r(s, 0, &r);
+}
+
+/* --- transaction ------------------------------------------------------------- */
+
+/* What may not be in a MAIL here and now; NULL: nothing. */
+static const char *
+mail_refusal(struct session *s, const struct smtp_cmd *cmd)
+{
+	const struct conf_session	*cs = &s->conf->session;
+
+	if (s->tx != NULL)
+		return "503 5.5.1 nested MAIL command";
+	if (cs->ehlo_require && !(s->flags & SF_HELO))
+		return "503 5.5.1 say EHLO first";
+	if (!(s->flags & SF_ESMTP) && cmd->nparams > 0)
+		return "555 5.5.4 parameters need EHLO";
+	if (cmd->have & (HAVE_RET | HAVE_ENVID))
+		return "501 5.5.4 DSN is not offered";
+	if (cmd->have & HAVE_SMTPUTF8)
+		return "555 5.5.4 SMTPUTF8 is not offered";
+	if ((cmd->have & HAVE_BODY) && cmd->body == BODY_BINARYMIME)
+		return "501 5.5.4 BINARYMIME is not offered";
+	if (cmd->path.utf8)
+		return "550 5.6.7 address needs SMTPUTF8, not offered";
+	if ((cmd->have & HAVE_SIZE) && cmd->size > (uint64_t)cs->max_size)
+		return "552 5.3.4 message too big";
+	if (s->messages >= (unsigned int)cs->max_messages)
+		return "452 4.5.3 too many messages, connect again";
+	return NULL;
+}
+
+/* false: no memory. */
+static bool
+mail_begin(struct session *s, const struct smtp_cmd *cmd)
+{
+	char	addr[SMTP_MAILBOX_MAX + 1], normal[SMTP_MAILBOX_MAX + 1];
+
+	(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
+	(void)smtp_path_normal(&cmd->path, normal, sizeof(normal));
+	if ((s->tx = tx_new(addr)) == NULL)
+		return false;
+	s->tx->sender_normal = strdup(normal);
+	s->tx->body = cmd->body;
+	s->tx->size = (int64_t)cmd->size;
+	return s->tx->sender_normal != NULL;
+}
+
+static void
+verb_mail(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct smtp_reply	r;
+	const char		*no;
+
+	if ((no = mail_refusal(s, cmd)) == NULL && !mail_begin(s, cmd)) {
+		session_reset(s);
+		no = "451 4.3.0 no memory";
+	}
+	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
+	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
+	session_reply_r(s, 0, &r);
+}
+
+static void
+verb_data(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	if (s->tx == NULL)
+		session_reply(s, 0, "503 5.5.1 need MAIL first");
+	else if (s->tx->accepted + s->tx->pending == 0)
+		session_reply(s, 0, "554 5.5.1 no valid recipients");
+	else
+		relay_data(s);
+}
+
+/* Not offered: but the octets come, and are no commands. */
+static void
+verb_bdat(struct session *s, const struct smtp_cmd *cmd)
+{
+	if ((s->skip = cmd->size) > 0)
+		session_state(s, S_SKIP);
+	session_reply(s, 0, "503 5.5.1 CHUNKING is not offered");
+}
+
+static void
+verb_rset(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	session_reset(s);
+	session_reply(s, 0, "250 2.0.0 ok");
+}
+
+/* --- the rest ---------------------------------------------------------------- */
+
+static void
+verb_noop(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	session_reply(s, 0, "250 2.0.0 ok");
+}
+
+static void
+verb_quit(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	s->why = "quit";
+	session_reply(s, REPLY_CLOSE, "221 2.0.0 %s goodbye",
+	    s->conf->hostname);
+}
+
+static void
+verb_help(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	session_reply(s, 0, "214 2.0.0 see RFC 5321, or ask postmaster");
+}
+
+static void
+verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	session_reply(s, 0, "252 2.5.1 send mail, and see");
+}
+
+static void
+verb_starttls(struct session *s, const struct smtp_cmd *cmd)
+{
+	(void)cmd;
+	if (s->flags & SF_TLS)
+		session_reply(s, 0, "503 5.5.1 TLS is on");
+	else if (!ftls_is_offered(s))
+		session_reply(s, 0, "502 5.5.1 STARTTLS is not offered");
+	else if (io_has_input(&s->io)) {
+		s->why = "octets behind STARTTLS";
+		session_reply(s, REPLY_CLOSE,
+		    "554 5.5.0 octets behind STARTTLS");
+	} else
+		ftls_start(s, false);
+}
+
+static void
+verb_not_here(struct session *s, const struct smtp_cmd *cmd)
+{
+	session_reply(s, 0, "502 5.5.1 %s is not offered",
+	    smtp_verb_name(cmd->verb));
+}
+
+/* Looks like an unknown verb to those who may not use it. */
+static void
+verb_hidden(struct session *s, const struct smtp_cmd *cmd)
+{
+	bad_command(s, cmd->arg, "500 5.5.1 unknown command");
+}
+
+static const struct verb	verbs[VERB_COUNT] = {
+	[VERB_EHLO] =		{ verb_ehlo, V_CLEAR },
+	[VERB_HELO] =		{ verb_helo, V_CLEAR },
+	[VERB_LHLO] =		{ verb_hidden, V_CLEAR },
+	[VERB_MAIL] =		{ verb_mail, 0 },
+	[VERB_RCPT] =		{ rcpt_stage, 0 },
+	[VERB_DATA] =		{ verb_data, 0 },
+	[VERB_BDAT] =		{ verb_bdat, 0 },
+	[VERB_RSET] =		{ verb_rset, V_CLEAR },
+	[VERB_NOOP] =		{ verb_noop, V_CLEAR },
+	[VERB_QUIT] =		{ verb_quit, V_CLEAR },
+	[VERB_HELP] =		{ verb_help, 0 },
+	[VERB_VRFY] =		{ verb_vrfy, 0 },
+	[VERB_EXPN] =		{ verb_vrfy, 0 },
+	[VERB_STARTTLS] =	{ verb_starttls, V_CLEAR },
+	[VERB_AUTH] =		{ verb_not_here, 0 },
+	[VERB_ETRN] =		{ verb_not_here, 0 },
+	[VERB_TURN] =		{ verb_not_here, 0 },
+	[VERB_BURL] =		{ verb_not_here, 0 },
+	[VERB_XCLIENT] =	{ verb_hidden, 0 },
+	[VERB_XREMOTEIP] =	{ verb_hidden, 0 },
+	[VERB_XSETCONTEXT] =	{ verb_hidden, 0 },
+	[VERB_XDUMPCONTEXT] =	{ verb_hidden, 0 }
+};
+
+/* --- one line ---------------------------------------------------------------- */
+
+/* What is wrong with a command's form; NULL: nothing. */
+static const char *
+form_error(enum smtp_cmd_error e, const struct smtp_cmd *cmd)
+{
+	switch (e) {
+	case CMD_OK:
+		return NULL;
+	case CMD_UNKNOWN:
+		return "500 5.5.1 unknown command";
+	case CMD_ARG_NONE:
+		return "501 5.5.4 no argument allowed";
+	case CMD_ARG_MISSING:
+		return "501 5.5.4 argument missing";
+	case CMD_SYNTAX:
+		return "501 5.5.2 malformed command";
+	case CMD_PATH:
+		return cmd->verb == VERB_MAIL ? "501 5.1.7 malformed address" :
+		    "501 5.1.3 malformed address";
+	case CMD_PARAM:
+		return "501 5.5.4 bad parameter";
+	case CMD_PARAM_UNKNOWN:
+		return "555 5.5.4 unknown parameter";
+	}
+	return NULL;
+}
+
+/* Has the session had all that it may have?  Then it is told so. */
+static bool
+is_over(struct session *s)
+{
+	const struct conf_session	*cs = &s->conf->session;
+
+	if (front_is_draining()) {
+		s->why = "shutdown";
+		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
+		    s->conf->hostname);
+	} else if (mono_diff(mono_now(), s->began) > cs->duration) {
+		s->why = "duration";
+		session_reply(s, REPLY_CLOSE, "421 4.7.0 session too long");
+	} else if (s->io.octets_in > (uint64_t)cs->transfer_limit) {
+		s->why = "transfer-limit";
+		session_reply(s, REPLY_CLOSE, "421 4.7.0 too much data");
+	} else
+		return false;
+	return true;
+}
+
+bool
+verb_may_overlap(struct slice line)
+{
+	return (line.n > 5 && strncasecmp(line.p, "RCPT ", 5) == 0) ||
+	    (line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0);
+}
+
+void
+verb_line(struct session *s, struct slice line)
+{
+	static struct smtp_cmd	 cmd;
+	const char		*no;
+	enum smtp_cmd_error	 e;
+
+	e = smtp_cmd_parse(&cmd, line);
+	if (cmd.verb != VERB_QUIT && is_over(s))
+		return;
+	if (s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS) &&
+	    cmd.verb != VERB_NONE && !(verbs[cmd.verb].flags & V_CLEAR)) {
+		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
+		/* Octets of a chunk come all the same. */
+		if (cmd.verb == VERB_BDAT && (s->skip = cmd.size) > 0)
+			session_state(s, S_SKIP);
+		return;
+	}
+	if ((no = form_error(e, &cmd)) != NULL) {
+		bad_command(s, line, no);
+		return;
+	}
+	verbs[cmd.verb].fn(s, &cmd);
+}

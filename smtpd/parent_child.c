@@ -1,0 +1,204 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * What the children say, and how they are wired.
+ *
+ * links[] are the pipes between children.  When one comes up it gets a new
+ * pair with every process that it is linked to, so a respawned child is
+ * wired like the first one and the others need not know the difference.
+ *
+ * Any of them may have been taken over by whoever talks to it, so each
+ * message is checked against what we asked; one that has no business here
+ * makes its handler return -1, and peer.c has the sender ended.  None of
+ * them can make the parent do more than note a number, or send what it
+ * would have sent anyway.
+ *
+ * A child that is up is pinged; it hangs when several pings in a row have
+ * no answer.  Counted in pings, not by the clock: when we have been away
+ * ourselves, the answers are waiting behind the timer.
+ */
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stddef.h>
+
+#include "log.h"
+#include "parent.h"
+
+/* Who may talk to whom, beside us to all. */
+static const struct {
+	unsigned int	a, b;
+} links[] = {
+	{ R_SMTPD, R_DIALER },
+	{ R_DIALER, R_RESOLVED }
+};
+
+static bool
+is_linked(unsigned int a, unsigned int b)
+{
+	size_t	i;
+
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if ((links[i].a == a && links[i].b == b) ||
+		    (links[i].a == b && links[i].b == a))
+			return true;
+	return false;
+}
+
+static void
+send_peer(struct child *to, const struct child *other, int fd)
+{
+	struct proto_peer	pp;
+	struct wbuf		w = { 0 };
+
+	pp.role = other->prog->role;
+	pp.index = other->index;
+	put_peer(&w, &pp);
+	peer_send(&to->peer, MSG_PEER, 0, 0, fd, &w);
+}
+
+/* A pair with everybody it is linked to; the others replace the old one. */
+static void
+child_wire(struct child *c)
+{
+	struct child	*o;
+	int		 pair[2];
+
+	TAILQ_FOREACH(o, &children, entry) {
+		if (o == c || !child_is_wired(o) ||
+		    !is_linked(c->prog->role, o->prog->role))
+			continue;
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+		    SOCK_NONBLOCK, 0, pair) == -1) {
+			log_warn("socketpair");
+			child_kill(c, "cannot be wired");
+			return;
+		}
+		send_peer(c, o, pair[0]);
+		send_peer(o, c, pair[1]);
+	}
+}
+
+static int
+on_ready(struct peer *p, struct msg *m)
+{
+	struct child	*c = p->arg;
+
+	if (c->state != CHILD_STARTING || get_end(&m->body) == -1)
+		return -1;
+	if (c->leaving)			/* and killed already */
+		return 0;
+	c->state = CHILD_UP;
+	timer_set(&c->timer, PING_EVERY);
+	plog_feed(c);
+	if (!parent.check)
+		child_wire(c);
+	reload_feed(c);
+	return 0;
+}
+
+static int
+on_conf_ok(struct peer *p, struct msg *m)
+{
+	if (get_end(&m->body) == -1)
+		return -1;
+	return reload_answer(p->arg, m->seq, NULL);
+}
+
+static int
+on_conf_err(struct peer *p, struct msg *m)
+{
+	struct proto_conf_err	err;
+
+	if (get_conf_err(m, &err) == -1)
+		return -1;
+	return reload_answer(p->arg, m->seq, &err);
+}
+
+static int
+on_pong(struct peer *p, struct msg *m)
+{
+	struct child	*c = p->arg;
+
+	/* In order, and none that was not asked. */
+	if (m->seq != c->pong + 1 || m->seq > c->ping ||
+	    get_end(&m->body) == -1)
+		return -1;
+	c->pong = m->seq;
+	reload_progress();
+	return 0;
+}
+
+static int
+on_gen_ended(struct peer *p, struct msg *m)
+{
+	if (get_end(&m->body) == -1)
+		return -1;
+	return reload_ended(p->arg, m->seq);
+}
+
+static int
+on_log_lost(struct peer *p, struct msg *m)
+{
+	(void)p;
+	if (get_end(&m->body) == -1)
+		return -1;
+	plog_lost();
+	return 0;
+}
+
+const struct peer_handler	child_handlers[] = {
+	{ MSG_READY,		on_ready },
+	{ MSG_CONF_OK,		on_conf_ok },
+	{ MSG_CONF_ERR,		on_conf_err },
+	{ MSG_PONG,		on_pong },
+	{ MSG_GEN_ENDED,	on_gen_ended },
+	{ MSG_LOG_LOST,		on_log_lost },
+	{ 0,			NULL }
+};
+
+void
+child_ping(struct child *c)
+{
+	peer_send(&c->peer, MSG_PING, 0, ++c->ping, -1, NULL);
+}
+
+void
+child_ping_due(struct child *c)
+{
+	if (c->ping - c->pong >= PINGS_MISSED) {
+		child_kill(c, "hangs");
+		return;
+	}
+	child_ping(c);
+	timer_set(&c->timer, PING_EVERY);
+}
+
+bool
+child_is_settled(const struct child *c)
+{
+	return child_is_wired(c) && c->sync != 0 && c->pong >= c->sync;
+}
+
+void
+children_verbose(bool on)
+{
+	struct proto_flag	 f = { .on = on };
+	struct wbuf		 w;
+	struct child		*c;
+
+	parent.verbose = on;
+	log_verbose(on);
+	TAILQ_FOREACH(c, &children, entry) {
+		if (!child_is_wired(c))
+			continue;
+		w = (struct wbuf){ 0 };
+		put_flag(&w, &f);
+		peer_send(&c->peer, MSG_VERBOSE, 0, 0, -1, &w);
+	}
+}

@@ -1,0 +1,306 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * What concerns several keys of postern.yaml at once: a listener with TLS
+ * and no certificate, mail that could be accepted but has nowhere to go, two
+ * listeners on one address.  Run after every key has been looked at by
+ * itself, even if there were errors; so a field may be NULL here that never
+ * is in a configuration that is used.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parent_conf.h"
+#include "parent_files.h"
+#include "parent_load.h"
+#include "util.h"
+
+#define CA_MAX	(768 * 1024)
+
+static const char *const system_ca[] = {
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"
+};
+
+/* The node of a key, or the nearest one above it that is there. */
+static const struct node *
+at(const struct node *n, const char *a, const char *b, const char *c)
+{
+	const char		*path[] = { a, b, c };
+	const struct node	*kid;
+	size_t			 i;
+
+	for (i = 0; i < 3 && path[i] != NULL; i++) {
+		if ((kid = node_child(n, path[i])) == NULL)
+			return n;
+		n = kid;
+	}
+	return n;
+}
+
+static void
+cross_error(struct load *l, const struct node *n, const char *path,
+    const char *what)
+{
+	strlcpy(l->path, path, sizeof(l->path));
+	load_error(l, n, "%s", what);
+	l->path[0] = '\0';
+}
+
+/* --- listeners ------------------------------------------------------------ */
+
+struct bound {
+	struct addr		 addr;	/* NONE: all */
+	const struct node	*node;
+};
+
+/* `All addresses' are 0.0.0.0 and [::] both. */
+static bool
+same_bind(const struct addr *a, const struct addr *b)
+{
+	struct addr	wild = { .family = ADDR_NONE };
+
+	if (a->port != b->port)
+		return false;
+	if (a->family != ADDR_NONE && b->family != ADDR_NONE)
+		return addr_same_ip(a, b);
+	if (a->family == ADDR_NONE)
+		a = b;
+	wild.family = a->family;
+	return a->family == ADDR_NONE || addr_same_ip(a, &wild);
+}
+
+static void
+check_bind(struct load *l, const struct conf_listener *ls, const char *path,
+    const struct node *n, struct bound **v, size_t *nv)
+{
+	struct addr	 addr;
+	const char	*why;
+	bool		 any;
+	size_t		 i;
+
+	if (n->kind != NODE_SCALAR ||
+	    conf_bind_parse(n->text, &addr, &any, &why) == -1)
+		return;
+	for (i = 0; i < *nv; i++) {
+		if (!same_bind(&(*v)[i].addr, &addr))
+			continue;
+		strlcpy(l->path, path, sizeof(l->path));
+		load_error(l, n, "%s is bound at %u:%u already", n->text,
+		    (*v)[i].node->line, (*v)[i].node->col);
+		l->path[0] = '\0';
+		break;
+	}
+	if (ls->open_relay && !addr_is_loopback(&addr))
+		conf_warning(l->errs, l->file, n->line, n->col, path,
+		    "%s is an open relay", n->text);
+	*v = xreallocarray(*v, *nv + 1, sizeof(struct bound));
+	(*v)[*nv].addr = addr;
+	(*v)[(*nv)++].node = n;
+}
+
+static void
+check_listeners(struct load *l)
+{
+	const struct conf_listener *ls;
+	const struct node	*n, *bind;
+	struct bound		*bound = NULL;
+	char			 path[128];
+	size_t			 i, j, nbound = 0;
+
+	for (i = 0; i < l->conf->listeners.n; i++) {
+		ls = (struct conf_listener *)l->conf->listeners.v[i];
+		n = at(l->root, "listener", ls->obj.name, NULL);
+		snprintf(path, sizeof(path), "listener.%s.tls", ls->obj.name);
+		if (ls->tls != LTLS_OFF && l->conf->tls.certs.n == 0)
+			cross_error(l, at(n, "tls", NULL, NULL), path,
+			    "needs tls.certificate.default");
+		snprintf(path, sizeof(path), "listener.%s.bind",
+		    ls->obj.name);
+		if ((bind = node_child(n, "bind")) == NULL)
+			continue;
+		for (j = 0; j < bind->nkids; j++)
+			check_bind(l, ls, path, bind->kids[j], &bound,
+			    &nbound);
+	}
+	free(bound);
+	if (l->conf->tls.certs.n > 0 &&
+	    conf_find(&l->conf->tls.certs, "default") == NULL)
+		cross_error(l, at(l->root, "tls", "certificate", NULL),
+		    "tls.certificate", "one of them must be called default");
+}
+
+/* --- remotes -------------------------------------------------------------- */
+
+static void
+read_ca(struct load *l, struct conf_remote *r, const struct node *n)
+{
+	const char	*path = r->tls.ca;
+	char		 why[256];
+	size_t		 i;
+
+	if (strcmp(path, "system") != 0) {
+		if (parent_file_read_max(path, &r->tls.ca_file, false, CA_MAX,
+		    why, sizeof(why)) == -1)
+			load_error(l, n, "%s: %s", path, why);
+		return;
+	}
+	for (i = 0; i < sizeof(system_ca) / sizeof(system_ca[0]); i++) {
+		if (parent_file_read_max(system_ca[i], &r->tls.ca_file, false,
+		    CA_MAX, why, sizeof(why)) == 0)
+			return;
+		free(r->tls.ca_file.path);
+		r->tls.ca_file.path = NULL;
+	}
+	load_error(l, n, "no certificates of the system in %s or %s",
+	    system_ca[0], system_ca[1]);
+}
+
+/* Opportunistic TLS goes on in clear text: to judge means nothing there. */
+static void
+check_verify(struct load *l, struct conf_remote *r, const struct node *tls)
+{
+	const struct node	*n = node_child(tls, "verify");
+	size_t			 mark = path_push(l, "verify");
+
+	r->tls.verify_set = n != NULL && !n->is_default;
+	if (r->tls.verify_set && r->tls.mode == RTLS_OPPORTUNISTIC)
+		load_key_error(l, n, "means nothing with mode opportunistic, "
+		    "which judges no certificate: wanted mode required");
+	path_pop(l, mark);
+	if (r->tls.mode != RTLS_REQUIRED && r->tls.mode != RTLS_IMPLICIT)
+		r->tls.verify = false;
+	mark = path_push(l, "ca");
+	if (r->tls.verify && r->tls.ca != NULL)
+		read_ca(l, r, at(tls, "ca", NULL, NULL));
+	path_pop(l, mark);
+}
+
+static void
+check_remotes(struct load *l)
+{
+	struct conf_remote	*r;
+	const struct node	*n, *tls;
+	size_t			 i;
+
+	for (i = 0; i < l->conf->remotes.n; i++) {
+		r = (struct conf_remote *)l->conf->remotes.v[i];
+		n = node_child(node_child(l->root, "remote"), r->obj.name);
+		tls = node_child(n, "tls");
+		snprintf(l->path, sizeof(l->path), "remote.%s", r->obj.name);
+		if (strcmp(r->obj.name, "mx") == 0)
+			load_key_error(l, n, "mx is not a remote: the word "
+			    "stands for the servers that DNS names");
+		strlcat(l->path, ".tls", sizeof(l->path));
+		if (tls != NULL && tls->kind == NODE_MAP) {
+			check_verify(l, r, tls);
+			if ((r->tls.cert.path == NULL) !=
+			    (r->tls.key.path == NULL))
+				load_error(l, tls,
+				    "cert and key go together");
+		}
+		l->path[0] = '\0';
+	}
+}
+
+/* --- routes --------------------------------------------------------------- */
+
+/* Is there a remote for every transaction, whatever its recipients? */
+static bool
+session_takes_all(const struct config *conf)
+{
+	struct rule_value	v;
+
+	return rule_is_constant(conf->route.session, &v) && v.str != NULL;
+}
+
+/* May a recipient that is not local be accepted? */
+static bool
+can_relay(const struct config *conf)
+{
+	const struct conf_listener *ls;
+	struct rule_value	 v;
+	size_t			 i;
+
+	if (conf->session.relay != NULL &&
+	    (!rule_is_constant(conf->session.relay, &v) || v.num != 0))
+		return true;
+	for (i = 0; i < conf->listeners.n; i++) {
+		ls = (struct conf_listener *)conf->listeners.v[i];
+		if (ls->open_relay || ls->relay_hosts.n > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Did the file leave a route out (rather than get it wrong)? */
+static bool
+route_missing(const struct load *l, const char *name,
+    const struct rule *rule)
+{
+	const struct node	*n = at(l->root, "route", name, NULL);
+
+	return rule == NULL && node_is_false(n);
+}
+
+static void
+check_routes(struct load *l)
+{
+	const struct config	*conf = l->conf;
+	const struct node	*rcpt = at(l->root, "session", "rcpt", NULL);
+	const struct node	*n;
+
+	if (session_takes_all(conf))
+		return;
+	if (conf->session.domains != NULL &&
+	    route_missing(l, "local", conf->route.local)) {
+		n = at(rcpt, "lookup", "domains", NULL);
+		cross_error(l, n, "session.rcpt.lookup.domains",
+		    "mail for local domains has no next hop: "
+		    "set route.local (or route.session)");
+	}
+	if (can_relay(conf) &&
+	    route_missing(l, "relay", conf->route.relay)) {
+		n = at(rcpt, "relay", NULL, NULL);
+		if (n->is_default)
+			n = at(l->root, "listener", NULL, NULL);
+		cross_error(l, n, "route.relay",
+		    "missing, while relay, relay-hosts or open-relay let "
+		    "mail in that needs it (or route.session)");
+	}
+}
+
+/* The one finer than the other: both would be asked. */
+static void
+check_directory(struct load *l)
+{
+	const struct node	*rcpt = at(l->root, "session", "rcpt", NULL);
+	const struct node	*dir = node_child(rcpt, "directory");
+	const struct node	*lookup = node_child(rcpt, "lookup");
+	size_t			 i;
+
+	if (dir == NULL || node_is_false(dir) || lookup == NULL ||
+	    lookup->kind != NODE_MAP)
+		return;
+	for (i = 0; i < lookup->nkids; i++) {
+		if (node_is_false(lookup->kids[i]))
+			continue;
+		cross_error(l, lookup->kids[i], "session.rcpt.lookup",
+		    "directory and lookup exclude each other");
+		return;
+	}
+}
+
+void
+load_cross(struct load *l)
+{
+	check_listeners(l);
+	check_remotes(l);
+	check_routes(l);
+	check_directory(l);
+}

@@ -1,0 +1,358 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * Listening sockets.
+ *
+ * On Linux every worker has a socket of its own at every address, with
+ * SO_REUSEPORT, and the kernel spreads the connections; elsewhere all share
+ * one.  We keep a copy of each: a worker that dies leaves its queue to the
+ * one that takes its place.  A socket is known by its address and worker
+ * and is kept as long as the configuration wants these, whatever else
+ * changes; its key is the name that the workers know it by.
+ *
+ * A new configuration's sockets are bound when it is judged and listen only
+ * when it is committed: nobody is let in by one that is thrown away.
+ *
+ * SO_REUSEPORT would let a second postern take half of our connections, so
+ * a new address is first tried without it.
+ *
+ * The table holds nothing but address, worker, descriptor and key on
+ * purpose: a new binary that is to take over needs only these and the
+ * descriptors.
+ */
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "log.h"
+#include "parent.h"
+#include "util.h"
+
+#ifdef __linux__
+#define ONE_PER_WORKER	true
+#else
+#define ONE_PER_WORKER	false
+#endif
+
+#define SHARED		(-1)
+
+struct lsock {
+	TAILQ_ENTRY(lsock)	 entry;
+	struct addr		 addr;
+	int			 worker;	/* or SHARED */
+	int			 fd;
+	uint32_t		 key;
+	/* Its listener's id and backlog: in force; in the one prepared. */
+	uint32_t		 listener, next;
+	int			 backlog;
+	bool			 wanted;	/* by the one prepared */
+	bool			 fresh;		/* does not listen yet */
+};
+
+TAILQ_HEAD(lsocks, lsock);
+
+static struct {
+	struct lsocks	 all;
+	uint32_t	 key;		/* the last one given */
+} ls = { .all = TAILQ_HEAD_INITIALIZER(ls.all) };
+
+/* --- one socket --------------------------------------------------------------- */
+
+static int
+set_on(int fd, int level, int option)
+{
+	int	on = 1;
+
+	return setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+/* A bound socket; -1 and errno. */
+static int
+bind_socket(const struct addr *a, bool reuseport)
+{
+	struct sockaddr_storage	ss;
+	socklen_t		len = addr_to_sa(a, &ss);
+	int			fd, saved;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd == -1)
+		return -1;
+	if (set_on(fd, SOL_SOCKET, SO_REUSEADDR) == -1 ||
+	    (a->family == ADDR_V6 &&
+	    set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) == -1) ||
+	    (reuseport && set_on(fd, SOL_SOCKET, SO_REUSEPORT) == -1) ||
+	    bind(fd, (struct sockaddr *)&ss, len) == -1) {
+		saved = errno;
+		(void)close(fd);
+		errno = saved;
+		return -1;
+	}
+	/* Accepted ones inherit these. */
+	(void)set_on(fd, IPPROTO_TCP, TCP_NODELAY);
+	(void)set_on(fd, SOL_SOCKET, SO_KEEPALIVE);
+	return fd;
+}
+
+static bool
+is_any(const struct addr *a)
+{
+	static const uint8_t	zero[sizeof(a->ip)];
+
+	return memcmp(a->ip, zero, a->family == ADDR_V4 ? 4 : 16) == 0;
+}
+
+/* Do we have a socket ourselves that would be in the way of a trial? */
+static bool
+is_ours(const struct addr *a)
+{
+	struct lsock	*s;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (s->addr.family == a->family && s->addr.port == a->port &&
+		    (addr_same_ip(&s->addr, a) || is_any(&s->addr) ||
+		    is_any(a)))
+			return true;
+	return false;
+}
+
+static struct lsock *
+lsock_find(const struct addr *a, int worker)
+{
+	struct lsock	*s;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (s->worker == worker && addr_equal(&s->addr, a))
+			return s;
+	return NULL;
+}
+
+static struct lsock *
+lsock_new(const struct addr *a, int worker)
+{
+	struct lsock	*s;
+	int		 fd;
+
+	if (ONE_PER_WORKER && !is_ours(a)) {
+		if ((fd = bind_socket(a, false)) == -1)
+			return NULL;
+		(void)close(fd);
+	}
+	if ((fd = bind_socket(a, ONE_PER_WORKER)) == -1)
+		return NULL;
+	s = xcalloc(1, sizeof(*s));
+	s->addr = *a;
+	s->worker = worker;
+	s->fd = fd;
+	s->key = ++ls.key;
+	s->fresh = true;
+	TAILQ_INSERT_TAIL(&ls.all, s, entry);
+	return s;
+}
+
+static void
+lsock_free(struct lsock *s)
+{
+	TAILQ_REMOVE(&ls.all, s, entry);
+	(void)close(s->fd);
+	free(s);
+}
+
+/* --- what a configuration wants ------------------------------------------------ */
+
+static int
+want_one(const struct conf_listener *l, const struct addr *a, int worker)
+{
+	struct lsock	*s;
+
+	if ((s = lsock_find(a, worker)) == NULL &&
+	    (s = lsock_new(a, worker)) == NULL)
+		return -1;
+	s->wanted = true;
+	s->next = l->obj.id;
+	s->backlog = (int)l->backlog;
+	return 0;
+}
+
+/* The first n workers that stay; they are in order. */
+static int
+want_addr(const struct conf_listener *l, const struct addr *a,
+    unsigned int n)
+{
+	struct child	*c;
+
+	if (!ONE_PER_WORKER)
+		return want_one(l, a, SHARED);
+	TAILQ_FOREACH(c, &children, entry) {
+		if (c->prog->role != R_SMTPD || c->leaving || n == 0)
+			continue;
+		if (want_one(l, a, (int)c->index) == -1)
+			return -1;
+		n--;
+	}
+	return 0;
+}
+
+static void
+bind_error(struct conf_errors *errs, const struct conf_listener *l,
+    const struct addr *a)
+{
+	char	text[ADDR_TEXT_MAX], path[128];
+	int	saved = errno;
+
+	(void)snprintf(path, sizeof(path), "listener.%s.bind", l->obj.name);
+	conf_error(errs, parent.file, 0, 0, path, "%s: %s",
+	    addr_port_text(a, text, sizeof(text)), strerror(saved));
+}
+
+/* ":25": both families, or the one that the system has. */
+static int
+want_any(const struct conf_listener *l, const struct addr *port,
+    unsigned int n, struct conf_errors *errs)
+{
+	struct addr	a = { .family = ADDR_V6, .port = port->port };
+	bool		have6 = true;
+
+	if (want_addr(l, &a, n) == -1) {
+		if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) {
+			bind_error(errs, l, &a);
+			return -1;
+		}
+		have6 = false;
+	}
+	a.family = ADDR_V4;
+	if (want_addr(l, &a, n) == 0 || (errno == EAFNOSUPPORT && have6))
+		return 0;
+	bind_error(errs, l, &a);
+	return -1;
+}
+
+static int
+want_bind(const struct conf_listener *l, const char *text, unsigned int n,
+    struct conf_errors *errs)
+{
+	struct addr	 a;
+	const char	*why;
+	bool		 any;
+
+	if (conf_bind_parse(text, &a, &any, &why) == -1) {
+		conf_error(errs, parent.file, 0, 0, text, "%s", why);
+		return -1;
+	}
+	if (any)
+		return want_any(l, &a, n, errs);
+	if (want_addr(l, &a, n) == 0)
+		return 0;
+	bind_error(errs, l, &a);
+	return -1;
+}
+
+int
+listen_prepare(const struct config *conf, unsigned int n,
+    struct conf_errors *errs)
+{
+	const struct conf_listener	*l;
+	struct lsock			*s;
+	size_t				 i, j;
+	int				 r = 0;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		s->wanted = false;
+	for (i = 0; i < conf->listeners.n; i++) {
+		l = (const struct conf_listener *)conf->listeners.v[i];
+		for (j = 0; j < l->bind.n; j++)
+			if (want_bind(l, l->bind.v[j], n, errs) == -1)
+				r = -1;
+	}
+	return r;
+}
+
+void
+listen_abort(void)
+{
+	struct lsock	*s, *next;
+
+	for (s = TAILQ_FIRST(&ls.all); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->fresh)
+			lsock_free(s);
+	}
+}
+
+void
+listen_commit(void)
+{
+	struct lsock	*s, *next;
+	char		 text[ADDR_TEXT_MAX];
+
+	for (s = TAILQ_FIRST(&ls.all); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (!s->wanted) {
+			lsock_free(s);
+			continue;
+		}
+		s->listener = s->next;
+		s->fresh = false;
+		/* Again for one that listens: the backlog may be new. */
+		if (listen(s->fd, s->backlog) == -1)
+			log_warn("%s", addr_port_text(&s->addr, text,
+			    sizeof(text)));
+	}
+}
+
+/* Keys only grow: what is above the highest it has, it has not. */
+void
+listen_send(struct child *c, uint32_t generation)
+{
+	struct proto_listen	 pl;
+	struct wbuf		 w;
+	struct lsock		*s;
+	uint32_t		 had = c->key;
+	int			 fd;
+
+	TAILQ_FOREACH(s, &ls.all, entry) {
+		if (s->fresh || (s->worker != SHARED &&
+		    s->worker != (int)c->index))
+			continue;
+		w = (struct wbuf){ 0 };
+		pl.listener = s->listener;
+		pl.key = s->key;
+		pl.addr = s->addr;
+		put_listen(&w, &pl);
+		fd = -1;
+		if (s->key > had) {
+			if ((fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+				log_warn("fcntl");
+				wbuf_clear(&w);
+				child_kill(c, "cannot be given a socket");
+				return;
+			}
+			c->key = s->key > c->key ? s->key : c->key;
+		}
+		peer_send(&c->peer, MSG_LISTEN_FD, 0, generation, fd, &w);
+	}
+}
+
+void
+listen_close(void)
+{
+	struct lsock	*s;
+
+	while ((s = TAILQ_FIRST(&ls.all)) != NULL)
+		lsock_free(s);
+}

@@ -1,0 +1,630 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The processes: starting them, noticing their end, telling them to go.
+ *
+ * A child is forked and executes its own program, so that it has none of
+ * our memory and an address space of its own; it finds its pipe to us on
+ * descriptor 3 and nothing behind it.  It is told INIT at once and all
+ * else when it says READY: from then on it is CHILD_UP.  A process is gone
+ * only when it has been waited for and its pipe has been read to its end,
+ * in whichever order: so nothing it said is lost, and no zombie is left.
+ * Whichever comes first starts a short timer that forces the other.
+ *
+ * A child that must go (a surplus smtpd, the end) is told STOP and is not
+ * started again; if it outstays its limit it is told STOP at once, then it
+ * is killed.
+ *
+ * Rejected: posix_spawn(3), which cannot close all other descriptors
+ * everywhere; starting one binary with an option, see the README; handing
+ * our stderr to the children of a daemon, since it would hold the terminal
+ * of whoever started it: they get a pipe whose lines we log, which is what
+ * shows an abort(3) or a failed assertion.
+ */
+
+#include <sys/types.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "parent.h"
+#include "util.h"
+
+#define CHILD_FD	3		/* where a child finds its pipe */
+#define NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* In the order in which they are started and shown. */
+static const struct program programs[] = {
+	{ R_SMTPD, "smtpd", "smtpd", true, true },
+	{ R_DIALER, "dialer", "verifyd", true, true },
+	{ R_RESOLVED, "resolved", "verifyd", false, false }
+};
+
+struct children	children = TAILQ_HEAD_INITIALIZER(children);
+
+static struct {
+	char	*dir;		/* what the programs' paths start with */
+	bool	 installed;	/* LIBEXEC, not the build tree */
+	rlim_t	 files;
+	int	 null;
+} spawn;
+
+static void	child_start(struct child *);
+static void	child_timer(void *);
+static void	child_end(void *);
+
+const char *
+child_name(const struct child *c)
+{
+	static char	name[32];
+
+	(void)snprintf(name, sizeof(name), "%s/%u", c->prog->name, c->index);
+	return name;
+}
+
+bool
+child_is_wired(const struct child *c)
+{
+	return c->state == CHILD_UP;
+}
+
+/* --- programs -------------------------------------------------------------- */
+
+/* The directory of our own program, without links; to be freed. */
+static char *
+own_directory(const char *argv0)
+{
+	char	path[PATH_MAX], *slash;
+
+	if (realpath("/proc/self/exe", path) == NULL &&
+	    realpath(argv0, path) == NULL)
+		return NULL;
+	if ((slash = strrchr(path, '/')) == NULL || slash == path)
+		return NULL;
+	*slash = '\0';
+	return xstrdup(path);
+}
+
+static char *
+program_path(const struct program *p)
+{
+	char	*path;
+
+	if (spawn.installed)
+		xasprintf(&path, "%s/%s", spawn.dir, p->name);
+	else
+		xasprintf(&path, "%s/%s/%s", spawn.dir, p->dir, p->name);
+	return path;
+}
+
+/*
+ * The build tree is known by its shape, not by an smtpd beside us: in a
+ * directory like /usr/sbin there may be somebody else's.
+ */
+static bool
+is_build_tree(char *dir)
+{
+	char	*slash = strrchr(dir, '/'), *other;
+	bool	 yes;
+
+	if (slash == NULL || slash == dir || strcmp(slash + 1, "smtpd") != 0)
+		return false;
+	xasprintf(&other, "%s/../verifyd/dialer", dir);
+	yes = access(other, X_OK) == 0;
+	free(other);
+	return yes;
+}
+
+void
+spawn_init(const char *argv0)
+{
+	struct rlimit	 rl;
+	char		*path, *dir;
+	size_t		 i;
+
+	dir = own_directory(argv0);
+	spawn.installed = dir == NULL || !is_build_tree(dir);
+	if (spawn.installed) {
+		free(dir);
+		spawn.dir = xstrdup(LIBEXEC);
+	} else {
+		*strrchr(dir, '/') = '\0';
+		spawn.dir = dir;
+	}
+	for (i = 0; i < NITEMS(programs); i++) {
+		path = program_path(&programs[i]);
+		if (access(path, X_OK) == -1)
+			fatal("%s", path);
+		free(path);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		fatal("getrlimit");
+	spawn.files = rl.rlim_cur = rl.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &rl) == -1)
+		log_warn("setrlimit");
+	if ((spawn.null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
+		fatal("/dev/null");
+}
+
+/* --- fork and exec --------------------------------------------------------- */
+
+/* A daemon's children do not inherit what its starter had around him. */
+static char *const *
+child_environment(void)
+{
+	static char	*env[2];
+	char		*tz;
+
+	if (parent.debug || parent.check)
+		return environ;
+	if (env[0] == NULL && (tz = getenv("TZ")) != NULL)
+		xasprintf(&env[0], "TZ=%s", tz);
+	return env;
+}
+
+/* In the new process.  Nothing here may fail unheard. */
+static void __attribute__((__noreturn__))
+become(const char *path, const char *name, int pipe_fd, int err_fd)
+{
+	static const int	 caught[] = { SIGHUP, SIGTERM, SIGINT,
+				    SIGUSR1, SIGCHLD, SIGPIPE };
+	char			*title = xstrdup(name);
+	char			*argv[] = { title, NULL };
+	size_t			 i;
+	sigset_t		 none;
+
+	for (i = 0; i < NITEMS(caught); i++)
+		(void)signal(caught[i], SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(spawn.null, STDIN_FILENO) == -1 ||
+	    dup2(spawn.null, STDOUT_FILENO) == -1 ||
+	    (err_fd != -1 && dup2(err_fd, STDERR_FILENO) == -1))
+		_exit(127);
+	if (pipe_fd == CHILD_FD)
+		(void)fcntl(pipe_fd, F_SETFD, 0);
+	else if (dup2(pipe_fd, CHILD_FD) == -1)
+		_exit(127);
+	closefrom(CHILD_FD + 1);
+	(void)execve(path, argv, child_environment());
+	dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+/*
+ * Signals are blocked around fork(2): our handlers, run in the new process,
+ * would write to the loop that it still shares with us.
+ */
+static pid_t
+fork_program(const struct program *prog, int pipe_fd, int err_fd)
+{
+	sigset_t	 all, old;
+	char		*path = program_path(prog);
+	pid_t		 pid;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	if ((pid = fork()) == 0)
+		become(path, prog->name, pipe_fd, err_fd);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	free(path);
+	return pid;
+}
+
+/* What a daemon's child writes to its stderr: our log's. */
+static void
+read_stderr(int fd, short events, void *arg)
+{
+	struct child	*c = arg;
+	char		 text[1024], *p = text, *line;
+	ssize_t		 n;
+
+	(void)events;
+	if ((n = read(fd, text, sizeof(text) - 1)) == -1 &&
+	    (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		(void)event_del(&c->err_ev);
+		close_fd(&c->err_fd);
+		return;
+	}
+	text[n] = '\0';
+	while ((line = strsep(&p, "\n")) != NULL)
+		if (line[0] != '\0')
+			log_warnx("%s: %s", child_name(c), line);
+}
+
+static void
+watch_stderr(struct child *c, int fd)
+{
+	if (fd == -1)
+		return;
+	c->err_fd = fd;
+	event_set(&c->err_ev, fd, EV_READ | EV_PERSIST, read_stderr, c);
+	(void)event_add(&c->err_ev, NULL);
+}
+
+static void
+send_init(struct child *c)
+{
+	struct proto_init	init = { .index = c->index };
+	struct ids		ids = users_of(c->prog);
+	struct wbuf		w = { 0 };
+
+	if (parent.debug)
+		init.flags |= INIT_DEBUG;
+	if (parent.check)
+		init.flags |= INIT_CHECK;
+	if (parent.verbose && !parent.check)
+		init.flags |= INIT_VERBOSE;
+	if (ids.set) {
+		init.flags |= INIT_IDS;
+		init.uid = ids.uid;
+		init.gid = ids.gid;
+	}
+	if (c->prog->many_files)
+		init.files = spawn.files;
+	put_init(&w, &init);
+	peer_send(&c->peer, MSG_INIT, 0, 0, users_root(c->prog), &w);
+}
+
+static void	child_lost(struct peer *, bool);
+
+static int
+child_fork(struct child *c)
+{
+	int	pair[2], err[2] = { -1, -1 };
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    pair) == -1)
+		return -1;
+	if (!parent.debug && !parent.check &&
+	    pipe2(err, O_CLOEXEC | O_NONBLOCK) == -1)
+		goto fail;
+	if ((c->pid = fork_program(c->prog, pair[1], err[1])) == -1)
+		goto fail;
+	(void)close(pair[1]);
+	close_fd(&err[1]);
+	watch_stderr(c, err[0]);
+	peer_init(&c->peer, pair[0], R_PARENT, c->prog->role, c->index,
+	    child_handlers, child_lost);
+	c->peer.arg = c;
+	return 0;
+fail:
+	c->pid = 0;
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	close_fd(&err[0]);
+	close_fd(&err[1]);
+	return -1;
+}
+
+/* Later, and later still if it goes on like that. */
+static int64_t
+backoff(struct child *c)
+{
+	int64_t	ms = RESPAWN_MIN;
+
+	if (mono_diff(mono_now(), c->since) >= RESPAWN_CALM)
+		c->quick = 0;
+	else
+		c->quick++;
+	if (c->quick <= 1)
+		return 0;
+	if (c->quick > 16)
+		return RESPAWN_MAX;
+	ms <<= c->quick - 2;
+	return ms > RESPAWN_MAX ? RESPAWN_MAX : ms;
+}
+
+static void
+child_start(struct child *c)
+{
+	c->since = mono_now();
+	c->ping = c->pong = c->sync = 0;
+	c->generation = c->answered = c->key = 0;
+	if (child_fork(c) == -1) {
+		if (!parent.ready)
+			fatal("cannot start %s", child_name(c));
+		log_warn("cannot start %s", child_name(c));
+		c->state = CHILD_DOWN;
+		timer_set(&c->timer, backoff(c) + RESPAWN_MIN);
+		return;
+	}
+	c->state = CHILD_STARTING;
+	timer_set(&c->timer, START_DEADLINE);
+	send_init(c);
+	log_debug("%s is pid %ld", child_name(c), (long)c->pid);
+}
+
+/* --- the table ------------------------------------------------------------- */
+
+static void
+child_insert(struct child *c)
+{
+	struct child	*o;
+
+	TAILQ_FOREACH(o, &children, entry)
+		if (o->prog > c->prog ||
+		    (o->prog == c->prog && o->index > c->index))
+			break;
+	if (o == NULL)
+		TAILQ_INSERT_TAIL(&children, c, entry);
+	else
+		TAILQ_INSERT_BEFORE(o, c, entry);
+}
+
+static void
+child_new(const struct program *prog, unsigned int index, uint32_t born)
+{
+	struct child	*c = xcalloc(1, sizeof(*c));
+
+	c->prog = prog;
+	c->index = index;
+	c->born = born;
+	c->err_fd = -1;
+	c->peer.dead = true;
+	timer_init(&c->timer, child_timer, c);
+	timer_init(&c->end, child_end, c);
+	child_insert(c);
+}
+
+static void
+child_free(struct child *c)
+{
+	timer_del(&c->timer);
+	timer_del(&c->end);
+	TAILQ_REMOVE(&children, c, entry);
+	free(c->held);
+	free(c);
+}
+
+void
+spawn_plan_others(void)
+{
+	size_t	i;
+
+	for (i = 1; i < NITEMS(programs); i++)
+		child_new(&programs[i], 0, 0);
+}
+
+/*
+ * One that still leaves keeps its index: the dialer knows its leases by it.
+ */
+void
+spawn_plan_smtpd(uint32_t born)
+{
+	struct child	*c;
+	unsigned int	 index = 0;
+
+	TAILQ_FOREACH(c, &children, entry)
+		if (c->prog->role == R_SMTPD && c->index == index)
+			index++;	/* they are in order */
+	child_new(&programs[0], index, born);
+}
+
+void
+spawn_planned(void)
+{
+	struct child	*c;
+
+	TAILQ_FOREACH(c, &children, entry)
+		if (c->state == CHILD_DOWN && !timer_is_set(&c->timer))
+			child_start(c);
+}
+
+unsigned int
+spawn_count_smtpd(void)
+{
+	struct child	*c;
+	unsigned int	 n = 0;
+
+	TAILQ_FOREACH(c, &children, entry)
+		n += c->prog->role == R_SMTPD && !c->leaving;
+	return n;
+}
+
+/* --- the end of one -------------------------------------------------------- */
+
+static const char *
+reason(int status)
+{
+	static char	text[64];
+
+	if (WIFSIGNALED(status))
+		(void)snprintf(text, sizeof(text), "killed by signal %d",
+		    WTERMSIG(status));
+	else
+		(void)snprintf(text, sizeof(text), "exited with status %d",
+		    WEXITSTATUS(status));
+	return text;
+}
+
+/* Not by the timer if at once: that would wait for a tick. */
+static void
+child_again(struct child *c, int64_t ms)
+{
+	if (ms == 0)
+		child_start(c);
+	else
+		timer_set(&c->timer, ms);
+}
+
+/* Both its process and its pipe are gone. */
+static void
+child_gone(struct child *c)
+{
+	timer_del(&c->timer);
+	if (c->err_fd != -1) {
+		read_stderr(c->err_fd, EV_READ, c);	/* its last words */
+		if (c->err_fd != -1)
+			(void)event_del(&c->err_ev);
+		close_fd(&c->err_fd);
+	}
+	c->state = CHILD_DOWN;
+	c->nheld = 0;
+	reload_gone(c);
+	if (c->leaving || parent.quit || parent.check)
+		child_free(c);
+	else {
+		c->restarts++;
+		child_again(c, backoff(c));
+	}
+	reload_progress();
+}
+
+static void
+child_half_gone(struct child *c)
+{
+	if (c->pid == 0 && c->peer.dead) {
+		child_gone(c);
+		return;
+	}
+	c->state = CHILD_ENDING;
+	timer_set(&c->timer, LINGER);
+}
+
+static void
+child_lost(struct peer *p, bool broken)
+{
+	struct child	*c = p->arg;
+
+	if (broken) {
+		log_warnx("%s pid %ld broke the rules: killed",
+		    child_name(c), (long)c->pid);
+		if (c->pid != 0)
+			(void)kill(c->pid, SIGKILL);
+	}
+	child_half_gone(c);
+}
+
+static void
+child_reaped(struct child *c, int status)
+{
+	long	pid = (long)c->pid;
+	bool	again = !c->leaving && !parent.quit;
+
+	c->pid = 0;
+	if (!parent.ready && !parent.stopping && !parent.check) {
+		log_warnx("%s pid %ld %s", child_name(c), pid,
+		    reason(status));
+		parent_give_up(1);
+	} else if (again && !parent.check)
+		log_warnx("%s pid %ld %s; starting another", child_name(c),
+		    pid, reason(status));
+	else if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
+		log_warnx("%s pid %ld %s", child_name(c), pid,
+		    reason(status));
+	else
+		log_debug("%s pid %ld is gone", child_name(c), pid);
+	child_half_gone(c);
+}
+
+void
+spawn_reap(void)
+{
+	struct child	*c;
+	pid_t		 pid;
+	int		 status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		TAILQ_FOREACH(c, &children, entry)
+			if (c->pid == pid)
+				break;
+		if (c != NULL)
+			child_reaped(c, status);
+	}
+}
+
+void
+child_kill(struct child *c, const char *why)
+{
+	if (c->pid == 0)
+		return;
+	log_warnx("%s pid %ld %s: killed", child_name(c), (long)c->pid, why);
+	(void)kill(c->pid, SIGKILL);
+}
+
+static void
+child_timer(void *arg)
+{
+	struct child	*c = arg;
+
+	switch (c->state) {
+	case CHILD_DOWN:
+		child_start(c);
+		break;
+	case CHILD_STARTING:
+		child_kill(c, "does not get ready");
+		break;
+	case CHILD_UP:
+		child_ping_due(c);
+		break;
+	case CHILD_ENDING:
+		if (c->pid != 0)
+			(void)kill(c->pid, SIGKILL);
+		if (!c->peer.dead) {
+			/* Somebody has a copy of its end: not our child. */
+			peer_close(&c->peer);
+			child_half_gone(c);
+		}
+		break;
+	}
+}
+
+/* --- telling one to go ------------------------------------------------------ */
+
+static void
+send_stop(struct child *c)
+{
+	int64_t	ms = STOP_GRACE;
+
+	if (c->draining && reload_conf() != NULL)
+		ms += reload_conf()->shutdown;
+	if (child_is_wired(c))
+		peer_send(&c->peer, MSG_STOP, 0, c->draining, -1, NULL);
+	else if (c->pid != 0)
+		(void)kill(c->pid, SIGKILL);
+	timer_set(&c->end, ms);
+}
+
+void
+child_stop(struct child *c, bool drain)
+{
+	if (c->leaving && (drain || !c->draining))
+		return;
+	c->leaving = true;
+	c->draining = drain;
+	if (c->state == CHILD_DOWN)
+		child_free(c);
+	else
+		send_stop(c);
+}
+
+/* It has outstayed its limit. */
+static void
+child_end(void *arg)
+{
+	struct child	*c = arg;
+
+	if (c->draining) {
+		c->draining = false;
+		send_stop(c);
+	} else
+		child_kill(c, "does not end");
+}
