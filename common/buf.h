@@ -23,6 +23,7 @@ struct buf {
 	bool	 secret;	/* wiped when freed or moved */
 };
 
+/* Empty, and never more than max octets. */
 void	 buf_init(struct buf *, size_t max);
 /* Free the content; the maximum stays. */
 void	 buf_clear(struct buf *);

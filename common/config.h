@@ -50,7 +50,7 @@ enum key_type {
 	T_MAP,			/* struct conf_map: named structs of sub */
 	T_SEQ,			/* struct conf_map: structs without names */
 	T_RULE,			/* struct rule *: a rule with values of `of` */
-	T_COND,			/* struct rule *: true where a condition holds */
+	T_COND,			/* struct rule *: true where it holds */
 	T_RATE,			/* struct conf_rate: "100/1m" */
 	T_TEXTS			/* map of names to text or {file: PATH}; not
 				   stored by anything built so far */
@@ -135,7 +135,7 @@ struct key {
 
 struct schema {
 	const char		*name;	/* "listener": for the manual */
-	size_t			 size;	/* of the struct; 0 = none (not built) */
+	size_t			 size;	/* of the struct; 0 = not built */
 	const struct key	*keys;	/* ends with a NULL name */
 };
 

@@ -44,11 +44,10 @@
 static TAILQ_HEAD(, io)	 dirty = TAILQ_HEAD_INITIALIZER(dirty);
 static char		 shared[IO_CHUNK];
 static struct io	*current;	/* whose callback runs */
-static struct buf	 corpse;	/* input of one closed while it showed */
+static struct buf	 corpse;	/* input closed while it was shown */
 
 /* --- events -------------------------------------------------------------- */
 
-/* Have on_event() run soon, from the loop. */
 void
 io_wake(struct io *io)
 {
@@ -75,7 +74,6 @@ io_write_off(struct io *io)
 	io->flags &= ~F_WRITING;
 }
 
-/* Lost: tell it, from the loop, and do no more. */
 void
 io_broken(struct io *io, const char *why)
 {
@@ -110,7 +108,6 @@ io_write_on(struct io *io)
 		io->flags |= F_WRITING;
 }
 
-/* false: the stream was closed in the callback, it may not exist any more. */
 bool
 io_tell(struct io *io, enum io_event ev)
 {
@@ -122,7 +119,6 @@ io_tell(struct io *io, enum io_event ev)
 	return true;
 }
 
-/* static: an owner may ask after the next system call. */
 static const char *
 why(int error)
 {
@@ -136,9 +132,6 @@ why(int error)
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 		return "host unreachable";
-	case ENOBUFS:
-	case ENOMEM:
-		return "no memory";
 	}
 	return "input/output error";
 }
@@ -207,7 +200,8 @@ keep(struct io *io, size_t shown)
 	io->nview = 0;
 	if (has(io, F_PAUSED))
 		return;
-	if (io->in.len == 0)
+	/* paused and resumed in one: to show the same again is no use */
+	if (stuck || io->in.len == 0)
 		io->flags &= ~F_AGAIN;
 	if (has(io, F_AGAIN))
 		io_wake(io);

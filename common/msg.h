@@ -29,7 +29,7 @@
 #define MSG_MAX		(1024 * 1024)
 
 #define FRAME_FD	0x01		/* a descriptor goes with it */
-#define FRAME_MORE	0x02		/* the message goes on in the next frame */
+#define FRAME_MORE	0x02		/* the next frame goes on with it */
 
 /* A message that came in.  The payload is a view, valid in the handler. */
 struct msg {
@@ -64,6 +64,7 @@ struct msgbuf {
 	uint32_t	 whole_seq;
 };
 
+/* Takes a nonblocking descriptor. */
 void	msgbuf_init(struct msgbuf *, int fd);
 /* Closes the descriptor and all that waited in either direction. */
 void	msgbuf_clear(struct msgbuf *);

@@ -390,7 +390,7 @@ join_handlers(const struct peer_handler *own)
 	return all;
 }
 
-/* --- start ----------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------- */
 
 /* Without its parent a child has no purpose. */
 static void

@@ -43,7 +43,8 @@ struct proc_class {
 	 * Build what a new generation needs (objects' priv); 0, or -1 with
 	 * the reason.  May be NULL.
 	 */
-	int		(*conf_prepare)(struct config *, struct proto_conf_err *);
+	int		(*conf_prepare)(struct config *,
+			    struct proto_conf_err *);
 	/* It is the newest now; old is the one before or NULL. */
 	void		(*conf_commit)(struct config *, struct config *old);
 	/* Free what conf_prepare made: called before a generation goes. */
@@ -73,6 +74,7 @@ struct conf_obj	*proc_conf_obj(size_t map_offset, uint32_t id);
 /* Tell the parent that no session uses this generation any more. */
 void		 proc_gen_ended(uint32_t generation);
 
+/* Which of its kind this process is, from 0; and is it `postern -n's? */
 unsigned int	 proc_index(void);
 bool		 proc_is_check(void);
 struct peer	*proc_parent(void);

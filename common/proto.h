@@ -84,8 +84,8 @@ unsigned int	 role_parse(const char *);
  * INIT: the first message a child reads, before it jails itself; fd is the
  * empty directory to chroot to (none: no chroot).
  */
-#define INIT_DEBUG	0x01		/* -d: the sandbox names what it stops */
-#define INIT_CHECK	0x02		/* -n: take a configuration, judge, end */
+#define INIT_DEBUG	0x01		/* -d: the jail names what it stops */
+#define INIT_CHECK	0x02		/* -n: judge a configuration, end */
 #define INIT_VERBOSE	0x04
 #define INIT_IDS	0x08		/* become uid and gid */
 
@@ -168,9 +168,13 @@ int	get_ctl(struct msg *, struct proto_ctl *);
  * connected; from then on a lease named by sid) or one DIAL_ERR, within the
  * remote's timeout.connect; DIAL_CANCEL withdraws it (a late DIAL_FD is
  * answered by DIAL_DONE).  DIAL_DONE ends a lease; so does the end of the
- * pipe, of all leases of that asker.  DIAL_WANT: somebody waits for a
- * connection to that remote; an asker which holds an idle one closes it.
+ * pipe, of all leases of that asker; seq DONE_USELESS says that the server
+ * connected but did not serve: the next question goes elsewhere.
+ * DIAL_WANT: somebody waits for a connection to that remote; an asker which
+ * holds an idle one closes it.
  */
+#define DONE_USELESS	1
+
 struct proto_dial {
 	uint32_t	remote;		/* its id */
 };

@@ -210,6 +210,7 @@ bool	rule_leaf(const struct rule *, unsigned int n, const char **what,
 const char *rule_env_text(const struct rule_env *, enum rule_var, char *buf,
 	    size_t);
 
+/* To a child, compiled but for its regular expressions. */
 void	rule_put(struct wbuf *, const struct rule *);
 /* A rule to be freed with rule_free, or NULL after an error. */
 struct rule *rule_get(struct rbuf *);
@@ -229,6 +230,7 @@ int	rule_prepare(struct rule *, unsigned int *line, unsigned int *col,
  */
 const char	*rule_pattern_check(const char *);
 
+/* As it is spelled in postern.yaml. */
 const char	*rule_var_name(enum rule_var);
 /* RV_NONE if there is no such variable. */
 enum rule_var	 rule_var_parse(const char *);

@@ -81,8 +81,8 @@ struct client_params {
 	const char		*helo;		/* our name */
 	const char		*host;		/* for the certificate */
 	uint64_t		 sid;		/* for debug lines */
-	bool			 clear;		/* no STARTTLS though offered
-						   (second try, opportunistic) */
+	bool			 clear;		/* no STARTTLS even if offered
+						   (opportunistic again) */
 };
 
 typedef void client_cb(void *arg, enum client_event,

@@ -25,7 +25,7 @@
 #include "log.h"
 #include "smtp_client_private.h"
 
-#define QUIT_WAIT	5000	/* milliseconds for the 221 */
+#define QUIT_WAIT	5000	/* milliseconds at most for the 221 */
 
 static const char *const	names[] = {
 	[C_BANNER] = "banner", [C_EHLO] = "EHLO", [C_HELO] = "HELO",
@@ -139,7 +139,8 @@ client_deadline(struct smtp_client *c)
 		timer_set(&c->timer, t->final);
 		break;
 	case C_QUIT:
-		timer_set(&c->timer, QUIT_WAIT);
+		timer_set(&c->timer, t->command < QUIT_WAIT ? t->command :
+		    QUIT_WAIT);
 		break;
 	case C_READY:
 		if (c->awaited == 0) {

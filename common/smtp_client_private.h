@@ -76,7 +76,7 @@ struct smtp_client {
 	bool			 reading;	/* in the loop over input */
 	bool			 data;		/* DATA sent, no reply yet */
 	bool			 transaction;
-	bool			 stuck;		/* io_write failed in the body */
+	bool			 stuck;		/* the body did not fit */
 	bool			*freed;		/* set by client_free */
 };
 

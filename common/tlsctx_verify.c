@@ -35,7 +35,7 @@
 
 #include "tlsctx.h"
 
-#define CHAIN_MAX	32		/* certificates that a server may show */
+#define CHAIN_MAX	32		/* certificates a server may show */
 #define STRENGTH	1		/* of OpenSSL's levels: no MD5, SHA-1 */
 
 struct tls_store {

@@ -57,6 +57,7 @@ bool	wire_ok(const struct wbuf *);
 void	wbuf_clear(struct wbuf *);
 
 void		rbuf_init(struct rbuf *, const void *, size_t);
+/* The same way back. */
 uint8_t		get_u8(struct rbuf *);
 uint16_t	get_u16(struct rbuf *);
 uint32_t	get_u32(struct rbuf *);

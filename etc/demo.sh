@@ -26,12 +26,14 @@ finish() {
 }
 trap 'finish 0' HUP INT TERM
 
-# The backend says its port on its first line.
 mkfifo "$tmp/said" "$tmp/log" || finish 1
-"$sink" -p 0 >"$tmp/said" 2>&1 &
+port=2526
+"$sink" $port >/dev/null 2>"$tmp/said" &
 backend=$!
-read -r port <"$tmp/said" || finish 1
-port=${port##* }
+read -r line <"$tmp/said" && [ "$line" = ready ] || {
+	echo "demo: the backend does not start on 127.0.0.1:$port: $line" >&2
+	finish 1
+}
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
     -days 30 -subj /CN=localhost -keyout "$tmp/key" -out "$tmp/cert" \
@@ -68,7 +70,7 @@ postern serves on 127.0.0.1:2525.  In another terminal:
 
   curl --url smtp://127.0.0.1:2525/client.example \\
       --mail-from you@example.net --mail-rcpt someone@example.com \\
-      --upload-file README
+      --crlf --upload-file README
   openssl s_client -starttls smtp -connect 127.0.0.1:2525 -crlf -quiet
   smtpd/posternctl -s $tmp/postern.sock show status
   smtpd/posternctl -s $tmp/postern.sock show stats

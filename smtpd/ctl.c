@@ -64,7 +64,7 @@ usage(void)
 	exit(1);
 }
 
-/* --- lines ---------------------------------------------------------------------- */
+/* --- lines ----------------------------------------------------------- */
 
 void
 lines_init(struct lines *l, int fd)
@@ -159,7 +159,7 @@ lines_next(struct lines *l, char **line)
 	return LINES_OK;
 }
 
-/* --- the request ------------------------------------------------------------------ */
+/* --- the request ----------------------------------------------------- */
 
 static int
 connect_to(const char *path)

@@ -70,7 +70,7 @@ json_value(const char *s)
 	}
 }
 
-/* --- show status --------------------------------------------------------------------- */
+/* --- show status ----------------------------------------------------- */
 
 /* ROLE INDEX, then names and values; "leaving" stands alone. */
 int
@@ -111,7 +111,7 @@ end_status(bool json, bool errors)
 		printf("%s]\n", printed == 0 ? "[" : "");
 }
 
-/* --- show stats ---------------------------------------------------------------------- */
+/* --- show stats ------------------------------------------------------ */
 
 static bool
 is_name(const char *s)
@@ -222,7 +222,7 @@ end_stats(bool json, bool errors)
 		printf("%s}\n", nstats == 0 ? "{" : "");
 }
 
-/* --- the others ------------------------------------------------------------------------ */
+/* --- the others ------------------------------------------------------ */
 
 /* "ok", or "ok generation N". */
 int

@@ -153,8 +153,10 @@ front_stop(bool drain)
 static void
 front_turn(void)
 {
-	if (draining && session_drain() == 0)
+	if (draining && session_drain() == 0) {
+		io_flush_all();		/* QUIT to the next hops */
 		proc_exit();
+	}
 	io_flush_all();
 	session_reap();
 	hop_reap();

@@ -130,6 +130,7 @@ struct tx {
 	char			*sender;	/* as it goes upstream */
 	char			*sender_normal;
 	enum smtp_body		 body;
+	bool			 auth;		/* MAIL had AUTH= */
 	int64_t			 size;		/* declared; 0 = not */
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
@@ -230,11 +231,12 @@ void		 listen_resume(void);
 
 /* --- front_limit.c -------------------------------------------------------- */
 
-/* Sessions of this worker by client address (v6: by /64). */
+/* Sessions of this worker by client address (v6: by /64), by listener. */
 unsigned int	 limit_count(const struct addr *);
+unsigned int	 limit_count_listener(uint32_t id);
 /* -1 without memory. */
-int		 limit_add(const struct addr *);
-void		 limit_remove(const struct addr *);
+int		 limit_add(const struct addr *, uint32_t listener);
+void		 limit_remove(const struct addr *, uint32_t listener);
 
 /* --- front_session.c ------------------------------------------------------ */
 
@@ -262,6 +264,8 @@ void		 session_kill_all(void);
 size_t		 session_count(void);
 /* Free the dead. */
 void		 session_reap(void);
+/* Has the client sent more than was looked at? */
+bool		 session_has_more(const struct session *);
 /* What rules look at. */
 void		 session_env(struct session *, struct rule_env *);
 const struct addr *session_local(struct session *);
@@ -312,6 +316,12 @@ void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
 
 /* The last recipient of the transaction was admitted: ask the next hop. */
 void		 relay_rcpt(struct session *);
+/*
+ * For the refusal of DATA: where octets stand behind it already they are
+ * content, or a message in a message, and must never be read as commands:
+ * REPLY_CLOSE then.
+ */
+unsigned int	 relay_refusal_flags(struct session *);
 /* DATA was said, in order; answers come. */
 void		 relay_data(struct session *);
 /* Content from the client: octets taken. */

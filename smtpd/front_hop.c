@@ -45,6 +45,7 @@
 #include "proto.h"
 
 #define DIAL_SLACK	5000	/* ms over timeout.connect for the answer */
+#define TRIES_MAX	3	/* servers that connect and do not serve */
 
 enum hop_state { HOP_DIALING, HOP_BUSY, HOP_RESETTING, HOP_IDLE,
 	HOP_QUITTING, HOP_DEAD };
@@ -65,6 +66,7 @@ struct hop {
 	bool			 clear;		/* second try, without TLS */
 	bool			 spoiled;	/* not for another client */
 	bool			 stale;		/* said 421: closing */
+	unsigned int		 tries;		/* that did not serve */
 	int64_t			 messages;
 	int64_t			 errors;
 	struct addr		 to;
@@ -176,24 +178,24 @@ pool_remove(struct hop *h)
 /* --- life -------------------------------------------------------------------- */
 
 static void
-lease_done(struct hop *h)
+lease_done(struct hop *h, uint32_t how)
 {
 	struct peer	*dialer = proc_peer(R_DIALER, 0);
 
 	if (h->leased && dialer != NULL)
-		peer_send(dialer, MSG_DIAL_DONE, h->id, 0, -1, NULL);
+		peer_send(dialer, MSG_DIAL_DONE, h->id, how, -1, NULL);
 	h->leased = false;
 }
 
 /* The connection goes; the hop may be dialed again. */
 static void
-disconnect(struct hop *h)
+disconnect(struct hop *h, uint32_t how)
 {
 	if (h->client != NULL)
 		client_free(h->client);
 	h->client = NULL;
 	h->ready = h->stale = false;
-	lease_done(h);
+	lease_done(h, how);
 }
 
 static void
@@ -206,7 +208,7 @@ hop_free(struct hop *h)
 	h->state = HOP_DEAD;
 	timer_del(&h->timer);
 	RB_REMOVE(hops, &hops, h);
-	disconnect(h);
+	disconnect(h, 0);
 	TAILQ_INSERT_TAIL(&dead, h, entry);
 	stats.hops_now--;
 }
@@ -528,30 +530,45 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 	}
 }
 
+/* Why another connection is tried for this session; NULL: it is not. */
+static const char *
+another(const struct hop *h)
+{
+	enum client_end	end = client_end(h->client);
+
+	if (!h->clear && h->remote->tls.mode == RTLS_OPPORTUNISTIC &&
+	    end == END_TLS)
+		return "hop-without-tls";
+	if (h->reused && relay_may_replace(h->s))
+		return "hop-replaced";
+	if (!h->ready && end != END_TLS && end != END_MEMORY &&
+	    h->remote->address.n > 1 && h->tries < TRIES_MAX)
+		return "hop-useless";
+	return NULL;
+}
+
 /* The connection of a session is gone: another one, or the bad news. */
 static void
 lost_busy(struct hop *h)
 {
-	struct smtp_reply	r;
-	char			name[320], why[256];
-	bool			clear;
+	struct smtp_reply	 r;
+	const char		*event;
+	char			 name[320], why[256];
 
 	(void)strlcpy(why, client_why(h->client), sizeof(why));
-	end_reply(h, &r);
-	clear = !h->clear && h->remote->tls.mode == RTLS_OPPORTUNISTIC &&
-	    client_end(h->client) == END_TLS;
-	if (!clear && !(h->reused && relay_may_replace(h->s))) {
+	if ((event = another(h)) == NULL) {
+		end_reply(h, &r);
 		give_up(h, &r, why);
 		return;
 	}
-	flog_hop(h->s, clear ? "hop-without-tls" : "hop-replaced",
-	    hop_name(h, name, sizeof(name)), why);
+	flog_hop(h->s, event, hop_name(h, name, sizeof(name)), why);
 	stats.hops_replaced++;
-	disconnect(h);
-	h->reused = false;
-	h->clear = clear;
+	h->clear = client_end(h->client) == END_TLS;
+	if (!h->ready && !h->clear && !h->reused)
+		h->tries++;
+	disconnect(h, !h->ready && !h->clear ? DONE_USELESS : 0);
+	h->reused = h->spoiled = false;
 	h->messages = h->errors = 0;
-	h->spoiled = false;
 	dial(h);
 }
 

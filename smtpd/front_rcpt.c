@@ -153,6 +153,17 @@ repeat(struct session *s, const struct judged *j, const struct rcpt *first)
 		session_end(s, "no memory");
 }
 
+/* Recipients that are accepted, or will be if the next hop says so. */
+static size_t
+expected(const struct tx *tx)
+{
+	size_t	i, n = tx->accepted;
+
+	for (i = 0; i < tx->nrcpts && tx->pending > 0; i++)
+		n += tx->rcpts[i].slot != NULL && tx->rcpts[i].same == 0;
+	return n;
+}
+
 /* Rows 4 and 5; true: the command is answered. */
 static bool
 judge_count(struct session *s, const struct judged *j)
@@ -161,23 +172,22 @@ judge_count(struct session *s, const struct judged *j)
 	struct rcpt		*r;
 	struct tx		*tx = s->tx;
 
-	if ((r = tx_find(tx, j->normal)) != NULL) {
-		if (r->state == RC_OK)
-			session_reply(s, 0, "250 2.1.5 ok, once is enough");
-		else
-			repeat(s, j, r);
-		return true;
-	}
 	if (!judge_rule(s, j, s->conf->session.max_recipients, &v)) {
 		refuse(s, j, 0, "451 4.4.3 cannot look that up now", "rule");
 		return true;
 	}
-	if (v.num > 0 && (int64_t)(tx->accepted + tx->pending) >= v.num) {
+	if (v.num > 0 && (int64_t)expected(tx) >= v.num) {
 		refuse(s, j, 0, "452 4.5.3 too many recipients",
 		    "session.rcpt.max-recipients");
 		return true;
 	}
-	return false;
+	if ((r = tx_find(tx, j->normal)) == NULL)
+		return false;
+	if (r->state == RC_OK)
+		session_reply(s, 0, "250 2.1.5 ok, once is enough");
+	else
+		repeat(s, j, r);
+	return true;
 }
 
 /* Rows 7 to 9; true: refused, and told. */

@@ -83,6 +83,15 @@ answer_all(struct session *s, const struct smtp_reply *r)
 	return true;
 }
 
+unsigned int
+relay_refusal_flags(struct session *s)
+{
+	if (!session_has_more(s))
+		return 0;
+	s->why = "octets behind a refused DATA";
+	return REPLY_CLOSE;
+}
+
 /* DATA gets a refusal, and the transaction is over. */
 static void
 refuse_data(struct session *s, const struct smtp_reply *r)
@@ -95,7 +104,7 @@ refuse_data(struct session *s, const struct smtp_reply *r)
 	else
 		stats.messages_refused++;
 	session_reset(s);
-	slot_answer(s, slot, 0, r);
+	slot_answer(s, slot, relay_refusal_flags(s), r);
 }
 
 /*
@@ -158,13 +167,15 @@ mail_params(const struct tx *tx, unsigned int ext, char *buf, size_t size)
 	char	sz[40] = "";
 
 	if (tx->size > 0 && (ext & EXT_SIZE))
-		(void)snprintf(sz, sizeof(sz), "SIZE=%lld",
+		(void)snprintf(sz, sizeof(sz), " SIZE=%lld",
 		    (long long)tx->size);
 	(void)snprintf(buf, size, "%s%s%s", sz,
-	    sz[0] != '\0' && tx->body == BODY_8BITMIME &&
-	    (ext & EXT_8BITMIME) ? " " : "",
 	    tx->body == BODY_8BITMIME && (ext & EXT_8BITMIME) ?
-	    "BODY=8BITMIME" : "");
+	    " BODY=8BITMIME" : "",
+	    /* Whom the client names we do not vouch for (RFC 4954, 5). */
+	    tx->auth && (ext & EXT_AUTH) ? " AUTH=<>" : "");
+	if (buf[0] == ' ')
+		memmove(buf, buf + 1, strlen(buf));
 }
 
 /* Say upstream what was not said yet. */

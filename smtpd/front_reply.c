@@ -199,8 +199,11 @@ slots_flush(struct session *s)
 				return;
 			}
 		}
+		/* The end of the session clears the slots: not this one. */
+		TAILQ_REMOVE(&s->slots, slot, entry);
 		send_wire(s, slot->text, slot->len, slot->flags);
-		slot_free(s, slot);
+		free(slot->text);
+		free(slot);
 		if (s->state == S_DEAD || s->state == S_CLOSING)
 			return;
 	}
@@ -212,6 +215,7 @@ void
 slots_tarpit_over(struct session *s)
 {
 	s->wait = WAIT_HOP;
+	io_pause(&s->io);
 	slots_flush(s);
 	if (s->wait == WAIT_HOP && TAILQ_EMPTY(&s->slots))
 		session_go(s);

@@ -66,7 +66,9 @@ void
 session_wait(struct session *s, enum sess_wait wait, int64_t ms)
 {
 	s->wait = wait;
-	io_pause(&s->io);
+	/* The tarpit ends with the client, so its end must be seen. */
+	if (wait != WAIT_TARPIT || io_has_input(&s->io))
+		io_pause(&s->io);
 	if (ms > 0)
 		timer_set(&s->timer, ms);
 	else if (wait == WAIT_HOP && s->tx != NULL && s->tx->remote != NULL)
@@ -106,7 +108,8 @@ over_limit(const struct conf_listener *l, const struct addr *remote)
 {
 	size_t	i;
 
-	if (l->max_sessions > 0 && (int64_t)count >= l->max_sessions)
+	if (l->max_sessions > 0 &&
+	    limit_count_listener(l->obj.id) >= (uint64_t)l->max_sessions)
 		return "too many sessions";
 	for (i = 0; i < l->relay_hosts.n; i++)
 		if (cidr_match(&l->relay_hosts.v[i], remote))
@@ -139,7 +142,7 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return NULL;
-	if (limit_add(remote) == -1) {
+	if (limit_add(remote, l->obj.id) == -1) {
 		free(s);
 		return NULL;
 	}
@@ -161,13 +164,12 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	return s;
 }
 
-/* Octets before the banner: a client that does not wait its turn. */
-static bool
-talks_early(struct session *s)
+bool
+session_has_more(const struct session *s)
 {
 	char	c;
 
-	return s->conf->session.early_talker == EARLY_REJECT &&
+	return io_has_input(&s->io) ||
 	    recv(s->io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
@@ -196,7 +198,9 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		ftls_start(s, true);
 		return;
 	}
-	if (talks_early(s)) {
+	/* Octets before the banner: it does not wait its turn. */
+	if (conf->session.early_talker == EARLY_REJECT &&
+	    session_has_more(s)) {
 		s->why = "talked before the banner";
 		session_reply(s, REPLY_CLOSE, "554 5.5.0 %s you talk first",
 		    conf->hostname);
@@ -306,6 +310,8 @@ session_input(struct session *s)
 	const char	*data;
 	size_t		 n;
 
+	if (s->wait == WAIT_TARPIT)
+		io_pause(&s->io);
 	while (s->wait == WAIT_NONE && !(s->flags & SF_FULL)) {
 		data = io_data(&s->io, &n);
 		if (n == 0 && s->state != S_COMMAND)
@@ -462,14 +468,15 @@ session_end(struct session *s, const char *why)
 {
 	if (s->state == S_DEAD)
 		return;
-	s->why = why;
+	if (s->state != S_CLOSING)
+		s->why = why;
 	session_reset(s);
 	slots_clear(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
 	flog_end(s);
 	io_close(&s->io);
-	limit_remove(&s->remote);
+	limit_remove(&s->remote, s->listener->obj.id);
 	TAILQ_REMOVE(&live, s, entry);
 	TAILQ_INSERT_TAIL(&dead, s, entry);
 	count--;

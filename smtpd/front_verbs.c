@@ -112,17 +112,36 @@ verb_helo(struct session *s, const struct smtp_cmd *cmd)
 		session_reply(s, 0, "250 %s", s->conf->hostname);
 }
 
+/* Does the listener name the extension, or leave it to us? */
+static bool
+is_listed(const struct session *s, const char *name)
+{
+	const struct strs	*e = &s->listener->extensions;
+	size_t			 i;
+
+	for (i = 0; i < e->n; i++)
+		if (strcmp(e->v[i], "default") == 0 ||
+		    strcmp(e->v[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void
 verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct smtp_reply	r;
+	char			sz[32];
 
 	if (!hello(s, cmd))
 		return;
 	s->flags |= SF_ESMTP;
-	(void)smtp_reply_fmt(&r, "250 %s\nPIPELINING\nSIZE %lld\n8BITMIME\n"
-	    "ENHANCEDSTATUSCODES%s", s->conf->hostname,
-	    (long long)s->conf->session.max_size,
+	(void)snprintf(sz, sizeof(sz), "\nSIZE %lld",
+	    (long long)s->conf->session.max_size);
+	(void)smtp_reply_fmt(&r, "250 %s%s%s%s%s%s", s->conf->hostname,
+	    is_listed(s, "pipelining") ? "\nPIPELINING" : "",
+	    is_listed(s, "size") ? sz : "",
+	    is_listed(s, "8bitmime") ? "\n8BITMIME" : "",
+	    is_listed(s, "enhancedstatuscodes") ? "\nENHANCEDSTATUSCODES" : "",
 	    ftls_is_offered(s) ? "\nSTARTTLS" : "");
 	session_reply_r(s, 0, &r);
 }
@@ -169,6 +188,7 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 	s->tx->sender_normal = strdup(normal);
 	s->tx->body = cmd->body;
 	s->tx->size = (int64_t)cmd->size;
+	s->tx->auth = (cmd->have & HAVE_AUTH) != 0;
 	return s->tx->sender_normal != NULL;
 }
 
@@ -192,9 +212,11 @@ verb_data(struct session *s, const struct smtp_cmd *cmd)
 {
 	(void)cmd;
 	if (s->tx == NULL)
-		session_reply(s, 0, "503 5.5.1 need MAIL first");
+		session_reply(s, relay_refusal_flags(s),
+		    "503 5.5.1 need MAIL first");
 	else if (s->tx->accepted + s->tx->pending == 0)
-		session_reply(s, 0, "554 5.5.1 no valid recipients");
+		session_reply(s, relay_refusal_flags(s),
+		    "554 5.5.1 no valid recipients");
 	else
 		relay_data(s);
 }

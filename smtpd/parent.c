@@ -41,7 +41,7 @@
 #include "parent_print.h"
 #include "util.h"
 
-struct parent	parent = { .file = "/etc/postern/postern.yaml" };
+struct parent	parent = { .file = SYSCONFDIR "/postern/postern.yaml" };
 
 static bool	print_version;
 static int	waiting = -1;		/* who started the daemon reads this */
@@ -87,7 +87,7 @@ options(int argc, char *argv[])
 		usage();
 }
 
-/* --- the end ------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------- */
 
 static void
 stop_role(bool smtpd, bool drain)
@@ -125,10 +125,9 @@ stopping_turn(void)
 	TAILQ_FOREACH(c, &children, entry)
 		if (c->prog->role == R_SMTPD)
 			return;
-	if (TAILQ_EMPTY(&children))
-		parent.quit = true;
-	else if (!TAILQ_FIRST(&children)->leaving)
+	if (!TAILQ_EMPTY(&children) && !TAILQ_FIRST(&children)->leaving)
 		stop_role(false, false);
+	parent.quit = TAILQ_EMPTY(&children);
 }
 
 void
@@ -140,7 +139,7 @@ parent_give_up(int status)
 		parent_stop(false);
 }
 
-/* --- a daemon -------------------------------------------------------------------- */
+/* --- a daemon -------------------------------------------------------- */
 
 /* A daemon's working directory is another one. */
 static void
@@ -216,7 +215,7 @@ parent_ready(void)
 		daemon_release();
 }
 
-/* --- signals ---------------------------------------------------------------------- */
+/* --- signals --------------------------------------------------------- */
 
 static void
 on_signal(int sig, short events, void *arg)
@@ -256,7 +255,7 @@ signals_init(void)
 	}
 }
 
-/* --- the beginning ---------------------------------------------------------------- */
+/* --- the beginning --------------------------------------------------- */
 
 /* Descriptors 0 to 2 are there, and nothing of our starter's behind them. */
 static void
@@ -341,7 +340,7 @@ main(int argc, char *argv[])
 	if ((conf = load(parent.check ? &tree : NULL)) == NULL)
 		return 1;
 	users_init(&conf->user);
-	spawn_init(argv[0]);
+	program_init(argv[0]);
 	if (!parent.check)
 		ctl_probe(conf->control);
 	setproctitle("parent");

@@ -8,7 +8,8 @@
  * The parent: what its files share.
  *
  *	parent.c	options, order of the start, signals, the end
- *	parent_spawn.c	programs and processes: fork and exec, respawn
+ *	parent_program.c where the programs are; fork and exec
+ *	parent_spawn.c	the processes: start, end, respawn
  *	parent_child.c	links[]; what the children say; pings
  *	parent_user.c	as whom, and in which root, a child runs
  *	parent_reload.c	generations of the configuration
@@ -39,6 +40,9 @@
 #ifndef VERSION
 #define VERSION		"0.1"
 #endif
+#ifndef SYSCONFDIR
+#define SYSCONFDIR	"/etc"
+#endif
 #ifndef LIBEXEC
 #define LIBEXEC		"/usr/local/libexec/postern"
 #endif
@@ -68,7 +72,7 @@ struct parent {
 };
 extern struct parent	parent;
 
-/* --- parent.c ------------------------------------------------------------- */
+/* --- parent.c -------------------------------------------------------- */
 
 /*
  * End: sessions may go on for `shutdown' (drain), or not.  A second call
@@ -80,7 +84,7 @@ void	parent_ready(void);
 /* The start failed, or the check of -n is done: exit with status, soon. */
 void	parent_give_up(int status);
 
-/* --- parent_spawn.c, parent_child.c ---------------------------------------- */
+/* --- parent_program.c ------------------------------------------------ */
 
 struct program {
 	unsigned int	 role;
@@ -89,6 +93,22 @@ struct program {
 	bool		 empty_root;
 	bool		 many_files;	/* wants all descriptors there are */
 };
+
+#define NPROGRAMS	3
+/* smtpd is the first. */
+extern const struct program	programs[NPROGRAMS];
+
+/* Find them; fatal if one is missing.  Takes all descriptors we may have. */
+void	program_init(const char *argv0);
+/*
+ * Start one, with these as its descriptors 3 and 2 (-1: ours).  -1 and
+ * errno if there is no process.
+ */
+pid_t	program_fork(const struct program *, int pipe_fd, int err_fd);
+/* How many descriptors a process may have. */
+uint64_t program_files(void);
+
+/* --- parent_spawn.c, parent_child.c ---------------------------------- */
 
 enum child_state {
 	CHILD_DOWN,		/* no process; the timer will start one */
@@ -104,7 +124,7 @@ struct child {
 	enum child_state	 state;
 	struct timer		 timer;		/* see the states */
 	pid_t			 pid;		/* 0: none, or reaped */
-	struct peer		 peer;		/* dead: the pipe is gone */
+	struct peer		 peer;		/* dead: its pipe is */
 	int			 err_fd;	/* its stderr, unless -d; or -1 */
 	struct event		 err_ev;
 	struct mono		 since;		/* when the process started */
@@ -123,16 +143,15 @@ struct child {
 	/* smtpd: generations that it has not reported as ended. */
 	uint32_t		*held;
 	size_t			 nheld;
-	/* smtpd: the highest key among the sockets that it has. */
-	uint32_t		 key;
+	/* smtpd: the keys of the sockets that it has. */
+	uint32_t		*keys;
+	size_t			 nkeys;
 };
 
 TAILQ_HEAD(children, child);
 /* Ordered by role, then index. */
 extern struct children	children;
 
-/* Find the programs; fatal if one is missing. */
-void	spawn_init(const char *argv0);
 /*
  * Enter into the table, without starting it yet: one of each role but smtpd;
  * another smtpd, with the lowest index that nobody has (born: the generation
@@ -164,7 +183,7 @@ bool	child_is_settled(const struct child *);
 /* Verbose on or off, in all. */
 void	children_verbose(bool);
 
-/* --- parent_user.c --------------------------------------------------------- */
+/* --- parent_user.c --------------------------------------------------- */
 
 struct ids {
 	bool	set;
@@ -180,7 +199,7 @@ int	users_root(const struct program *);
 /* Does the new configuration want others?  They are taken at a restart. */
 bool	users_differ(const struct conf_users *);
 
-/* --- parent_reload.c ------------------------------------------------------- */
+/* --- parent_reload.c ------------------------------------------------- */
 
 /* Begin the first generation, or in check mode the only one. */
 void	reload_boot(struct config *);
@@ -207,7 +226,7 @@ void	reload_progress(void);
 /* The configuration in force; NULL before the first. */
 struct config	*reload_conf(void);
 
-/* --- parent_listen.c ------------------------------------------------------- */
+/* --- parent_listen.c ------------------------------------------------- */
 
 /*
  * Bind what a configuration wants for the smtpd processes that are there
@@ -223,7 +242,7 @@ void	listen_commit(void);
 void	listen_send(struct child *, uint32_t generation);
 void	listen_close(void);
 
-/* --- parent_log.c ---------------------------------------------------------- */
+/* --- parent_log.c ---------------------------------------------------- */
 
 /* Open a new target; kept aside.  -1 with errors. */
 int	plog_prepare(const struct conf_log *, struct conf_errors *);
@@ -239,7 +258,7 @@ void	plog_lost(void);
 /* The parent's own lines go there too from now on. */
 void	plog_adopt(void);
 
-/* --- parent_ctl.c ---------------------------------------------------------- */
+/* --- parent_ctl.c ---------------------------------------------------- */
 
 /* Fatal if somebody answers at that socket. */
 void	ctl_probe(const char *path);

@@ -125,7 +125,7 @@ ctl_end(struct ctl *c)
 	timer_set(&c->timer, REQUEST_TIME);
 }
 
-/* --- what we answer ourselves --------------------------------------------------- */
+/* --- what we answer ourselves ---------------------------------------- */
 
 static void
 status_of(struct ctl *c, const struct child *ch)
@@ -222,7 +222,7 @@ do_brief(struct ctl *c)
 	ctl_end(c);
 }
 
-/* --- what the processes answer -------------------------------------------------- */
+/* --- what the processes answer --------------------------------------- */
 
 static void
 do_ask(struct ctl *c)
@@ -268,7 +268,7 @@ ask_next(struct ctl *c)
 	ctl_say(c, "pipe %s %u", ch->prog->name, ch->index);
 }
 
-/* --- a connection ---------------------------------------------------------------- */
+/* --- a connection ---------------------------------------------------- */
 
 static const struct {
 	const char	*request;
@@ -427,7 +427,7 @@ ctl_accept(int fd, short events, void *arg)
 	sock.n++;
 }
 
-/* --- the socket ------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------ */
 
 static int
 unix_address(struct sockaddr_un *sun, const char *path)

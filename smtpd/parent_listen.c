@@ -10,9 +10,11 @@
  * On Linux every worker has a socket of its own at every address, with
  * SO_REUSEPORT, and the kernel spreads the connections; elsewhere all share
  * one.  We keep a copy of each: a worker that dies leaves its queue to the
- * one that takes its place.  A socket is known by its address and worker
- * and is kept as long as the configuration wants these, whatever else
- * changes; its key is the name that the workers know it by.
+ * one that takes its place.  A socket lives as long as its address is
+ * wanted, whatever else changes; its key is the name that the workers know
+ * it by.  Where there are fewer workers than before, those that stay get
+ * the others' sockets too, and give them up when there are more again:
+ * closing one would reset the connections that are queued there.
  *
  * A new configuration's sockets are bound when it is judged and listen only
  * when it is committed: nobody is let in by one that is thrown away.
@@ -49,18 +51,22 @@
 #define ONE_PER_WORKER	false
 #endif
 
-#define SHARED		(-1)
+#define SHARED		(-1)		/* by all workers */
+#define ANY		(-2)
 
 struct lsock {
 	TAILQ_ENTRY(lsock)	 entry;
 	struct addr		 addr;
-	int			 worker;	/* or SHARED */
 	int			 fd;
 	uint32_t		 key;
-	/* Its listener's id and backlog: in force; in the one prepared. */
-	uint32_t		 listener, next;
+	/* In force: whose it is, and its listener's id. */
+	int			 worker;
+	uint32_t		 listener;
+	/* What the configuration at hand makes of it. */
+	bool			 wanted;
+	int			 next_worker;
+	uint32_t		 next_listener;
 	int			 backlog;
-	bool			 wanted;	/* by the one prepared */
 	bool			 fresh;		/* does not listen yet */
 };
 
@@ -71,7 +77,7 @@ static struct {
 	uint32_t	 key;		/* the last one given */
 } ls = { .all = TAILQ_HEAD_INITIALIZER(ls.all) };
 
-/* --- one socket --------------------------------------------------------------- */
+/* --- one socket ------------------------------------------------------ */
 
 static int
 set_on(int fd, int level, int option)
@@ -132,18 +138,7 @@ is_ours(const struct addr *a)
 }
 
 static struct lsock *
-lsock_find(const struct addr *a, int worker)
-{
-	struct lsock	*s;
-
-	TAILQ_FOREACH(s, &ls.all, entry)
-		if (s->worker == worker && addr_equal(&s->addr, a))
-			return s;
-	return NULL;
-}
-
-static struct lsock *
-lsock_new(const struct addr *a, int worker)
+lsock_new(const struct addr *a)
 {
 	struct lsock	*s;
 	int		 fd;
@@ -157,7 +152,7 @@ lsock_new(const struct addr *a, int worker)
 		return NULL;
 	s = xcalloc(1, sizeof(*s));
 	s->addr = *a;
-	s->worker = worker;
+	s->worker = SHARED;
 	s->fd = fd;
 	s->key = ++ls.key;
 	s->fresh = true;
@@ -173,38 +168,85 @@ lsock_free(struct lsock *s)
 	free(s);
 }
 
-/* --- what a configuration wants ------------------------------------------------ */
+/* --- what a configuration wants -------------------------------------- */
 
+/* One at that address that nobody has claimed yet, of this worker or any. */
+static struct lsock *
+spare(const struct addr *a, int worker)
+{
+	struct lsock	*s;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (!s->wanted && (worker == ANY || s->worker == worker) &&
+		    addr_equal(&s->addr, a))
+			return s;
+	return NULL;
+}
+
+static bool
+has_one(const struct addr *a, int worker)
+{
+	struct lsock	*s;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (s->wanted && s->next_worker == worker &&
+		    addr_equal(&s->addr, a))
+			return true;
+	return false;
+}
+
+static void
+claim(struct lsock *s, const struct conf_listener *l, int worker)
+{
+	s->wanted = true;
+	s->next_worker = worker;
+	s->next_listener = l->obj.id;
+	s->backlog = (int)l->backlog;
+}
+
+/* The worker gets a socket at that address, a new one if need be. */
 static int
 want_one(const struct conf_listener *l, const struct addr *a, int worker)
 {
 	struct lsock	*s;
 
-	if ((s = lsock_find(a, worker)) == NULL &&
-	    (s = lsock_new(a, worker)) == NULL)
+	if ((s = spare(a, ANY)) == NULL && (s = lsock_new(a)) == NULL)
 		return -1;
-	s->wanted = true;
-	s->next = l->obj.id;
-	s->backlog = (int)l->backlog;
+	claim(s, l, worker);
 	return 0;
 }
 
-/* The first n workers that stay; they are in order. */
+/* The index of number i of the workers that stay. */
+static int
+worker_at(unsigned int i)
+{
+	struct child	*c;
+
+	TAILQ_FOREACH(c, &children, entry)
+		if (c->prog->role == R_SMTPD && !c->leaving && i-- == 0)
+			return (int)c->index;
+	return ANY;
+}
+
+/* For n workers: each keeps its own, or gets one; then what is left over. */
 static int
 want_addr(const struct conf_listener *l, const struct addr *a,
     unsigned int n)
 {
-	struct child	*c;
+	struct lsock	*s;
+	unsigned int	 i;
 
 	if (!ONE_PER_WORKER)
 		return want_one(l, a, SHARED);
-	TAILQ_FOREACH(c, &children, entry) {
-		if (c->prog->role != R_SMTPD || c->leaving || n == 0)
-			continue;
-		if (want_one(l, a, (int)c->index) == -1)
+	for (i = 0; i < n; i++)
+		if ((s = spare(a, worker_at(i))) != NULL)
+			claim(s, l, worker_at(i));
+	for (i = 0; i < n; i++)
+		if (!has_one(a, worker_at(i)) &&
+		    want_one(l, a, worker_at(i)) == -1)
 			return -1;
-		n--;
-	}
+	for (i = 0; (s = spare(a, ANY)) != NULL; i++)
+		claim(s, l, worker_at(i % n));
 	return 0;
 }
 
@@ -306,7 +348,8 @@ listen_commit(void)
 			lsock_free(s);
 			continue;
 		}
-		s->listener = s->next;
+		s->worker = s->next_worker;
+		s->listener = s->next_listener;
 		s->fresh = false;
 		/* Again for one that listens: the backlog may be new. */
 		if (listen(s->fd, s->backlog) == -1)
@@ -315,37 +358,57 @@ listen_commit(void)
 	}
 }
 
-/* Keys only grow: what is above the highest it has, it has not. */
+static bool
+has_key(const struct child *c, uint32_t key)
+{
+	size_t	i;
+
+	for (i = 0; i < c->nkeys; i++)
+		if (c->keys[i] == key)
+			return true;
+	return false;
+}
+
+/* The descriptor goes along where the child does not have it. */
+static int
+send_one(struct child *c, const struct lsock *s, uint32_t generation)
+{
+	struct proto_listen	pl = { .listener = s->listener };
+	struct wbuf		w = { 0 };
+	int			fd = -1;
+
+	if (!has_key(c, s->key) &&
+	    (fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0)) == -1)
+		return -1;
+	pl.key = s->key;
+	pl.addr = s->addr;
+	put_listen(&w, &pl);
+	peer_send(&c->peer, MSG_LISTEN_FD, 0, generation, fd, &w);
+	return 0;
+}
+
 void
 listen_send(struct child *c, uint32_t generation)
 {
-	struct proto_listen	 pl;
-	struct wbuf		 w;
-	struct lsock		*s;
-	uint32_t		 had = c->key;
-	int			 fd;
+	struct lsock	*s;
+	uint32_t	*keys = NULL;
+	size_t		 n = 0;
 
 	TAILQ_FOREACH(s, &ls.all, entry) {
 		if (s->fresh || (s->worker != SHARED &&
 		    s->worker != (int)c->index))
 			continue;
-		w = (struct wbuf){ 0 };
-		pl.listener = s->listener;
-		pl.key = s->key;
-		pl.addr = s->addr;
-		put_listen(&w, &pl);
-		fd = -1;
-		if (s->key > had) {
-			if ((fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
-				log_warn("fcntl");
-				wbuf_clear(&w);
-				child_kill(c, "cannot be given a socket");
-				return;
-			}
-			c->key = s->key > c->key ? s->key : c->key;
+		if (send_one(c, s, generation) == -1) {
+			log_warn("fcntl");
+			child_kill(c, "cannot be given a socket");
+			break;
 		}
-		peer_send(&c->peer, MSG_LISTEN_FD, 0, generation, fd, &w);
+		keys = xreallocarray(keys, n + 1, sizeof(*keys));
+		keys[n++] = s->key;
 	}
+	free(c->keys);
+	c->keys = keys;
+	c->nkeys = n;
 }
 
 void

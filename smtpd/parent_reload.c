@@ -70,7 +70,7 @@ reload_conf(void)
 	return g == NULL ? NULL : g->conf;
 }
 
-/* --- to one child ----------------------------------------------------------- */
+/* --- to one child ---------------------------------------------------- */
 
 static void
 send_number(struct child *c, uint16_t type, uint32_t generation)
@@ -144,7 +144,7 @@ reload_feed(struct child *c)
 		send_conf(c, rl.pending);
 }
 
-/* --- the end of generations -------------------------------------------------- */
+/* --- the end of generations ------------------------------------------ */
 
 static bool
 is_held(uint32_t generation)
@@ -209,7 +209,7 @@ reload_gone(struct child *c)
 	drop_ended();
 }
 
-/* --- an attempt -------------------------------------------------------------- */
+/* --- an attempt ------------------------------------------------------ */
 
 static void
 log_lines(const struct conf_lines *l)
@@ -294,10 +294,9 @@ warn_unchanged(const struct config *conf)
 }
 
 /*
- * Our copies of the sockets that are not wanted any more are closed here,
- * before the workers hear of it: each of them then holds the last copy, and
- * what it has not accepted when it closes that one cannot be more than came
- * in between two system calls.
+ * Our copies of the sockets at addresses that are not wanted any more are
+ * closed here, before the workers hear of it: each of them then holds the
+ * last copy, accepts what is queued, and closes it.
  */
 static void
 commit(void)

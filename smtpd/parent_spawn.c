@@ -7,34 +7,27 @@
 /*
  * The processes: starting them, noticing their end, telling them to go.
  *
- * A child is forked and executes its own program, so that it has none of
- * our memory and an address space of its own; it finds its pipe to us on
- * descriptor 3 and nothing behind it.  It is told INIT at once and all
- * else when it says READY: from then on it is CHILD_UP.  A process is gone
- * only when it has been waited for and its pipe has been read to its end,
- * in whichever order: so nothing it said is lost, and no zombie is left.
- * Whichever comes first starts a short timer that forces the other.
+ * A child is told INIT at once and all else when it says READY: from then
+ * on it is CHILD_UP.  A process is gone only when it has been waited for and
+ * its pipe has been read to its end, in whichever order: so nothing it said
+ * is lost, and no zombie is left.  Whichever comes first starts a short timer
+ * that forces the other.
  *
  * A child that must go (a surplus smtpd, the end) is told STOP and is not
  * started again; if it outstays its limit it is told STOP at once, then it
  * is killed.
  *
- * Rejected: posix_spawn(3), which cannot close all other descriptors
- * everywhere; starting one binary with an option, see the README; handing
- * our stderr to the children of a daemon, since it would hold the terminal
- * of whoever started it: they get a pipe whose lines we log, which is what
- * shows an abort(3) or a failed assertion.
+ * Rejected: handing our stderr to the children of a daemon, since it would
+ * hold the terminal of whoever started it: they get a pipe whose lines we
+ * log, which is what shows an abort(3) or a failed assertion.
  */
 
 #include <sys/types.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,24 +38,7 @@
 #include "parent.h"
 #include "util.h"
 
-#define CHILD_FD	3		/* where a child finds its pipe */
-#define NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
-
-/* In the order in which they are started and shown. */
-static const struct program programs[] = {
-	{ R_SMTPD, "smtpd", "smtpd", true, true },
-	{ R_DIALER, "dialer", "verifyd", true, true },
-	{ R_RESOLVED, "resolved", "verifyd", false, false }
-};
-
 struct children	children = TAILQ_HEAD_INITIALIZER(children);
-
-static struct {
-	char	*dir;		/* what the programs' paths start with */
-	bool	 installed;	/* LIBEXEC, not the build tree */
-	rlim_t	 files;
-	int	 null;
-} spawn;
 
 static void	child_start(struct child *);
 static void	child_timer(void *);
@@ -83,148 +59,7 @@ child_is_wired(const struct child *c)
 	return c->state == CHILD_UP;
 }
 
-/* --- programs -------------------------------------------------------------- */
-
-/* The directory of our own program, without links; to be freed. */
-static char *
-own_directory(const char *argv0)
-{
-	char	path[PATH_MAX], *slash;
-
-	if (realpath("/proc/self/exe", path) == NULL &&
-	    realpath(argv0, path) == NULL)
-		return NULL;
-	if ((slash = strrchr(path, '/')) == NULL || slash == path)
-		return NULL;
-	*slash = '\0';
-	return xstrdup(path);
-}
-
-static char *
-program_path(const struct program *p)
-{
-	char	*path;
-
-	if (spawn.installed)
-		xasprintf(&path, "%s/%s", spawn.dir, p->name);
-	else
-		xasprintf(&path, "%s/%s/%s", spawn.dir, p->dir, p->name);
-	return path;
-}
-
-/*
- * The build tree is known by its shape, not by an smtpd beside us: in a
- * directory like /usr/sbin there may be somebody else's.
- */
-static bool
-is_build_tree(char *dir)
-{
-	char	*slash = strrchr(dir, '/'), *other;
-	bool	 yes;
-
-	if (slash == NULL || slash == dir || strcmp(slash + 1, "smtpd") != 0)
-		return false;
-	xasprintf(&other, "%s/../verifyd/dialer", dir);
-	yes = access(other, X_OK) == 0;
-	free(other);
-	return yes;
-}
-
-void
-spawn_init(const char *argv0)
-{
-	struct rlimit	 rl;
-	char		*path, *dir;
-	size_t		 i;
-
-	dir = own_directory(argv0);
-	spawn.installed = dir == NULL || !is_build_tree(dir);
-	if (spawn.installed) {
-		free(dir);
-		spawn.dir = xstrdup(LIBEXEC);
-	} else {
-		*strrchr(dir, '/') = '\0';
-		spawn.dir = dir;
-	}
-	for (i = 0; i < NITEMS(programs); i++) {
-		path = program_path(&programs[i]);
-		if (access(path, X_OK) == -1)
-			fatal("%s", path);
-		free(path);
-	}
-	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
-		fatal("getrlimit");
-	spawn.files = rl.rlim_cur = rl.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &rl) == -1)
-		log_warn("setrlimit");
-	if ((spawn.null = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
-		fatal("/dev/null");
-}
-
-/* --- fork and exec --------------------------------------------------------- */
-
-/* A daemon's children do not inherit what its starter had around him. */
-static char *const *
-child_environment(void)
-{
-	static char	*env[2];
-	char		*tz;
-
-	if (parent.debug || parent.check)
-		return environ;
-	if (env[0] == NULL && (tz = getenv("TZ")) != NULL)
-		xasprintf(&env[0], "TZ=%s", tz);
-	return env;
-}
-
-/* In the new process.  Nothing here may fail unheard. */
-static void __attribute__((__noreturn__))
-become(const char *path, const char *name, int pipe_fd, int err_fd)
-{
-	static const int	 caught[] = { SIGHUP, SIGTERM, SIGINT,
-				    SIGUSR1, SIGCHLD, SIGPIPE };
-	char			*title = xstrdup(name);
-	char			*argv[] = { title, NULL };
-	size_t			 i;
-	sigset_t		 none;
-
-	for (i = 0; i < NITEMS(caught); i++)
-		(void)signal(caught[i], SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(spawn.null, STDIN_FILENO) == -1 ||
-	    dup2(spawn.null, STDOUT_FILENO) == -1 ||
-	    (err_fd != -1 && dup2(err_fd, STDERR_FILENO) == -1))
-		_exit(127);
-	if (pipe_fd == CHILD_FD)
-		(void)fcntl(pipe_fd, F_SETFD, 0);
-	else if (dup2(pipe_fd, CHILD_FD) == -1)
-		_exit(127);
-	closefrom(CHILD_FD + 1);
-	(void)execve(path, argv, child_environment());
-	dprintf(STDERR_FILENO, "%s: %s\n", path, strerror(errno));
-	_exit(127);
-}
-
-/*
- * Signals are blocked around fork(2): our handlers, run in the new process,
- * would write to the loop that it still shares with us.
- */
-static pid_t
-fork_program(const struct program *prog, int pipe_fd, int err_fd)
-{
-	sigset_t	 all, old;
-	char		*path = program_path(prog);
-	pid_t		 pid;
-
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_BLOCK, &all, &old);
-	if ((pid = fork()) == 0)
-		become(path, prog->name, pipe_fd, err_fd);
-	(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	free(path);
-	return pid;
-}
+/* --- fork ------------------------------------------------------------ */
 
 /* What a daemon's child writes to its stderr: our log's. */
 static void
@@ -278,7 +113,7 @@ send_init(struct child *c)
 		init.gid = ids.gid;
 	}
 	if (c->prog->many_files)
-		init.files = spawn.files;
+		init.files = program_files();
 	put_init(&w, &init);
 	peer_send(&c->peer, MSG_INIT, 0, 0, users_root(c->prog), &w);
 }
@@ -296,7 +131,7 @@ child_fork(struct child *c)
 	if (!parent.debug && !parent.check &&
 	    pipe2(err, O_CLOEXEC | O_NONBLOCK) == -1)
 		goto fail;
-	if ((c->pid = fork_program(c->prog, pair[1], err[1])) == -1)
+	if ((c->pid = program_fork(c->prog, pair[1], err[1])) == -1)
 		goto fail;
 	(void)close(pair[1]);
 	close_fd(&err[1]);
@@ -337,7 +172,7 @@ child_start(struct child *c)
 {
 	c->since = mono_now();
 	c->ping = c->pong = c->sync = 0;
-	c->generation = c->answered = c->key = 0;
+	c->generation = c->answered = 0;
 	if (child_fork(c) == -1) {
 		if (!parent.ready)
 			fatal("cannot start %s", child_name(c));
@@ -352,7 +187,7 @@ child_start(struct child *c)
 	log_debug("%s is pid %ld", child_name(c), (long)c->pid);
 }
 
-/* --- the table ------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------- */
 
 static void
 child_insert(struct child *c)
@@ -391,6 +226,7 @@ child_free(struct child *c)
 	timer_del(&c->end);
 	TAILQ_REMOVE(&children, c, entry);
 	free(c->held);
+	free(c->keys);
 	free(c);
 }
 
@@ -399,7 +235,7 @@ spawn_plan_others(void)
 {
 	size_t	i;
 
-	for (i = 1; i < NITEMS(programs); i++)
+	for (i = 1; i < NPROGRAMS; i++)
 		child_new(&programs[i], 0, 0);
 }
 
@@ -439,7 +275,7 @@ spawn_count_smtpd(void)
 	return n;
 }
 
-/* --- the end of one -------------------------------------------------------- */
+/* --- the end of one -------------------------------------------------- */
 
 static const char *
 reason(int status)
@@ -477,7 +313,7 @@ child_gone(struct child *c)
 		close_fd(&c->err_fd);
 	}
 	c->state = CHILD_DOWN;
-	c->nheld = 0;
+	c->nheld = c->nkeys = 0;
 	reload_gone(c);
 	if (c->leaving || parent.quit || parent.check)
 		child_free(c);
@@ -587,7 +423,7 @@ child_timer(void *arg)
 	}
 }
 
-/* --- telling one to go ------------------------------------------------------ */
+/* --- telling one to go ----------------------------------------------- */
 
 static void
 send_stop(struct child *c)

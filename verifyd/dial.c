@@ -75,7 +75,7 @@ struct dial {
 	uint32_t		 remote;
 	uint64_t		 sid;
 	struct mono		 deadline;
-	int64_t			 fair;		/* ms that an attempt deserves */
+	int64_t			 fair;		/* ms an attempt deserves */
 	size_t			 entry;		/* the next of the remote's */
 	char			 host[256];	/* the present one */
 	struct mono		 until;		/* its part of the time */
@@ -107,23 +107,17 @@ attempt_free(struct attempt *t)
 	free(t);
 }
 
-static void
-drop_attempts(struct dial *d)
+void
+dial_free(struct dial *d)
 {
 	struct attempt	*t;
 
+	if (d == NULL)
+		return;
 	while ((t = LIST_FIRST(&d->attempts)) != NULL) {
 		hold_dropped(&t->to, t->trial);
 		attempt_free(t);
 	}
-}
-
-void
-dial_free(struct dial *d)
-{
-	if (d == NULL)
-		return;
-	drop_attempts(d);
 	names_forget(&d->wait);
 	timer_del(&d->timer);
 	free(d->seen);

@@ -47,6 +47,7 @@ struct ask {
 	struct mono	 deadline;
 	struct timer	 timer;		/* in the queue */
 	struct dial	*dial;
+	struct addr	 to;		/* held: where it leads */
 };
 
 static LIST_HEAD(, asker)	askers = LIST_HEAD_INITIALIZER(askers);
@@ -146,6 +147,7 @@ on_dialled(void *arg, const struct dial_result *r)
 		ask_fail(q, r->error, r->why);
 		return;
 	}
+	q->to = r->to;
 	lease_given(&q->lease);
 	send_fd(asker_peer(q->lease.asker), q->lease.sid, r);
 }
@@ -271,6 +273,8 @@ static int
 on_dial_done(struct peer *p, struct msg *m)
 {
 	struct lease	*l = lease_find(p->arg, m->sid);
+	struct ask	*q;
+	char		 text[ADDR_TEXT_MAX];
 
 	if (get_end(&m->body) == -1)
 		return -1;
@@ -278,7 +282,11 @@ on_dial_done(struct peer *p, struct msg *m)
 		return 0;
 	if (l->state != LEASE_HELD)
 		return -1;
-	ask_free(l->owner);
+	q = l->owner;
+	if (m->seq == DONE_USELESS && hold_failed(&q->to, false, mono_now()))
+		log_info("%s connects but does not serve: held down",
+		    addr_port_text(&q->to, text, sizeof(text)));
+	ask_free(q);
 	return 0;
 }
 

@@ -438,3 +438,33 @@ act_eof(struct conn *c, struct step *s)
 	tracef(c, s->line, "eof");
 	return R_DONE;
 }
+
+/* A dot that somebody could take for the end of a message, however bare. */
+static bool
+has_dot_line(const char *p, size_t len)
+{
+	size_t	i;
+
+	for (i = 0; i < len; i++)
+		if (p[i] == '.' && i + 1 < len &&
+		    (i == 0 || p[i - 1] == '\r' || p[i - 1] == '\n') &&
+		    (p[i + 1] == '\r' || p[i + 1] == '\n'))
+			return true;
+	return false;
+}
+
+enum res
+act_nodot(struct conn *c, struct step *s)
+{
+	enum res	res;
+
+	while (!c->eof)
+		if ((res = conn_fill(c)) != R_DONE)
+			return res;
+	tracef(c, s->line, "(%zu octets, and the end)", bytes_len(&c->in));
+	if (has_dot_line(bytes_head(&c->in), bytes_len(&c->in)))
+		return mismatch(c, s, "no lone dot", bytes_head(&c->in),
+		    bytes_len(&c->in));
+	bytes_take(&c->in, bytes_len(&c->in));
+	return R_DONE;
+}

@@ -346,6 +346,7 @@ enum res act_exact(struct conn *, struct step *);
 enum res act_count(struct conn *, struct step *);
 enum res act_data(struct conn *, struct step *);
 enum res act_eof(struct conn *, struct step *);
+enum res act_nodot(struct conn *, struct step *);
 
 /* --- match.c ----------------------------------------------------------- */
 

@@ -337,6 +337,7 @@ static const struct verb verbs[] = {
 	{ "<bytes",	act_count,	V_ARG },
 	{ "tls",	act_tls,	0 },
 	{ "eof",	act_eof,	V_NOARG },
+	{ "nodot",	act_nodot,	V_NOARG },
 	{ "close",	act_close,	V_NOARG },
 	{ "reset",	act_reset,	V_NOARG },
 	{ "pause",	act_pause,	V_ARG },

@@ -27,13 +27,16 @@ probes()
 	"$tools/jail" -l "$1" | sed -n "s/^$2 //p"
 }
 
-# strike name role: remember who is to come back in $dir/struck.
+# strike name role: who died of it is remembered in $dir/struck.
 strike()
 {
 	probes "$2" lethal | grep -qx -e "$1" || return 0
 	old=$(pid "$2" 0)
-	echo "$2 $old" >>"$dir/struck"
-	"$tools/jail" "$2" "$old" "$1" 2>&1 | counted
+	said=$("$tools/jail" "$2" "$old" "$1" 2>&1)
+	echo "$said" | counted
+	case $said in
+	ok*)	echo "$2 $old" >>"$dir/struck" ;;
+	esac
 }
 
 # All come back, and the parent has lived.  $1 is what happened.

@@ -7,7 +7,7 @@
 #
 #	-B dir	the build tree whose programs are tested (.)
 #	-O dir	where its object files are (.obj below that)
-#	-T dir	where this directory's tools are (regress/privsep below it)
+#	-T dir	where this directory's tools are (regress/privsep below those)
 #	-c file	write "passed N failed N skipped N" there
 #
 # A script prints one line "ok" or "not ok" for each question, "# SKIP" and
@@ -32,7 +32,7 @@ done
 shift $((OPTIND - 1))
 build=$(cd "$build" && pwd) || exit 1
 : "${objects:=$build/.obj}"
-: "${tools:=$build/regress/privsep}"
+: "${tools:=$objects/regress/privsep}"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/privsep.XXXXXXXXXX") || exit 1
 results=$dir/results
@@ -150,9 +150,11 @@ write_config()
 	EOF
 }
 
+# A daemon's remains are init's to bury, in its own time.
 is_gone()
 {
-	! kill -0 "$1" 2>/dev/null
+	! kill -0 "$1" 2>/dev/null ||
+	    grep -q '^State:[	 ]*Z' "/proc/$1/status" 2>/dev/null
 }
 
 has_started()

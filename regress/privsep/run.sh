@@ -9,6 +9,11 @@
 
 . "$(dirname "$0")/lib.sh"
 
+if [ "${SAN:-0}" = 1 ]; then
+	skip 'all of it' 'a build with sanitizers has no jail'
+	finish
+fi
+
 for script in nosyms enum status fds jail garbage; do
 	echo "# $script"
 	sh "$here/$script.sh" -B "$build" -O "$objects" -T "$tools" 2>&1 |

@@ -173,23 +173,243 @@ is_root()
 	[ "$(id -u)" -eq 0 ]
 }
 
-# ports name ...: a free port in each variable.  They are all held while they
-# are chosen, and lie below those that the kernel gives to who connects: a
-# port stays ours although its server ends and starts again.
-ports()
+real()
 {
-	set -- "$@" -- $(python3 "$here/ports.py" $#)
-	while [ "$1" != -- ]; do
-		var=$1
-		shift
-		i=0
-		for word; do
-			[ "$word" = -- ] && break
-			i=$((i + 1))
-		done
-		shift_to=$((i + 1))
-		eval "$var=\${$((shift_to + 1))}"
-		set -- "$@"
-		eval "set -- $(rest_of $i "$@")"
+	python3 "$here/real.py" "$@"
+}
+
+# lines file: how many
+lines()
+{
+	grep -c '' "$1"
+}
+
+# --- our tools ---------------------------------------------------------------
+
+# tool name: its path in $tool; built here where the build tree has none
+tool()
+{
+	tool=$tools/$1
+	[ -x "$tool" ] && return 0
+	tool=$tmp/$1
+	[ -x "$tool" ] && return 0
+	"${CC:-cc}" -O2 -std=c11 -D_GNU_SOURCE -o "$tool" "$here/$1.c"
+}
+
+# sink_start port option ...: a next hop that keeps nothing, $sink; what it
+# counted is in sink.sum when it has ended
+sink_start()
+{
+	tool sink || return 1
+	sink_port=$1
+	shift
+	: >"$tmp/sink.err"
+	"$tool" "$@" "$sink_port" >"$tmp/sink.sum" 2>"$tmp/sink.err" &
+	sink=$!
+	started="$started $sink"
+	wait_for 10 grep -q ready "$tmp/sink.err"
+}
+
+sink_stop()
+{
+	kill -TERM "$sink"
+	wait "$sink"
+}
+
+# field name file: the number behind a name in a line of such pairs
+field()
+{
+	tr ' ' '\n' <"$2" | awk -v name="$1" \
+	    'found { print; exit } $0 == name { found = 1 }'
+}
+
+# --- a postern ---------------------------------------------------------------
+
+# postern_start: with $tmp/postern.yaml; its pid is $postern
+postern_start()
+{
+	: >"$tmp/postern.out"
+	"$build/smtpd/postern" -d -f "$tmp/postern.yaml" \
+	    </dev/null >"$tmp/postern.out" 2>&1 &
+	postern=$!
+	started="$started $postern"
+	wait_for 30 postern_has_started
+	grep -q '^ready' "$tmp/postern.out" && return 0
+	not_ok "postern starts"
+	shows "$tmp/postern.out" "$tmp/postern.log"
+	finish
+}
+
+postern_has_started()
+{
+	grep -q '^ready' "$tmp/postern.out" || gone "$postern"
+}
+
+# The end of one that nobody talks to any more is an orderly one.
+postern_stop()
+{
+	kill -TERM "$postern"
+	wait_for 30 gone "$postern" || kill -KILL "$postern"
+	wait "$postern"
+	is "postern ends when it is told to" $? 0
+}
+
+ctl()
+{
+	"$build/smtpd/posternctl" -s "$tmp/control" "$@"
+}
+
+# children [role]: all that run, as "role index pid"
+children()
+{
+	ctl show status | awk -v role="${1-}" '$3 == "pid" && $4 != "-" &&
+	    $1 != "postern" && (role == "" || $1 == role) {
+		print $1, $2, $4 }'
+}
+
+# stat name: a number of show stats
+stat()
+{
+	ctl show stats | awk -v name="$1" '$1 == name { print $2 }'
+}
+
+stat_is()
+{
+	[ "$(stat "$1")" = "$2" ]
+}
+
+# certificate: a self-signed one for 127.0.0.1 in $tmp/cert.pem
+certificate()
+{
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+	    -addext subjectAltName=IP:127.0.0.1,DNS:localhost \
+	    -keyout "$tmp/key.pem" -out "$tmp/cert.pem" 2>"$tmp/openssl" &&
+	    chmod 600 "$tmp/key.pem"
+}
+
+# --- a Postfix ---------------------------------------------------------------
+
+# What is missing for one to run, in words; nothing if it can.
+postfix_missing()
+{
+	if ! is_root; then
+		echo "Postfix must be started by root"
+	elif ! has postfix; then
+		echo "no Postfix"
+	fi
+}
+
+# postfix_make name port: an instance below $tmp/name, with its own queue and
+# log, that delivers user@example.org and user@tls.example.org into the
+# maildir $tmp/mail/user, for the users in $users.  The lines of its standard
+# input are added to main.cf.
+postfix_make()
+{
+	mkdir -p "$tmp/$1/etc" "$tmp/$1/spool" "$tmp/$1/data" "$tmp/mail"
+	chown postfix "$tmp/$1/data"
+	chown nobody "$tmp/mail"
+	for u in ${users-}; do
+		echo "$u@example.org $u/"
+		echo "$u@tls.example.org $u/"
+	done >"$tmp/$1/users"
+	cat >"$tmp/$1/etc/main.cf" <<-EOF
+	compatibility_level = 3.6
+	queue_directory = $tmp/$1/spool
+	data_directory = $tmp/$1/data
+	maillog_file_prefixes = $tmp
+	maillog_file = $tmp/$1/log
+	myhostname = $1.example.net
+	mydestination =
+	alias_maps =
+	alias_database =
+	mynetworks = 127.0.0.0/8
+	inet_interfaces = 127.0.0.1
+	inet_protocols = ipv4
+	smtp_dns_support_level = disabled
+	smtp_host_lookup = native
+	smtpd_peername_lookup = no
+	smtpd_client_connection_rate_limit = 0
+	smtpd_error_sleep_time = 0
+	smtpd_relay_restrictions = permit_mynetworks, reject
+	local_header_rewrite_clients =
+	in_flow_delay = 0
+	biff = no
+	message_size_limit = ${size_limit:-0}
+	mailbox_size_limit = 0
+	virtual_mailbox_limit = 0
+	virtual_mailbox_domains = example.org, tls.example.org
+	virtual_mailbox_base = $tmp/mail
+	virtual_mailbox_maps = texthash:$tmp/$1/users
+	virtual_uid_maps = static:$(id -u nobody)
+	virtual_gid_maps = static:$(id -g nobody)
+	EOF
+	cat >>"$tmp/$1/etc/main.cf"
+	cat >"$tmp/$1/etc/master.cf" <<-EOF
+	127.0.0.1:$2 inet n - n - 100 smtpd
+	pickup    unix  n - n 60    1 pickup
+	cleanup   unix  n - n -     0 cleanup
+	qmgr      unix  n - n 300   1 qmgr
+	tlsmgr    unix  - - n 1000? 1 tlsmgr
+	rewrite   unix  - - n -     - trivial-rewrite
+	bounce    unix  - - n -     0 bounce
+	defer     unix  - - n -     0 bounce
+	trace     unix  - - n -     0 bounce
+	verify    unix  - - n -     1 verify
+	flush     unix  n - n 1000? 0 flush
+	proxymap  unix  - - n -     - proxymap
+	smtp      unix  - - n -     - smtp
+	relay     unix  - - n -     - smtp
+	error     unix  - - n -     - error
+	retry     unix  - - n -     - error
+	discard   unix  - - n -     - discard
+	virtual   unix  - n n -     - virtual
+	anvil     unix  - - n -     1 anvil
+	scache    unix  - - n -     1 scache
+	postlog   unix-dgram n - n - 1 postlogd
+	EOF
+}
+
+# postfix_start name: it listens when this returns
+postfix_start()
+{
+	if ! postfix -c "$tmp/$1/etc" start >"$tmp/$1/start" 2>&1; then
+		not_ok "Postfix starts"
+		shows "$tmp/$1/start" "$tmp/$1/log"
+		finish
+	fi
+	postfixes="$postfixes $tmp/$1"
+}
+
+# postfix_pids directory [program]: the master's children, by their name
+postfix_pids()
+{
+	master=$(tr -d ' ' <"$1/spool/pid/master.pid") &&
+	    pgrep -P "$master" ${2+-x "$2"}
+}
+
+# postfix_kill directory: all of it at once, as if the power had failed
+postfix_kill()
+{
+	[ -s "$1/spool/pid/master.pid" ] || return 0
+	pids="$(tr -d ' ' <"$1/spool/pid/master.pid") $(postfix_pids "$1")"
+	# shellcheck disable=SC2086	# words are wanted
+	kill -KILL $pids 2>/dev/null
+	for p in $pids; do
+		wait_for 10 gone "$p"
 	done
+	postfixes=$(echo "$postfixes" | tr ' ' '\n' | grep -vxF "$1" |
+	    tr '\n' ' ')
+	rm -f "$1/spool/pid/master.pid"
+}
+
+# mails user: the files that were delivered to it
+mails()
+{
+	find "$tmp/mail/$1/new" -type f 2>/dev/null
+}
+
+# has_mails user number
+has_mails()
+{
+	[ "$(mails "$1" | grep -c '')" -eq "$2" ]
 }

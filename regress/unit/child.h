@@ -229,6 +229,16 @@ conn_wait(struct conn *c, uint16_t type)
 	return conn_wait_ms(c, type, WAIT_MAX);
 }
 
+/* Wait for a message whose arrival says it all. */
+static inline void
+conn_expect(struct conn *c, uint16_t type, const char *what)
+{
+	struct got	*g = conn_wait(c, type);
+
+	ok(g != NULL, "%s", what);
+	got_free(g);
+}
+
 /* The view that the getters of proto.h want; the descriptor stays g's. */
 static inline struct msg
 got_msg(const struct got *g)
@@ -271,6 +281,23 @@ log_file(void)
 		die("mkostemp");
 	(void)unlink(path);
 	return fd;
+}
+
+/*
+ * The program to test: as named on the command line, or the one of the tree
+ * in $B, or of this one.
+ */
+static const char *
+child_program(int argc, char **argv, const char *name)
+{
+	static char	 path[1024];
+	const char	*tree = getenv("B");
+
+	if (argc > 1)
+		return argv[1];
+	(void)snprintf(path, sizeof(path), "%s/verifyd/%s",
+	    tree == NULL ? "." : tree, name);
+	return path;
 }
 
 /* Start, INIT, READY.  files: its limit of descriptors, 0 = as it is. */

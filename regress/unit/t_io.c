@@ -165,6 +165,7 @@ secure(struct end *a, struct end *b)
 	struct tls	*client = tlsctx_client(remote);
 
 	ok(client != NULL, "client context");
+	a->events[0] = b->events[0] = '\0';
 	ok(io_tls_server(&a->io, server) == 0, "TLS server");
 	ok(io_tls_client(&b->io, client, "a.test") == 0, "TLS client");
 	ok(a->events[0] == '\0' && b->events[0] == '\0', "told too early");
@@ -310,6 +311,12 @@ test_end_in_pause(bool tls)
 	io_close(&b.io);
 	t_settle();
 	is_str(a.events, "D", "the end in a pause is not told");
+	/* it is read now, and the pause begins anew */
+	io_resume(&a.io);
+	t_settle();
+	io_resume(&a.io);
+	t_settle();
+	is_str(a.events, "DDD", "nor in one that begins when it is read");
 	a.how = TAKE;
 	io_resume(&a.io);
 	until(strchr(a.events, 'E') != NULL, "end");

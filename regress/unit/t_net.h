@@ -57,11 +57,11 @@ t_net_init(void)
 	evtimer_set(&t_guard, t_guard_fired, NULL);
 }
 
-/* One turn of the loop, as the programs do it; waits 10 ms at most. */
+/* One turn of the loop, as the programs do it; waits 1 ms at most. */
 static inline void
 t_turn(void)
 {
-	struct timeval	tv = { .tv_usec = 10000 };
+	struct timeval	tv = { .tv_usec = 1000 };
 
 	(void)evtimer_add(&t_guard, &tv);
 	(void)event_loop(EVLOOP_ONCE);
@@ -93,8 +93,11 @@ t_settle(void)
 {
 	int	 i;
 
-	for (i = 0; i < 5; i++)
-		t_turn();
+	for (i = 0; i < 5; i++) {
+		(void)event_loop(EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		io_flush_all();
+		mono_turn();
+	}
 }
 
 static inline void

@@ -1,0 +1,330 @@
+#!/bin/sh
+#
+# Copyright (c) 2026 The postern authors
+#
+# SPDX-License-Identifier: ISC
+
+# What mail through postern costs: a table.
+#
+# usage: B=dir R=dir [ROUNDS=3] [SCALE=1] [ONLY=row] sh regress/bench/run.sh
+#
+#	B	the build tree whose programs are measured (.)
+#	R	where the tools were built (.obj/regress)
+#	ROUNDS	each row is measured so often, interleaved; its median is shown
+#	SCALE	this many times the usual number of operations
+#	ONLY	a pattern of the shell: only rows with such names
+#
+# Load, sink and postern share the machine, so rates are those of all three
+# together, and "ratio" to the row "direct" above, the same load without
+# postern, is what may be compared with another machine's.  CPU is in ms for
+# each operation, of each role: the least bent by noise.  A row's operations:
+#
+#	relay		messages of 4 KiB, one in each session
+#	relay10		the same, ten in each, pipelined
+#	relaybig	messages of 100 KiB, one in each session
+#	tls		as relay, with STARTTLS; the next hop is plain
+#	rcpt		recipients of a local domain, ten in each session
+#	noop		NOOP, a hundred in each session
+#
+# There is no pass or fail by time.  The exit status is 1 if a message was
+# lost or refused: what the clients were told against what the sink has.
+
+set -u
+B=${B:-.} R=${R:-.obj/regress} ROUNDS=${ROUNDS:-3} SCALE=${SCALE:-1}
+ONLY=${ONLY:-*}
+tools=$R/bench
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/postern-bench.XXXXXXXXXX") || exit 1
+chmod 755 "$tmp"
+sink='' postern='' load='' bad=0
+
+finish() {
+	trap '' HUP INT TERM
+	for pid in $load $postern $sink; do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	rm -rf "$tmp"
+	exit "$1"
+}
+trap 'finish 1' HUP INT TERM
+
+fail() {
+	echo "bench: $*" >&2
+	bad=1
+}
+
+# --- the daemons -------------------------------------------------------------
+
+# What starts tells a fifo when it is ready: nobody waits for a time.
+mkfifo "$tmp/sink" "$tmp/postern" "$tmp/load" "$tmp/hold" || finish 1
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+    -days 2 -subj /CN=localhost -keyout "$tmp/key" -out "$tmp/cert" \
+    2>/dev/null && chmod 600 "$tmp/key" || finish 1
+
+sink_start() {
+	"$tools/sink" -c "$tmp/cert" -k "$tmp/key" >"$tmp/sink" &
+	sink=$!
+	exec 4<"$tmp/sink"
+	read -r _ sinkport <&4 || finish 1
+}
+
+# Sets taken: the messages it has.
+sink_stop() {
+	kill "$sink"
+	read -r _ taken _ <&4
+	wait "$sink"
+	exec 4<&-
+	sink=''
+}
+
+# As root without the users of an installation, all run as nobody.
+users() {
+	if [ "$(id -u)" -eq 0 ] && ! id _postern >/dev/null 2>&1; then
+		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody}'
+	fi
+}
+
+configure() {
+	cat >"$tmp/postern.yaml" <<-C
+	hostname: bench.postern.example
+	control: $tmp/control
+	log: {to: /dev/null}
+	tls:
+	  certificate:
+	    default: {cert: $tmp/cert, key: $tmp/key}
+	listener:
+	  bench:
+	    bind: ["127.0.0.1:$port"]
+	    tls: starttls
+	    max-sessions: 0
+	    max-sessions-per-address: 0
+	remote:
+	  sink:
+	    address: 127.0.0.1
+	    port: $sinkport
+	    tls: {mode: "off"}
+	    connections: 0
+	    limits: {recipients: 100000, messages: 1000000, errors: 100000}
+	list: {ours: [example.com]}
+	route: {local: sink}
+	session:
+	  rcpt:
+	    max-recipients: 1000
+	    lookup: {domains: list/ours}
+	$(users)
+	C
+}
+
+postern_try() {
+	configure
+	: >"$tmp/said"
+	"$B/smtpd/postern" -d -f "$tmp/postern.yaml" 2>"$tmp/postern" &
+	postern=$!
+	exec 3<"$tmp/postern"
+	while IFS= read -r line <&3; do
+		[ "$line" = ready ] && return 0
+		echo "$line" >>"$tmp/said"
+	done
+	exec 3<&-
+	wait "$postern"
+	postern=''
+	return 1
+}
+
+# A free port below those of clients; if it is not, another.  Sets the pids.
+postern_start() {
+	for try in 1 2 3 4 5; do
+		port=$((10000 + ($$ * 7 + try * 1009) % 20000))
+		if postern_try; then
+			"$B/smtpd/posternctl" -s "$tmp/control" show status |
+			    awk '$1 == "postern" || $3 == "pid" {
+				print $1, $4 }' >"$tmp/pids"
+			return
+		fi
+		grep -q 'in use' "$tmp/said" || break
+	done
+	sed 's/^/bench: /' "$tmp/said" >&2
+	finish 1
+}
+
+postern_stop() {
+	kill "$postern"
+	wait "$postern"
+	exec 3<&-
+	postern=''
+}
+
+# --- measuring ---------------------------------------------------------------
+
+# pids_of role
+pids_of() {
+	case $1 in
+	sink)	echo "$sink" ;;
+	*)	[ -n "$postern" ] &&
+		    awk -v role="$1" '$1 == role { print $2 }' "$tmp/pids" ;;
+	esac
+}
+
+# CPU of each role, in clock ticks: five numbers.
+ticks() {
+	for role in postern smtpd dialer resolved sink; do
+		sum=0
+		for pid in $(pids_of $role); do
+			sum=$((sum + $(sed 's/.*) //' "/proc/$pid/stat" |
+			    awk '{ print $12 + $13 }')))
+		done
+		echo "$sum"
+	done
+}
+
+# row name direct|through port operations option ...: one line of results,
+# which are: name, way, rate, p50, p99, ticks in 5 columns, load's us, ops
+row() {
+	name=$1 way=$2 to=$3 n=$(($4 * SCALE))
+	shift 4
+	before=$(ticks)
+	"$tools/load" "$@" -n "$n" "$to" >"$tmp/result" ||
+	    fail "$name $way: operations failed"
+	after=$(ticks)
+	ops=0
+	read -r _ ops _ _ _ rate _ p50 _ p99 _ cpu <"$tmp/result" || return
+	# shellcheck disable=SC2086	# they are words
+	set -- $before $after
+	echo "$name $way $rate $p50 $p99 $(($6 - $1)) $(($7 - $2))" \
+	    "$(($8 - $3)) $(($9 - $4)) $((${10} - $5)) $cpu $ops" \
+	    >>"$tmp/results"
+}
+
+# rows name operations option ...: direct, and through postern.
+rows() {
+	case $1 in
+	$ONLY)	;;
+	*)	return ;;
+	esac
+	name=$1 count=$2
+	shift 2
+	sink_start
+	row "$name" direct "$sinkport" "$count" "$@"
+	direct_ops=$ops
+	postern_start
+	row "$name" through "$port" "$count" "$@"
+	postern_stop
+	sink_stop
+	case " $* " in
+	*' -m '*)	;;
+	*)	[ "$taken" -eq $((direct_ops + ops)) ] ||
+		    fail "$name: $((direct_ops + ops)) messages were" \
+		    "answered, the sink has $taken" ;;
+	esac
+}
+
+# memory: RSS and PSS of all smtpds, in KiB; the latter only root may see.
+memory() {
+	for pid in $(pids_of smtpd); do
+		cat "/proc/$pid/status" "/proc/$pid/smaps_rollup" 2>/dev/null
+	done | awk '$1 == "VmRSS:" { rss += $2 } $1 == "Pss:" { pss += $2 }
+	    END { print rss + 0, pss + 0 }'
+}
+
+# idle sessions: what each of them adds to all smtpds.
+idle() {
+	if [ "$(ulimit -Hn)" != unlimited ] &&
+	    [ "$(ulimit -Hn)" -lt $(($1 + 100)) ]; then
+		echo "idle $1: skipped, the limit is $(ulimit -Hn) descriptors"
+		return
+	fi
+	sink_start
+	postern_start
+	before=$(memory)
+	"$tools/load" -m idle -c "$1" "$port" <"$tmp/hold" >"$tmp/load" &
+	load=$!
+	exec 5>"$tmp/hold" 6<"$tmp/load"
+	read -r _ held <&6
+	after=$(memory)
+	exec 5>&-
+	read -r _ ops _ failed _ rate _ <&6
+	wait "$load" || fail "idle $1: $failed of them failed"
+	exec 6<&-
+	load=''
+	postern_stop
+	sink_stop
+	echo "$before $after $held $rate" | awk '{
+		printf "idle %-6d %6.2f KiB RSS each, ", $5, ($3 - $1) / $5
+		if ($4 > 0)
+			printf "%6.2f KiB PSS, ", ($4 - $2) / $5
+		printf "opened at %d/s\n", $6
+	}'
+}
+
+# --- printing ----------------------------------------------------------------
+
+heading() {
+	commit=$(git rev-parse --short HEAD 2>/dev/null) || commit=unknown
+	git diff --quiet HEAD -- common smtpd verifyd 2>/dev/null ||
+	    commit=$commit+
+	echo "postern $commit, $(uname -srm), $(nproc) CPUs, $(date +%F)"
+	echo "20 sessions at once, median of $ROUNDS"
+	echo
+}
+
+# The median by rate of each row, in the order in which they came.
+table() {
+	printf '%-9s%8s%7s%7s%6s  CPU ms for each operation\n' '' '' '' '' ''
+	printf '%-9s%8s%7s%7s%6s%7s%7s%7s%7s%7s%7s\n' '' op/s 'p50 ms' \
+	    'p99 ms' ratio parent smtpd dialer resolv sink load
+	awk '{
+		key = $1 " " $2
+		if (!(key in order))
+			order[key] = ++n
+		print order[key], $0
+	}' "$tmp/results" | sort -k1,1n -k4,4n |
+	awk -v hz="$(getconf CLK_TCK)" '
+	function show(f,	i, label) {
+		label = f[3] == "direct" ? "direct" : f[2]
+		if (f[3] == "direct")
+			direct = f[4]
+		printf "%-9s%8d%7.2f%7.2f%6.2f", label, f[4], f[5], f[6],
+		    (direct > 0 ? f[4] / direct : 0)
+		for (i = 7; i <= 11; i++)
+			if (f[3] == "direct" && i < 11)
+				printf "%7s", "-"
+			else
+				printf "%7.4f", f[i] * 1000 / hz / f[13]
+		printf "%7.4f\n", f[12] / 1000
+	}
+	function median(	f) {
+		split(rows[int((count + 1) / 2)], f)
+		show(f)
+	}
+	$1 != last && NR > 1 { median(); count = 0 }
+	{ rows[++count] = $0; last = $1 }
+	END { if (NR > 0) median() }'
+}
+
+heading
+: >"$tmp/results"
+round=0
+while [ "$round" -lt "$ROUNDS" ]; do
+	round=$((round + 1))
+	rows relay 20000
+	rows relay10 60000 -o 10 -p
+	rows relaybig 5000 -s 102400
+	rows tls 1500 -t
+	rows rcpt 100000 -m rcpt -o 10
+	rows noop 300000 -m cmd -o 100
+done
+[ -s "$tmp/results" ] && table
+case idle in
+$ONLY)	echo
+	idle 1000
+	idle 9000 ;;
+esac
+case parse in
+$ONLY)	echo
+	"$tools/parse" || fail 'parse' ;;
+esac
+case pipe in
+$ONLY)	echo
+	"$tools/pipe" || fail 'pipe' ;;
+esac
+finish "$bad"

@@ -1,0 +1,165 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * proto.c: every getter on the input as a payload.  What a getter takes, its
+ * putter writes, octet for octet the same, and no shorter payload is taken.
+ * Strings that were taken hold no control octets, enums are in range.
+ */
+
+#include <stdbool.h>
+
+#include "fuzz.h"
+#include "log.h"
+#include "msg.h"
+#include "proto.h"
+
+static void
+message(struct msg *m, const void *data, size_t n)
+{
+	memset(m, 0, sizeof(*m));
+	m->fd = 99;		/* nobody looks at more than that it is there */
+	rbuf_init(&m->body, data, n);
+}
+
+static void
+check_line(const char *s, size_t size)
+{
+	size_t	i;
+
+	must(memchr(s, '\0', size) != NULL);
+	for (i = 0; s[i] != '\0'; i++)
+		must((unsigned char)s[i] >= ' ' && s[i] != 0x7f);
+}
+
+static void
+check_addr(const struct addr *a)
+{
+	must(a->family <= ADDR_UNIX);
+}
+
+static void
+check_init(const struct proto_init *p)
+{
+	(void)p;
+}
+
+static void
+check_peer(const struct proto_peer *p)
+{
+	(void)p;
+}
+
+static void
+check_log(const struct proto_log *p)
+{
+	must(p->dest <= LOG_TO_NOTHING);
+}
+
+static void
+check_conf_err(const struct proto_conf_err *p)
+{
+	check_line(p->why, sizeof(p->why));
+}
+
+static void
+check_listen(const struct proto_listen *p)
+{
+	check_addr(&p->addr);
+}
+
+static void
+check_flag(const struct proto_flag *p)
+{
+	must(p->on == true || p->on == false);
+}
+
+static void
+check_ctl(const struct proto_ctl *p)
+{
+	check_line(p->request, sizeof(p->request));
+}
+
+static void
+check_dial(const struct proto_dial *p)
+{
+	(void)p;
+}
+
+static void
+check_dial_fd(const struct proto_dial_fd *p)
+{
+	check_addr(&p->to);
+	check_line(p->host, sizeof(p->host));
+}
+
+static void
+check_dial_err(const struct proto_dial_err *p)
+{
+	must(p->error < DIAL_ERROR_COUNT);
+	check_line(p->why, sizeof(p->why));
+}
+
+static void
+check_dns(const struct proto_dns *p)
+{
+	check_line(p->name, sizeof(p->name));
+}
+
+static void
+check_dns_ans(const struct proto_dns_ans *p)
+{
+	uint32_t	i;
+
+	must(p->status < DNS_STATUS_COUNT && p->n <= DNS_ADDRS_MAX);
+	for (i = 0; i < p->n; i++)
+		check_addr(&p->addr[i]);
+}
+
+#define TRY(name)							\
+	do {								\
+		static struct proto_##name	 p;			\
+		struct msg			 m;			\
+		struct wbuf			 w = { 0 };		\
+									\
+		message(&m, copy, len);					\
+		if (get_##name(&m, &p) == -1)				\
+			break;						\
+		taken = true;						\
+		check_##name(&p);					\
+		put_##name(&w, &p);					\
+		must(wire_ok(&w) && w.len == len);			\
+		must(memcmp(w.data, copy, len) == 0);			\
+		wbuf_clear(&w);						\
+		if (len > 0) {						\
+			message(&m, copy, len - 1);			\
+			must(get_##name(&m, &p) == -1);			\
+		}							\
+	} while (0)
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	char	*copy;
+	bool	 taken = false;
+
+	copy = exact(data, len);
+	TRY(init);
+	TRY(peer);
+	TRY(log);
+	TRY(conf_err);
+	TRY(listen);
+	TRY(flag);
+	TRY(ctl);
+	TRY(dial);
+	TRY(dial_fd);
+	TRY(dial_err);
+	TRY(dns);
+	TRY(dns_ans);
+	must(!taken || len > 0);
+	free(copy);
+	return 0;
+}
