@@ -334,7 +334,7 @@ on_stop(struct peer *p, struct msg *m)
 {
 	(void)p;
 	if (proc.class->stop != NULL)
-		proc.class->stop(m->seq == 1);
+		proc.class->stop(m->seq);
 	else
 		proc_exit();
 	return 0;
@@ -511,6 +511,7 @@ proc_run(const struct proc_class *class, int argc, char **argv)
 	int	root;
 
 	setproctitle_init(argc, argv, environ);
+	setprogname("postern");		/* in the title: postern: smtpd 0 */
 	proc.class = class;
 	TAILQ_INIT(&proc.peers);
 	TAILQ_INIT(&proc.lost);

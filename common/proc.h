@@ -49,8 +49,8 @@ struct proc_class {
 	void		(*conf_commit)(struct config *, struct config *old);
 	/* Free what conf_prepare made: called before a generation goes. */
 	void		(*conf_release)(struct config *);
-	/* End: drain, or at once.  The process calls proc_exit when done. */
-	void		(*stop)(bool drain);
+	/* End: STOP_* of proto.h.  The process calls proc_exit when done. */
+	void		(*stop)(uint32_t how);
 	/* "show stats" and such: write to fd, close it. */
 	void		(*ctl)(const char *request, int fd);
 	/* At the end of every turn of the loop.  May be NULL. */

@@ -144,7 +144,12 @@ struct proto_listen {
 void	put_listen(struct wbuf *, const struct proto_listen *);
 int	get_listen(struct msg *, struct proto_listen *);
 
-/* VERBOSE: debug lines on or off.  STOP: seq 1 = drain, 0 = at once. */
+/* STOP: in seq. */
+#define STOP_NOW	0
+#define STOP_DRAIN	1	/* when the sessions are over */
+#define STOP_LEAVE	2	/* likewise; others go on with the sockets */
+
+/* VERBOSE: debug lines on or off. */
 struct proto_flag {
 	bool	on;
 };

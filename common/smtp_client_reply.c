@@ -243,9 +243,6 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 	if (code / 100 == 3 && (cmd->event != CLIENT_DATA || code != 354))
 		return false;
 	switch (cmd->event) {
-	case CLIENT_MAIL:
-		c->transaction = good;
-		break;
 	case CLIENT_DATA:
 		if (good)
 			return false;
@@ -254,7 +251,13 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 			client_enter(c, C_BODY);
 		break;
 	case CLIENT_END:
-		c->transaction = false;
+		/*
+		 * A refusal ends it too (RFC 5321, section 4.1.1.4), but
+		 * not for all: Postfix may remember the sender then, and
+		 * the SIZE of a MAIL that it refused.  Only RSET or a
+		 * message taken is an end.
+		 */
+		c->transaction = !good;
 		client_enter(c, C_READY);
 		break;
 	case CLIENT_RSET:
@@ -262,6 +265,7 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 			c->transaction = false;
 		break;
 	case CLIENT_READY:
+	case CLIENT_MAIL:
 	case CLIENT_RCPT:
 	case CLIENT_DRAINED:
 	case CLIENT_CLOSED:

@@ -125,6 +125,45 @@ server_new(struct tls_config *config, char *why, size_t size)
 	return tls;
 }
 
+/* One pair alone: is it at fault? */
+static bool
+is_bad_pair(const struct conf_cert *c, char *why, size_t size)
+{
+	struct tls_config	*config;
+	struct tls		*tls = NULL;
+
+	if ((config = tls_config_new()) == NULL)
+		return false;
+	if (tls_config_set_keypair_mem(config, c->cert.data, c->cert.len,
+	    c->key.data, c->key.len) == 0)
+		tls = server_new(config, why, size);
+	tls_config_clear_keys(config);
+	tls_config_free(config);
+	if (tls == NULL)
+		return true;
+	tls_free(tls);
+	return false;
+}
+
+/* libtls says what is wrong but not where: find the certificate. */
+static void
+blame(const struct conf_map *certs, char *why, size_t size)
+{
+	const struct conf_cert	*c;
+	char			 reason[256];
+	size_t			 i;
+
+	for (i = 0; i < certs->n; i++) {
+		c = (const struct conf_cert *)certs->v[i];
+		(void)strlcpy(reason, why, sizeof(reason));
+		if (!is_bad_pair(c, reason, sizeof(reason)))
+			continue;
+		snprintf(why, size, "tls.certificate.%s: cert %s, key %s: %s",
+		    c->obj.name, c->cert.path, c->key.path, reason);
+		return;
+	}
+}
+
 struct tls *
 tlsctx_server(const struct conf_tls *conf, char *why, size_t size)
 {
@@ -143,6 +182,8 @@ tlsctx_server(const struct conf_tls *conf, char *why, size_t size)
 		tls = server_new(config, why, size);
 	tls_config_clear_keys(config);
 	tls_config_free(config);
+	if (tls == NULL)
+		blame(&conf->certs, why, size);
 	return tls;
 }
 

@@ -52,10 +52,12 @@ void	put_str(struct wbuf *, const char *);
 /* For get_line: a control octet, which it would refuse, is sent as `?'. */
 void	put_line(struct wbuf *, const char *);
 void	put_addr(struct wbuf *, const struct addr *);
+/* Was there memory for all of it? */
 bool	wire_ok(const struct wbuf *);
 /* Free, wiped first if it is secret; the buffer may be used again. */
 void	wbuf_clear(struct wbuf *);
 
+/* A view of octets, which must outlive it. */
 void		rbuf_init(struct rbuf *, const void *, size_t);
 /* The same way back. */
 uint8_t		get_u8(struct rbuf *);

@@ -14,6 +14,7 @@
 # "N passed, N failed, N skipped".
 
 set -u
+ONLY=${ONLY:-}
 what=${1:?}
 passed=0 failed=0 skipped=0
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/regress.XXXXXX") || exit 2
@@ -25,7 +26,7 @@ part() {	# NAME COMMAND ...
 	name=$1
 	shift
 	case $name in
-	*"${ONLY:-}"*) ;;
+	*"$ONLY"*) ;;
 	*) return ;;
 	esac
 	"$@" >"$tmp/out" 2>&1
@@ -50,11 +51,11 @@ part() {	# NAME COMMAND ...
 }
 
 # A part that writes its counts to a file and prints as it goes.
-counted() {	# NAME COMMAND ...
-	name=$1
-	shift
+counted() {	# NAME SCRIPT ARGUMENT ...
+	name=$1 script=$2
+	shift 2
 	: >"$tmp/count"
-	"$@" -c "$tmp/count"
+	sh "$script" -c "$tmp/count" "$@"
 	status=$?
 	set -- $(cat "$tmp/count")
 	if [ $# -lt 4 ]; then
@@ -84,11 +85,13 @@ if [ "$what" = all ]; then
 	CONFDUMP='' part config-n sh regress/config/run.sh
 	factor=1
 	[ "${SAN:-0}" = 1 ] && factor=4
-	counted talks env ONLY="${ONLY:-}" sh regress/run-talks.sh -B "$B" \
-	    -p "$R/parley/parley" -x $factor regress/talk/*.talk
-	if [ -z "${ONLY:-}" ]; then
-		counted privsep sh regress/privsep/run.sh -B "$B"
-		counted real env R="$R" sh regress/real/run.sh -B "$B"
+	export ONLY R
+	counted talks regress/run-talks.sh -B "$B" -p "$R/parley/parley" \
+	    -x $factor regress/talk/*.talk
+	if [ -z "$ONLY" ]; then
+		counted privsep regress/privsep/run.sh -B "$B" -O "$OBJ" \
+		    -T "$R/privsep"
+		counted real regress/real/run.sh -B "$B" -T "$R/real"
 	fi
 fi
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -75,7 +75,7 @@ front_in_list(void *arg, uint32_t id, const char *value,
 	return o != NULL && list_has(o->priv, value, ip);
 }
 
-/* --- generations ------------------------------------------------------------- */
+/* --- generations ---------------------------------------------------------- */
 
 struct prepare {
 	struct proto_conf_err	*err;
@@ -133,20 +133,20 @@ front_commit(struct config *conf, struct config *old)
 		check_ended(old);
 }
 
-/* --- the end of the process -------------------------------------------------- */
+/* --- the end of the process ----------------------------------------------- */
 
 static void
-front_stop(bool drain)
+front_stop(uint32_t how)
 {
-	if (!drain) {
-		listen_stop();
+	if (how == STOP_NOW) {
+		listen_stop(false);
 		session_kill_all();
 		hop_close_idle();
 		proc_exit();
 		return;
 	}
 	draining = true;
-	listen_stop();
+	listen_stop(how == STOP_LEAVE);
 	hop_close_idle();
 }
 
@@ -162,7 +162,7 @@ front_turn(void)
 	hop_reap();
 }
 
-/* --- statistics -------------------------------------------------------------- */
+/* --- statistics ----------------------------------------------------------- */
 
 /* A page of numbers fits the socket's buffer: nobody can make us wait. */
 static void

@@ -137,7 +137,7 @@ struct tx {
 	size_t			 rcpts_size;
 	size_t			 accepted;
 	size_t			 pending;	/* RC_NEW and RC_SENT */
-	size_t			 next;		/* the first that may be RC_NEW */
+	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
@@ -224,8 +224,11 @@ bool		 front_is_draining(void);
 int		 listen_take(struct peer *, struct msg *);
 /* The commit: begin with the new ones, end with those not named again. */
 void		 listen_commit(struct config *);
-/* No more sessions; what is queued is greeted with a 421. */
-void		 listen_stop(void);
+/*
+ * No more sessions.  What is queued is greeted with a 421, or left to the
+ * workers that go on with the same sockets.
+ */
+void		 listen_stop(bool leave);
 /* Descriptors came free: accept again if that was stopped. */
 void		 listen_resume(void);
 

@@ -130,7 +130,7 @@ hop_name(const struct hop *h, char *buf, size_t size)
 	return buf;
 }
 
-/* --- the pool ---------------------------------------------------------------- */
+/* --- the pool ------------------------------------------------------------- */
 
 static struct pool *
 pool_find(uint32_t remote)
@@ -175,7 +175,7 @@ pool_remove(struct hop *h)
 	free(p);
 }
 
-/* --- life -------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void
 lease_done(struct hop *h, uint32_t how)
@@ -388,7 +388,7 @@ hop_saw_error(struct hop *h, bool to_rcpt)
 		h->spoiled = true;
 }
 
-/* --- from the dialer --------------------------------------------------------- */
+/* --- from the dialer ------------------------------------------------------ */
 
 static struct hop *
 find_dialing(uint64_t id)
@@ -500,7 +500,7 @@ hop_close_idle(void)
 		quit(TAILQ_FIRST(&p->hops));
 }
 
-/* --- from the connection ----------------------------------------------------- */
+/* --- from the connection -------------------------------------------------- */
 
 /* What the client reads when the connection ended this way. */
 static void

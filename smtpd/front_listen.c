@@ -193,6 +193,16 @@ listen_take(struct peer *p, struct msg *m)
 	return 0;
 }
 
+static void
+sock_free(struct lsock *l)
+{
+	if (l->active)
+		(void)event_del(&l->ev);
+	(void)close(l->fd);
+	TAILQ_REMOVE(&socks, l, entry);
+	free(l);
+}
+
 /* Empty the queue of a socket that goes, for the listener it had. */
 static void
 finish(struct lsock *l, struct config *conf)
@@ -206,11 +216,7 @@ finish(struct lsock *l, struct config *conf)
 		cl = (struct conf_listener *)(void *)conf->listeners.v[0];
 	while (cl != NULL && accept_one(l, conf, cl))
 		;
-	if (l->active)
-		(void)event_del(&l->ev);
-	(void)close(l->fd);
-	TAILQ_REMOVE(&socks, l, entry);
-	free(l);
+	sock_free(l);
 }
 
 void
@@ -235,9 +241,14 @@ listen_commit(struct config *conf)
 }
 
 void
-listen_stop(void)
+listen_stop(bool leave)
 {
-	while (!TAILQ_EMPTY(&socks))
-		finish(TAILQ_FIRST(&socks), proc_conf());
+	struct lsock	*l;
+
+	while ((l = TAILQ_FIRST(&socks)) != NULL)
+		if (leave)
+			sock_free(l);
+		else
+			finish(l, proc_conf());
 	timer_del(&backoff);
 }

@@ -5,10 +5,10 @@
  */
 
 /*
- * RCPT: the checks, row by row in the order of the manual (postern.yaml(5),
- * RCPT STAGE).  Malformed commands and parameters were refused before by
- * the parser; what passes all rows is live: the next hop is asked at once,
- * and its answer is the client's.
+ * RCPT: the checks, row by row in the order of the manual
+ * (postern-smtpd(8), RCPT STAGE).  Malformed commands and parameters were
+ * refused before by the parser; what passes all rows is live: the next hop
+ * is asked at once, and its answer is the client's.
  */
 
 #include <string.h>

@@ -36,7 +36,7 @@
 
 static void	relay_push(struct session *);
 
-/* --- the envelope ------------------------------------------------------------ */
+/* --- the envelope --------------------------------------------------------- */
 
 /* Answer one recipient, and those that repeat it.  false: the session ended. */
 static bool
@@ -231,7 +231,8 @@ relay_hop_up(struct session *s)
 		    (tx->rcpts[i].state == RC_SENT && tx->rcpts[i].same == 0))
 			tx->rcpts[i].state = RC_NEW;
 	}
-	if (tx->body == BODY_8BITMIME && tx->remote->eight_bit == EIGHT_STRICT &&
+	if (tx->body == BODY_8BITMIME &&
+	    tx->remote->eight_bit == EIGHT_STRICT &&
 	    !(client_extensions(hop_client(tx->hop)) & EXT_8BITMIME)) {
 		h = tx->hop;
 		tx->hop = NULL;
@@ -286,7 +287,7 @@ mail_answered(struct session *s, const struct smtp_reply *theirs)
 	doom(s, &r);
 }
 
-/* --- the content ------------------------------------------------------------- */
+/* --- the content ---------------------------------------------------------- */
 
 /* A HELO name may hold anything printable: only names go into a header. */
 static void
@@ -393,6 +394,9 @@ data_answered(struct session *s, const struct smtp_reply *theirs)
 	} else
 		map_reply(&r, theirs, "2.0.0",
 		    tx->remote->reply_text == RTEXT_OWN);
+	if (map_is_our_fault(theirs->code))
+		log_warnx("%s refuses our DATA: %d %s",
+		    tx->remote->obj.name, theirs->code, theirs->text);
 	if (theirs->code != 354) {
 		hop_saw_error(tx->hop, false);
 		/* Refused: the connection is whole, RSET ends the rest. */
@@ -535,7 +539,7 @@ relay_input(struct session *s, const char *p, size_t n)
 	return used;
 }
 
-/* --- the next hop's last word ------------------------------------------------ */
+/* --- the next hop's last word --------------------------------------------- */
 
 static void
 verdict(struct session *s, const struct smtp_reply *theirs)

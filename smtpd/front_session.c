@@ -38,7 +38,7 @@
 #include "log.h"
 #include "proc.h"
 
-#define LINGER		2000		/* ms to read on behind the last reply */
+#define LINGER		2000		/* ms to read on at the end */
 #define RATE_FIRST	30000		/* ms before the rate counts */
 #define RATE_EVERY	10000
 #define HOP_SLACK	60000		/* ms over all of a next hop's own */
@@ -245,7 +245,7 @@ session_env(struct session *s, struct rule_env *env)
 	env->list = front_in_list;
 }
 
-/* --- input ----------------------------------------------------------------- */
+/* --- input ---------------------------------------------------------------- */
 
 /*
  * One line of input.  false: no whole line, or it must wait for answers that
@@ -371,7 +371,7 @@ session_io(struct io *io, enum io_event ev)
 	}
 }
 
-/* --- time ------------------------------------------------------------------ */
+/* --- time ----------------------------------------------------------------- */
 
 /* In the body: is the client fast enough?  Waiting for us is no fault. */
 static void
@@ -436,7 +436,7 @@ session_timer(void *arg)
 	    s->conf->hostname);
 }
 
-/* --- end ------------------------------------------------------------------- */
+/* --- end ------------------------------------------------------------------ */
 
 void
 session_reset(struct session *s)

@@ -83,14 +83,15 @@ verb_bad_line(struct session *s, enum smtp_line what)
 	}
 }
 
-/* --- greeting ---------------------------------------------------------------- */
+/* --- greeting ------------------------------------------------------------- */
 
 static bool
 hello(struct session *s, const struct smtp_cmd *cmd)
 {
 	char	*name;
 
-	if (s->conf->session.ehlo_reject_non_fqdn && !smtp_is_fqdn(cmd->hello)) {
+	if (s->conf->session.ehlo_reject_non_fqdn &&
+	    !smtp_is_fqdn(cmd->hello)) {
 		session_reply(s, 0,
 		    "504 5.5.2 need a fully qualified host name");
 		return false;
@@ -146,7 +147,7 @@ verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
 	session_reply_r(s, 0, &r);
 }
 
-/* --- transaction ------------------------------------------------------------- */
+/* --- transaction ---------------------------------------------------------- */
 
 /* What may not be in a MAIL here and now; NULL: nothing. */
 static const char *
@@ -238,7 +239,7 @@ verb_rset(struct session *s, const struct smtp_cmd *cmd)
 	session_reply(s, 0, "250 2.0.0 ok");
 }
 
-/* --- the rest ---------------------------------------------------------------- */
+/* --- the rest ------------------------------------------------------------- */
 
 static void
 verb_noop(struct session *s, const struct smtp_cmd *cmd)
@@ -325,7 +326,7 @@ static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_XDUMPCONTEXT] =	{ verb_hidden, 0 }
 };
 
-/* --- one line ---------------------------------------------------------------- */
+/* --- one line ------------------------------------------------------------- */
 
 /* What is wrong with a command's form; NULL: nothing. */
 static const char *

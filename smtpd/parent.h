@@ -125,7 +125,7 @@ struct child {
 	struct timer		 timer;		/* see the states */
 	pid_t			 pid;		/* 0: none, or reaped */
 	struct peer		 peer;		/* dead: its pipe is */
-	int			 err_fd;	/* its stderr, unless -d; or -1 */
+	int			 err_fd;	/* its stderr; -1 with -d */
 	struct event		 err_ev;
 	struct mono		 since;		/* when the process started */
 	unsigned int		 restarts;
@@ -133,6 +133,7 @@ struct child {
 	/* STOP was sent: it is not started again. */
 	bool			 leaving;
 	bool			 draining;
+	bool			 surplus;	/* others have its sockets */
 	struct timer		 end;		/* the limit of that */
 	/* Its pings, and the one that was sent behind the last COMMIT. */
 	uint32_t		 ping, pong, sync;

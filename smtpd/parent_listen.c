@@ -35,6 +35,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,9 @@
 #else
 #define ONE_PER_WORKER	false
 #endif
+
+#define START_PATIENCE	1500	/* ms for a predecessor's children */
+#define START_RETRY	50
 
 #define SHARED		(-1)		/* by all workers */
 #define ANY		(-2)
@@ -137,17 +141,34 @@ is_ours(const struct addr *a)
 	return false;
 }
 
+/*
+ * Is somebody else there?  At a start behind a parent that was killed its
+ * children may be about to notice: they are given a moment.
+ */
+static int
+try_bind(const struct addr *a)
+{
+	int	fd, waited = 0;
+
+	while ((fd = bind_socket(a, false)) == -1) {
+		if (errno != EADDRINUSE || reload_conf() != NULL ||
+		    waited >= START_PATIENCE)
+			return -1;
+		(void)poll(NULL, 0, START_RETRY);
+		waited += START_RETRY;
+	}
+	(void)close(fd);
+	return 0;
+}
+
 static struct lsock *
 lsock_new(const struct addr *a)
 {
 	struct lsock	*s;
 	int		 fd;
 
-	if (ONE_PER_WORKER && !is_ours(a)) {
-		if ((fd = bind_socket(a, false)) == -1)
-			return NULL;
-		(void)close(fd);
-	}
+	if (ONE_PER_WORKER && !is_ours(a) && try_bind(a) == -1)
+		return NULL;
 	if ((fd = bind_socket(a, ONE_PER_WORKER)) == -1)
 		return NULL;
 	s = xcalloc(1, sizeof(*s));

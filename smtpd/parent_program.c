@@ -150,11 +150,13 @@ become(const char *path, const char *name, int pipe_fd, int err_fd)
 {
 	static const int	 caught[] = { SIGHUP, SIGTERM, SIGINT,
 				    SIGUSR1, SIGCHLD, SIGPIPE };
-	char			*title = xstrdup(name);
+	char			 title[40];
 	char			*argv[] = { title, NULL };
 	size_t			 i;
 	sigset_t		 none;
 
+	/* Blanks: the place that setproctitle(3) has for an index. */
+	(void)snprintf(title, sizeof(title), "postern: %-24s", name);
 	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		(void)signal(caught[i], SIG_DFL);
 	(void)sigemptyset(&none);

@@ -276,6 +276,7 @@ stop_surplus(unsigned int wanted)
 		TAILQ_FOREACH(c, &children, entry)
 			if (c->prog->role == R_SMTPD && !c->leaving)
 				last = c;
+		last->surplus = true;
 		child_stop(last, true);
 	}
 }

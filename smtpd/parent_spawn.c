@@ -433,7 +433,8 @@ send_stop(struct child *c)
 	if (c->draining && reload_conf() != NULL)
 		ms += reload_conf()->shutdown;
 	if (child_is_wired(c))
-		peer_send(&c->peer, MSG_STOP, 0, c->draining, -1, NULL);
+		peer_send(&c->peer, MSG_STOP, 0, !c->draining ? STOP_NOW :
+		    c->surplus ? STOP_LEAVE : STOP_DRAIN, -1, NULL);
 	else if (c->pid != 0)
 		(void)kill(c->pid, SIGKILL);
 	timer_set(&c->end, ms);

@@ -351,9 +351,9 @@ peer_down(struct peer *p)
 }
 
 static void
-stop(bool drain)
+stop(uint32_t how)
 {
-	if (!drain) {
+	if (how == STOP_NOW) {
 		proc_exit();
 		return;
 	}

@@ -423,9 +423,9 @@ conf_commit(struct config *conf, struct config *old)
 }
 
 static void
-stop(bool drain)
+stop(uint32_t how)
 {
-	if (!drain) {
+	if (how == STOP_NOW) {
 		proc_exit();
 		return;
 	}

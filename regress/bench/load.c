@@ -33,6 +33,7 @@
  *
  * Exit status 1 if an operation failed: another answer than the one of
  * steps[], a connection that ended, or 30 seconds in which nothing came.
+ * After GIVE_UP failures no session is begun any more.
  *
  * One thread and poll(2).  A session is two cursors over the steps of its
  * dialogue, what is sent and what is answered; nothing else knows the order.
@@ -56,6 +57,7 @@
 #define SILENCE		30000		/* ms */
 #define OPENING		100		/* of the first sessions at once */
 #define COMPLAINTS	5		/* failures that are told in full */
+#define GIVE_UP		100		/* failures; then nothing more begins */
 
 enum mode { MAIL_MODE, RCPT_MODE, CMD_MODE, IDLE_MODE };
 
@@ -74,7 +76,8 @@ static const struct {
 	[BANNER] =	{ "banner", "", 220, true },
 	[EHLO] =	{ "EHLO", "EHLO load.example.net\r\n", 250, true },
 	[STARTTLS] =	{ "STARTTLS", "STARTTLS\r\n", 220, true },
-	[MAIL] =	{ "MAIL", "MAIL FROM:<load@example.net>\r\n", 250, false },
+	[MAIL] =	{ "MAIL", "MAIL FROM:<load@example.net>\r\n", 250,
+			    false },
 	[RCPT] =	{ "RCPT", NULL, 250, false },
 	[DATA] =	{ "DATA", "DATA\r\n", 354, true },
 	[BODY] =	{ "content", NULL, 250, false },
@@ -117,6 +120,7 @@ static struct conn	*conns;
 static struct pollfd	*pfds;
 static size_t		 started;	/* conns in use: the first of them */
 static size_t		 active, opening, held;
+static bool		 holding;	/* all of an idle run are open */
 static size_t		 given;		/* operations given to sessions */
 static size_t		 done, failed;
 static uint32_t		*times;		/* of each one done, us */
@@ -225,6 +229,8 @@ conn_fail(struct conn *c, const char *why)
 	if (complaints++ < COMPLAINTS)
 		fprintf(stderr, "load: %s: %s\n", steps[c->rx.step].name, why);
 	failed += c->rx.left > 0 ? c->rx.left : 1;
+	if (failed >= GIVE_UP)
+		given = operations;
 	held -= c->rx.step == HOLD;
 	c->over = true;
 }
@@ -397,6 +403,8 @@ conn_event(struct conn *c)
 		conn_read(c);
 	if (c->shaking && !c->over)
 		conn_handshake(c);
+	if (c->out_off < c->out_len)
+		c->s.want |= POLLOUT;		/* reading may have unset it */
 	if (c->over)
 		conn_close(c);
 }
@@ -408,8 +416,6 @@ static bool
 turn(void)
 {
 	size_t	i, n;
-	bool	holding = mode == IDLE_MODE && opening == 0 &&
-		    started == connections;
 
 	while (started < connections && opening < OPENING &&
 	    given < operations)
@@ -466,16 +472,16 @@ static void
 run(void)
 {
 	uint64_t	begin = now_us(), took = 0;
-	bool		told = false;
 
-	do {
-		if (mode != IDLE_MODE || told || done + failed < operations)
+	while (turn() && (active > 0 || given < operations)) {
+		if (mode != IDLE_MODE || holding || opening > 0 ||
+		    given < operations)
 			continue;
 		took = now_us() - begin;
 		printf("held %zu\n", held);
 		fflush(stdout);
-		told = true;
-	} while (turn() && (active > 0 || given < operations));
+		holding = true;
+	}
 	if (took == 0)
 		took = now_us() - begin;
 

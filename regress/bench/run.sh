@@ -12,7 +12,8 @@
 #	R	where the tools were built (.obj/regress)
 #	ROUNDS	each row is measured so often, interleaved; its median is shown
 #	SCALE	this many times the usual number of operations
-#	ONLY	a pattern of the shell: only rows with such names
+#	ONLY	a pattern of the shell: only rows with such names, and of
+#		idle, parse and pipe
 #
 # Load, sink and postern share the machine, so rates are those of all three
 # together, and "ratio" to the row "direct" above, the same load without
@@ -47,6 +48,15 @@ finish() {
 	exit "$1"
 }
 trap 'finish 1' HUP INT TERM
+
+# wanted name: is it one of ONLY?
+wanted() {
+	# shellcheck disable=SC2254	# it is a pattern
+	case $1 in
+	$ONLY)	return 0 ;;
+	esac
+	return 1
+}
 
 fail() {
 	echo "bench: $*" >&2
@@ -186,8 +196,8 @@ row() {
 	"$tools/load" "$@" -n "$n" "$to" >"$tmp/result" ||
 	    fail "$name $way: operations failed"
 	after=$(ticks)
-	ops=0
-	read -r _ ops _ _ _ rate _ p50 _ p99 _ cpu <"$tmp/result" || return
+	read -r _ ops _ _ _ rate _ p50 _ p99 _ cpu <"$tmp/result"
+	[ "${ops:=0}" -gt 0 ] || return
 	# shellcheck disable=SC2086	# they are words
 	set -- $before $after
 	echo "$name $way $rate $p50 $p99 $(($6 - $1)) $(($7 - $2))" \
@@ -197,10 +207,7 @@ row() {
 
 # rows name operations option ...: direct, and through postern.
 rows() {
-	case $1 in
-	$ONLY)	;;
-	*)	return ;;
-	esac
+	wanted "$1" || return
 	name=$1 count=$2
 	shift 2
 	sink_start
@@ -239,7 +246,7 @@ idle() {
 	"$tools/load" -m idle -c "$1" "$port" <"$tmp/hold" >"$tmp/load" &
 	load=$!
 	exec 5>"$tmp/hold" 6<"$tmp/load"
-	read -r _ held <&6
+	read -r _ held <&6 || finish 1
 	after=$(memory)
 	exec 5>&-
 	read -r _ ops _ failed _ rate _ <&6
@@ -259,9 +266,11 @@ idle() {
 # --- printing ----------------------------------------------------------------
 
 heading() {
-	commit=$(git rev-parse --short HEAD 2>/dev/null) || commit=unknown
-	git diff --quiet HEAD -- common smtpd verifyd 2>/dev/null ||
-	    commit=$commit+
+	if ! commit=$(git rev-parse --short HEAD 2>/dev/null); then
+		commit=$(sed -n 's/^VERSION =[	 ]*//p' GNUmakefile)
+	elif ! git diff --quiet HEAD -- common smtpd verifyd; then
+		commit=$commit+
+	fi
 	echo "postern $commit, $(uname -srm), $(nproc) CPUs, $(date +%F)"
 	echo "20 sessions at once, median of $ROUNDS"
 	echo
@@ -314,17 +323,14 @@ while [ "$round" -lt "$ROUNDS" ]; do
 	rows noop 300000 -m cmd -o 100
 done
 [ -s "$tmp/results" ] && table
-case idle in
-$ONLY)	echo
+if wanted idle; then
+	echo
 	idle 1000
-	idle 9000 ;;
-esac
-case parse in
-$ONLY)	echo
-	"$tools/parse" || fail 'parse' ;;
-esac
-case pipe in
-$ONLY)	echo
-	"$tools/pipe" || fail 'pipe' ;;
-esac
+	idle 9000
+fi
+for tool in parse pipe; do
+	wanted $tool || continue
+	echo
+	"$tools/$tool" || fail "$tool"
+done
 finish "$bad"

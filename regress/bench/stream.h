@@ -33,7 +33,7 @@ uint64_t	now_us(void);
 
 /* A socket connected to the port, or trying to; -1 and errno. */
 int		stream_connect(uint16_t port);
-/* A socket listening at a free port, which is put in *port; exits on failure. */
+/* A socket listening at a free port, put in *port; exits on failure. */
 int		stream_listen(uint16_t *port);
 /* The next client, -1 if there is none. */
 int		stream_accept(int);

@@ -39,7 +39,7 @@
 
 struct stats	stats;
 
-/* --- time: it passes when nothing else happens --------------------------------- */
+/* --- time: it passes when nothing else happens ---------------------------- */
 
 static struct mono		now = { 1 };
 static LIST_HEAD(, timer)	timers = LIST_HEAD_INITIALIZER(timers);
@@ -142,7 +142,7 @@ time_passes(void)
 	return true;
 }
 
-/* --- the next hop ----------------------------------------------------------------- */
+/* --- the next hop --------------------------------------------------------- */
 
 enum body { BODY_NO, BODY_ASKED, BODY_OPEN, BODY_ENDED };
 
@@ -439,7 +439,7 @@ reap_hops(bool all)
 	must(n <= HOPS_MAX);
 }
 
-/* --- the frame and TLS ------------------------------------------------------------ */
+/* --- the frame and TLS ---------------------------------------------------- */
 
 static bool	draining;
 
@@ -507,7 +507,7 @@ ftls_text(const struct session *s, char *buf, size_t size)
 	return buf;
 }
 
-/* --- configurations --------------------------------------------------------------- */
+/* --- configurations ------------------------------------------------------- */
 
 #define COMMON								\
 	"hostname: mx.example.org\n"					\
@@ -535,7 +535,7 @@ static const char *const	texts[] = {
 	"route: {local: b1, relay: b2}\n"
 	"session: {max-bad-commands: 4, transfer-limit: 4kb,\n"
 	"  ehlo: {require: false},\n"
-	"  data: {max-size: 300, max-received: 2},\n"
+	"  data: {max-size: 1kb, max-received: 2},\n"
 	"  rcpt: {lookup: {domains: list/ours}, max-recipients: 2,\n"
 	"    errors: {total: 2, wait: 1s}}}\n"
 };
@@ -595,7 +595,7 @@ make_conf(size_t i)
 	return conf;
 }
 
-/* --- the client ------------------------------------------------------------------- */
+/* --- the client ----------------------------------------------------------- */
 
 static char	replies[1024 * 1024];
 static size_t	nreplies;
@@ -657,7 +657,7 @@ check_replies(void)
 	must(accepted <= delivered);
 }
 
-/* --- a run -------------------------------------------------------------------------- */
+/* --- a run ---------------------------------------------------------------- */
 
 static void
 turn(void)

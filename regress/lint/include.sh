@@ -71,8 +71,8 @@ BEGIN {
 	    "verifyd/(connect|dial|dns)\\.c)$"
 	call["bind|listen"] = "^(" parent "|verifyd/connect\\.c)$"
 	call["vfork|execve?|execvp?|execl[ep]?|posix_spawn"] = \
-	    "^smtpd/parent_spawn\\.c$"
-	call["fork|daemon"] = "^smtpd/parent(_spawn)?\\.c$"
+	    "^smtpd/parent_program\\.c$"
+	call["fork|daemon"] = "^smtpd/parent(_program|_spawn)?\\.c$"
 	call["system|popen|dlopen|getaddrinfo|gethostbyname|getnameinfo"] = \
 	    "^$"
 	call["bufferevent_[a-z_]+|pthread_[a-z_]+|alloca"] = "^$"

@@ -18,6 +18,7 @@
  * conn.chunk.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <err.h>
 #include <errno.h>
@@ -108,7 +109,8 @@ pem_open(const char *macro, const char *file)
 	char	*path = xasprintf("%s/%s", talk.tmp, file);
 	FILE	*f = fopen(path, "w");
 
-	if (f == NULL)
+	/* The daemon does not take a key that others can read. */
+	if (f == NULL || fchmod(fileno(f), 0600) == -1)
 		err(1, "%s", path);
 	macro_set(macro, path);
 	free(path);

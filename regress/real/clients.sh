@@ -150,6 +150,7 @@ client()
 	done
 }
 
+# shellcheck disable=SC2046	# words are wanted
 set -- $(real ports 6)
 clear=$1 starttls=$2 implicit=$3 inward=$4 outward_clear=$5
 outward_starttls=$6

@@ -7,8 +7,8 @@
 # in by each of them:
 #
 #	-B dir	the build tree whose programs are tested (.)
-#	-T dir	where ledger and sink are (regress/real below -B); what is
-#		not there is built into the directory of the test
+#	-T dir	where ledger and sink are (.obj/regress/real below -B); what
+#		is not there is built into the directory of the test
 #	-c file	write "passed N failed N skipped N" there
 #
 # A script prints one line "ok N - " or "not ok N - " for each question,
@@ -37,7 +37,7 @@ while getopts B:T:c: option; do
 done
 shift $((OPTIND - 1))
 build=$(cd "$build" && pwd) || exit 1
-: "${tools:=$build/regress/real}"
+: "${tools:=$build/.obj/regress/real}"
 
 # A sanitizer's daemon is several times slower.
 san=${SAN:-0}
@@ -333,6 +333,7 @@ postfix_make()
 	smtpd_relay_restrictions = permit_mynetworks, reject
 	local_header_rewrite_clients =
 	in_flow_delay = 0
+	service_throttle_time = 1s
 	biff = no
 	message_size_limit = ${size_limit:-0}
 	mailbox_size_limit = 0

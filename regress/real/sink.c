@@ -68,7 +68,7 @@ struct session {
 	uint64_t	 got_len, got_hash;
 	bool		 cut;		/* the line is longer than line */
 	bool		 bol;		/* the octet begins a line of content */
-	int		 dot;		/* of a line that began so: 1 ., 2 .CR */
+	int		 dot;		/* of a line begun so: 1 ., 2 .CR */
 	char		*left;		/* input behind a dot that waits */
 	size_t		 nleft;
 };
