@@ -386,6 +386,12 @@ client_is_full(const struct smtp_client *c)
 }
 
 bool
+client_owes(const struct smtp_client *c)
+{
+	return !TAILQ_EMPTY(&c->commands);
+}
+
+bool
 client_is_idle(const struct smtp_client *c)
 {
 	return c->state == C_READY && TAILQ_EMPTY(&c->commands) &&

@@ -125,6 +125,8 @@ void	client_quit(struct smtp_client *);
 
 /* Is the output over high water?  CLIENT_DRAINED follows then. */
 bool	client_is_full(const struct smtp_client *);
+/* Is a reply owed? */
+bool	client_owes(const struct smtp_client *);
 /* No reply owed, no transaction open. */
 bool	client_is_idle(const struct smtp_client *);
 bool	client_is_ready(const struct smtp_client *);

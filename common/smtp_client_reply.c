@@ -264,8 +264,11 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 		if (good)
 			c->transaction = false;
 		break;
-	case CLIENT_READY:
 	case CLIENT_MAIL:
+		/* Again, as a RSET before it may have been answered since. */
+		c->transaction = true;
+		break;
+	case CLIENT_READY:
 	case CLIENT_RCPT:
 	case CLIENT_DRAINED:
 	case CLIENT_CLOSED:

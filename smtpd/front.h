@@ -97,6 +97,7 @@ TAILQ_HEAD(slots, slot);
 
 #define REPLY_CLOSE	0x01	/* the last one: close behind it */
 #define REPLY_COUNTED	0x02	/* an error that is counted and delayed */
+#define REPLY_PASSED	0x04	/* the next hop's words: no footer of ours */
 
 /* --- transaction --------------------------------------------------------- */
 
@@ -299,6 +300,8 @@ bool		 verb_may_overlap(struct slice);
 /* A line that is none. */
 void		 verb_bad_line(struct session *, enum smtp_line);
 void		 verb_banner(struct session *);
+/* The octets of a refused BDAT are swallowed: say so. */
+void		 verb_bdat_over(struct session *);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 
@@ -333,6 +336,8 @@ size_t		 relay_input(struct session *, const char *, size_t);
 void		 relay_abandon(struct tx *);
 /* A connection is ready (perhaps another than before): say all anew. */
 void		 relay_hop_up(struct session *);
+/* Likewise, by a hop that takes the place of the one it waited for. */
+void		 relay_hop_given(struct session *, struct hop *);
 /* No content has gone: may the connection be replaced by another? */
 bool		 relay_may_replace(const struct session *);
 /* What the next hop says; and that it is lost, with what the client reads. */

@@ -13,15 +13,16 @@
  *
  *	DIALING		the dialer was asked
  *	BUSY		a session's; perhaps still being greeted
- *	RESETTING	its session left in the envelope: RSET is out
+ *	RESETTING	its session left: answers to it, and RSET, are owed
  *	IDLE		in the pool of its remote
  *	QUITTING	QUIT is out
  *	DEAD		freed at the end of the turn
  *
- * Only a connection that owes no reply gets into the pool, so that no answer
- * can reach a session that did not ask.  A pooled one that turns out to be
- * stale before any content went is replaced by a fresh one, once, without
- * the client seeing it: only a connection that was reused may be.
+ * Only a connection that owes no reply, but for that to RSET, gets into the
+ * pool, so that no answer can reach a session that did not ask.  A pooled
+ * one that turns out to be stale before any content went is replaced by a
+ * fresh one, once, without the client seeing it: only a connection that was
+ * reused may be.
  *
  * A pool is of one worker and one remote (by id: another generation's
  * remote of the same id is the same to the letter).  A commit closes all
@@ -101,6 +102,7 @@ RB_GENERATE(pools, pool, node, pool_cmp)
 
 static void	hop_event(void *, enum client_event,
 		    const struct smtp_reply *, uint32_t);
+static void	cancel_dial(struct hop *);
 
 size_t
 hop_count(void)
@@ -139,26 +141,6 @@ pool_find(uint32_t remote)
 
 	key.remote = remote;
 	return RB_FIND(pools, &pools, &key);
-}
-
-static void
-pool_put(struct hop *h)
-{
-	struct pool	*p;
-
-	if ((p = pool_find(h->remote->obj.id)) == NULL) {
-		if ((p = calloc(1, sizeof(*p))) == NULL) {
-			hop_abort(h);
-			return;
-		}
-		p->remote = h->remote->obj.id;
-		TAILQ_INIT(&p->hops);
-		RB_INSERT(pools, &pools, p);
-	}
-	h->state = HOP_IDLE;
-	TAILQ_INSERT_HEAD(&p->hops, h, entry);
-	timer_set(&h->timer, h->remote->timeout.idle);
-	stats.hops_idle++;
 }
 
 static void
@@ -231,6 +213,12 @@ quit(struct hop *h)
 	if (h->state == HOP_IDLE)
 		pool_remove(h);
 	h->s = NULL;
+	if (client_owes(h->client)) {
+		/* The reply to RSET first; then on_reset comes here. */
+		h->spoiled = true;
+		h->state = HOP_RESETTING;
+		return;
+	}
 	h->state = HOP_QUITTING;
 	client_quit(h->client);
 }
@@ -309,6 +297,17 @@ on_timer(void *arg)
 	}
 }
 
+/* A connection that was another's is this session's now. */
+static void
+own(struct hop *h, struct session *s)
+{
+	h->state = HOP_BUSY;
+	h->s = s;
+	h->reused = true;
+	client_rebind(h->client, s->sid, hop_event, h);
+	stats.hops_reused++;
+}
+
 struct hop *
 hop_get(struct session *s, struct conf_remote *remote)
 {
@@ -318,11 +317,7 @@ hop_get(struct session *s, struct conf_remote *remote)
 	if ((p = pool_find(remote->obj.id)) != NULL) {
 		h = TAILQ_FIRST(&p->hops);
 		pool_remove(h);
-		h->state = HOP_BUSY;
-		h->s = s;
-		h->reused = true;
-		client_rebind(h->client, s->sid, hop_event, h);
-		stats.hops_reused++;
+		own(h, s);
 		return h;
 	}
 	if ((h = calloc(1, sizeof(*h))) == NULL)
@@ -338,6 +333,60 @@ hop_get(struct session *s, struct conf_remote *remote)
 	return h;
 }
 
+/* One of this worker's sessions that waits for a connection to it. */
+static struct hop *
+find_waiting(uint32_t remote)
+{
+	struct hop	*h;
+
+	RB_FOREACH(h, hops, &hops)
+		if (h->state == HOP_DIALING && h->remote->obj.id == remote)
+			return h;
+	return NULL;
+}
+
+/* The connection is a session's that had none. */
+static void
+take_over(struct hop *h, struct hop *waiting)
+{
+	struct session	*s = waiting->s;
+
+	cancel_dial(waiting);
+	hop_free(waiting);
+	own(h, s);
+	relay_hop_given(s, h);
+}
+
+/*
+ * Free for the next one.  Where connections are few, somebody may wait for
+ * one: he need not wait until this one is closed for him.
+ */
+static void
+pool_put(struct hop *h)
+{
+	struct hop	*waiting;
+	struct pool	*p;
+
+	if (h->remote->connections > 0 &&
+	    (waiting = find_waiting(h->remote->obj.id)) != NULL) {
+		take_over(h, waiting);
+		return;
+	}
+	if ((p = pool_find(h->remote->obj.id)) == NULL) {
+		if ((p = calloc(1, sizeof(*p))) == NULL) {
+			hop_abort(h);
+			return;
+		}
+		p->remote = h->remote->obj.id;
+		TAILQ_INIT(&p->hops);
+		RB_INSERT(pools, &pools, p);
+	}
+	h->state = HOP_IDLE;
+	TAILQ_INSERT_HEAD(&p->hops, h, entry);
+	timer_set(&h->timer, h->remote->timeout.idle);
+	stats.hops_idle++;
+}
+
 /* May another client have it? */
 static bool
 is_reusable(const struct hop *h)
@@ -348,6 +397,23 @@ is_reusable(const struct hop *h)
 	    !front_is_draining() && strcmp(r->helo, "client") != 0 &&
 	    (r->limits.messages == 0 || h->messages < r->limits.messages) &&
 	    (r->limits.errors == 0 || h->errors < r->limits.errors);
+}
+
+/*
+ * The session left in the envelope.  Where nothing but the RSET is owed, the
+ * next one may pipeline its MAIL behind it; else old answers come first.
+ */
+static void
+reset(struct hop *h)
+{
+	bool	owes = client_owes(h->client);
+
+	if (client_rset(h->client) == -1)
+		hop_free(h);
+	else if (owes)
+		h->state = HOP_RESETTING;
+	else
+		pool_put(h);
 }
 
 void
@@ -365,10 +431,8 @@ hop_release(struct hop *h, bool message_done)
 		quit(h);
 	else if (client_is_idle(h->client))
 		pool_put(h);
-	else if (client_rset(h->client) == 0)
-		h->state = HOP_RESETTING;
 	else
-		hop_free(h);
+		reset(h);
 }
 
 void
@@ -590,6 +654,32 @@ on_closed(struct hop *h)
 	}
 }
 
+/* The reply to RSET: a server that refuses it is not used again. */
+static void
+on_reset(struct hop *h, bool good)
+{
+	switch (h->state) {
+	case HOP_RESETTING:
+		if (good && is_reusable(h))
+			pool_put(h);
+		else
+			quit(h);
+		break;
+	case HOP_IDLE:
+		if (!good)
+			quit(h);
+		break;
+	case HOP_BUSY:
+		if (!good)
+			lost_busy(h);
+		break;
+	case HOP_DIALING:
+	case HOP_QUITTING:
+	case HOP_DEAD:
+		break;
+	}
+}
+
 static void
 hop_event(void *arg, enum client_event ev, const struct smtp_reply *r,
     uint32_t tag)
@@ -608,14 +698,8 @@ hop_event(void *arg, enum client_event ev, const struct smtp_reply *r,
 			relay_hop_up(h->s);
 		return;
 	}
-	if (h->state == HOP_RESETTING) {
-		if (client_is_idle(h->client)) {
-			if (ev == CLIENT_RSET && r->code / 100 == 2 &&
-			    is_reusable(h))
-				pool_put(h);
-			else
-				quit(h);
-		}
+	if (ev == CLIENT_RSET) {
+		on_reset(h, r->code / 100 == 2);
 		return;
 	}
 	if (h->state != HOP_BUSY)

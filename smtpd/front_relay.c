@@ -63,7 +63,7 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 		else
 			stats.rcpt_refused++;
 		flog_rcpt(s, tx->rcpts[k].addr, r, "hop_reply");
-		slot_answer(s, slot, k == i ? flags : 0, r);
+		slot_answer(s, slot, (k == i ? flags : 0) | REPLY_PASSED, r);
 		if (s->tx != tx)
 			return false;
 	}
@@ -104,7 +104,7 @@ refuse_data(struct session *s, const struct smtp_reply *r)
 	else
 		stats.messages_refused++;
 	session_reset(s);
-	slot_answer(s, slot, relay_refusal_flags(s), r);
+	slot_answer(s, slot, relay_refusal_flags(s) | REPLY_PASSED, r);
 }
 
 /*
@@ -243,6 +243,13 @@ relay_hop_up(struct session *s)
 		return;
 	}
 	relay_push(s);
+}
+
+void
+relay_hop_given(struct session *s, struct hop *h)
+{
+	s->tx->hop = h;
+	relay_hop_up(s);
 }
 
 /* The reply to a RCPT. */
@@ -470,8 +477,9 @@ finish(struct session *s, const struct smtp_reply *r)
 	session_state(s, S_COMMAND);
 	if (close)
 		s->why = "bare newline in the data";
+	/* A slot was taken for the next hop's verdict. */
 	if (slot != NULL)
-		slot_answer(s, slot, close ? REPLY_CLOSE : 0, r);
+		slot_answer(s, slot, REPLY_PASSED, r);
 	else
 		session_reply_r(s, close ? REPLY_CLOSE : 0, r);
 }

@@ -301,7 +301,7 @@ skip_input(struct session *s)
 	io_consume(&s->io, n);
 	s->skip -= n;
 	if (s->skip == 0)
-		session_state(s, S_COMMAND);
+		verb_bdat_over(s);
 }
 
 static void

@@ -222,13 +222,37 @@ verb_data(struct session *s, const struct smtp_cmd *cmd)
 		relay_data(s);
 }
 
-/* Not offered: but the octets come, and are no commands. */
+static bool
+needs_tls(const struct session *s)
+{
+	return s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS);
+}
+
+void
+verb_bdat_over(struct session *s)
+{
+	session_state(s, S_COMMAND);
+	if (needs_tls(s))
+		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
+	else
+		session_reply(s, 0, "503 5.5.1 CHUNKING is not offered");
+}
+
+/*
+ * Not offered, in clear or at all: but the octets come, and are no commands.
+ * They are answered when they have been swallowed.
+ */
 static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
-	if ((s->skip = cmd->size) > 0)
+	s->skip = cmd->size;
+	if (s->skip > (uint64_t)s->conf->session.max_size) {
+		s->why = "a chunk that nobody wants";
+		session_reply(s, REPLY_CLOSE, "552 5.3.4 chunk too big");
+	} else if (s->skip > 0)
 		session_state(s, S_SKIP);
-	session_reply(s, 0, "503 5.5.1 CHUNKING is not offered");
+	else
+		verb_bdat_over(s);
 }
 
 static void
@@ -308,7 +332,7 @@ static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_MAIL] =		{ verb_mail, 0 },
 	[VERB_RCPT] =		{ rcpt_stage, 0 },
 	[VERB_DATA] =		{ verb_data, 0 },
-	[VERB_BDAT] =		{ verb_bdat, 0 },
+	[VERB_BDAT] =		{ verb_bdat, V_CLEAR },
 	[VERB_RSET] =		{ verb_rset, V_CLEAR },
 	[VERB_NOOP] =		{ verb_noop, V_CLEAR },
 	[VERB_QUIT] =		{ verb_quit, V_CLEAR },
@@ -392,12 +416,9 @@ verb_line(struct session *s, struct slice line)
 	e = smtp_cmd_parse(&cmd, line);
 	if (cmd.verb != VERB_QUIT && is_over(s))
 		return;
-	if (s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS) &&
-	    cmd.verb != VERB_NONE && !(verbs[cmd.verb].flags & V_CLEAR)) {
+	if (needs_tls(s) && cmd.verb != VERB_NONE &&
+	    !(verbs[cmd.verb].flags & V_CLEAR)) {
 		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
-		/* Octets of a chunk come all the same. */
-		if (cmd.verb == VERB_BDAT && (s->skip = cmd.size) > 0)
-			session_state(s, S_SKIP);
 		return;
 	}
 	if ((no = form_error(e, &cmd)) != NULL) {
