@@ -9,8 +9,7 @@
  *
  * A child trusts its parent: a bad frame from there is fatal.  It does not
  * trust its siblings: a bad frame from one closes that pipe, and the parent,
- * which sees neither end, learns it from the sibling's own death or from
- * the next wiring.
+ * which sees neither end, is told and makes a new one.
  *
  * The generations that live are a list, the newest committed one last.  At
  * most one more is being built, between CONF_BEGIN and CONF_COMMIT.
@@ -148,10 +147,15 @@ proc_exit(void)
 static void
 sibling_lost(struct peer *p, bool broken)
 {
-	if (broken)
+	struct proto_peer	pp = { .role = p->role, .index = p->index };
+	struct wbuf		w = { 0 };
+
+	if (broken) {
 		log_warnx("closed the pipe to %s/%u: it broke the rules",
 		    role_name(p->role), p->index);
-	else
+		put_peer(&w, &pp);
+		peer_send(&proc.parent, MSG_PEER_BROKE, 0, 0, -1, &w);
+	} else
 		log_debug("lost %s/%u", role_name(p->role), p->index);
 	TAILQ_REMOVE(&proc.peers, p, entry);
 	TAILQ_INSERT_TAIL(&proc.lost, p, entry);

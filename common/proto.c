@@ -123,6 +123,14 @@ get_peer(struct msg *m, struct proto_peer *p)
 	return m->fd == -1 ? -1 : get_end(&m->body);
 }
 
+int
+get_peer_broke(struct msg *m, struct proto_peer *p)
+{
+	p->role = get_u32(&m->body);
+	p->index = get_u32(&m->body);
+	return get_end(&m->body);
+}
+
 void
 put_log(struct wbuf *w, const struct proto_log *p)
 {

@@ -51,6 +51,7 @@ struct msg;
 	X(PONG,		153, R_ALL, R_PARENT)				\
 	X(GEN_ENDED,	154, R_SMTPD, R_PARENT)				\
 	X(LOG_LOST,	155, R_ALL, R_PARENT)				\
+	X(PEER_BROKE,	156, R_ALL, R_PARENT)				\
 	/* 500: connections */						\
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
@@ -98,13 +99,18 @@ struct proto_init {
 void	put_init(struct wbuf *, const struct proto_init *);
 int	get_init(struct msg *, struct proto_init *);
 
-/* PEER: fd is a pipe to the process of that role and index. */
+/*
+ * PEER: fd is a pipe to the process of that role and index.  PEER_BROKE, back:
+ * that process broke the rules, and its pipe was closed; a new PEER for both
+ * follows.
+ */
 struct proto_peer {
 	uint32_t	role;
 	uint32_t	index;
 };
 void	put_peer(struct wbuf *, const struct proto_peer *);
 int	get_peer(struct msg *, struct proto_peer *);
+int	get_peer_broke(struct msg *, struct proto_peer *);
 
 /* LOG_FD: fd is where log lines go from now on. */
 struct proto_log {

@@ -127,6 +127,7 @@ struct child {
 	struct peer		 peer;		/* dead: its pipe is */
 	int			 err_fd;	/* its stderr; -1 with -d */
 	struct event		 err_ev;
+	struct mono		 accused;	/* last PEER_BROKE about it */
 	struct mono		 since;		/* when the process started */
 	unsigned int		 restarts;
 	unsigned int		 quick;		/* early deaths in a row */

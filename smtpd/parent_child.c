@@ -30,6 +30,8 @@
 #include "log.h"
 #include "parent.h"
 
+#define ACCUSED_AGAIN	1000	/* ms */
+
 /* Who may talk to whom, beside us to all. */
 static const struct {
 	unsigned int	a, b;
@@ -62,25 +64,36 @@ send_peer(struct child *to, const struct child *other, int fd)
 	peer_send(&to->peer, MSG_PEER, 0, 0, fd, &w);
 }
 
-/* A pair with everybody it is linked to; the others replace the old one. */
+/* A new pair for two; it replaces the one that they had. */
+static int
+wire_two(struct child *a, struct child *b)
+{
+	int	pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    pair) == -1) {
+		log_warn("socketpair");
+		return -1;
+	}
+	send_peer(a, b, pair[0]);
+	send_peer(b, a, pair[1]);
+	return 0;
+}
+
+/* A pair with everybody it is linked to. */
 static void
 child_wire(struct child *c)
 {
 	struct child	*o;
-	int		 pair[2];
 
 	TAILQ_FOREACH(o, &children, entry) {
 		if (o == c || !child_is_wired(o) ||
 		    !is_linked(c->prog->role, o->prog->role))
 			continue;
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-		    SOCK_NONBLOCK, 0, pair) == -1) {
-			log_warn("socketpair");
+		if (wire_two(c, o) == -1) {
 			child_kill(c, "cannot be wired");
 			return;
 		}
-		send_peer(c, o, pair[0]);
-		send_peer(o, c, pair[1]);
 	}
 }
 
@@ -152,6 +165,35 @@ on_log_lost(struct peer *p, struct msg *m)
 	return 0;
 }
 
+/*
+ * One accuses another.  We cannot know who is right: they get a new pipe,
+ * and where that happens again at once the accused is started anew, with
+ * the backoff of those that do not last.
+ */
+static int
+on_peer_broke(struct peer *p, struct msg *m)
+{
+	struct child		*c = p->arg, *o;
+	struct proto_peer	 pp;
+
+	if (get_peer_broke(m, &pp) == -1)
+		return -1;
+	TAILQ_FOREACH(o, &children, entry)
+		if (o->prog->role == pp.role && o->index == pp.index)
+			break;
+	if (o == NULL || !is_linked(c->prog->role, o->prog->role))
+		return -1;
+	if (!child_is_wired(o) || !child_is_wired(c))
+		return 0;	/* it is gone, or going */
+	if (mono_is_set(o->accused) &&
+	    mono_diff(mono_now(), o->accused) < ACCUSED_AGAIN)
+		child_kill(o, "broke the rules twice");
+	else
+		(void)wire_two(c, o);
+	o->accused = mono_now();
+	return 0;
+}
+
 const struct peer_handler	child_handlers[] = {
 	{ MSG_READY,		on_ready },
 	{ MSG_CONF_OK,		on_conf_ok },
@@ -159,6 +201,7 @@ const struct peer_handler	child_handlers[] = {
 	{ MSG_PONG,		on_pong },
 	{ MSG_GEN_ENDED,	on_gen_ended },
 	{ MSG_LOG_LOST,		on_log_lost },
+	{ MSG_PEER_BROKE,	on_peer_broke },
 	{ 0,			NULL }
 };
 

@@ -287,6 +287,23 @@ test_gone(void)
 	hole_close(&hole);
 }
 
+/* The parent is told whose pipe was closed. */
+static void
+want_accused(uint32_t role, uint32_t index)
+{
+	struct got		*g = conn_wait(&dialer.parent, MSG_PEER_BROKE);
+	struct proto_peer	 pp = { 0 };
+	struct msg		 m;
+
+	if (!ok(g != NULL, "the parent hears of it"))
+		return;
+	m = got_msg(g);
+	is_int(get_peer_broke(&m, &pp), 0, "PEER_BROKE");
+	is_int(pp.role, role, "the accused");
+	is_int(pp.index, index, "its index");
+	got_free(g);
+}
+
 /* Askers that break the rules lose their pipe, the others go on. */
 static void
 test_broken(void)
@@ -304,6 +321,7 @@ test_broken(void)
 	fd = want_fd(&smtpd0, 1, "127.0.0.1", "127.0.0.1");
 	dial(&smtpd0, 1, 1);
 	ok(conn_ended(&smtpd0), "a sid used twice");
+	want_accused(R_SMTPD, 0);
 	(void)close(fd);
 	is_int(child_stat(&dialer, "dialer.leases"), 0, "no leases are left");
 	conn_close(&smtpd0);

@@ -91,6 +91,8 @@ test_trips(void)
 	dns_ans.addr[1] = v6;
 	TRIP("INIT", put_init, get_init, struct proto_init, init, false);
 	TRIP("PEER", put_peer, get_peer, struct proto_peer, peer, true);
+	TRIP("PEER_BROKE", put_peer, get_peer_broke, struct proto_peer, peer,
+	    false);
 	TRIP("LOG_FD", put_log, get_log, struct proto_log, logfd, true);
 	TRIP("CONF_ERR", put_conf_err, get_conf_err, struct proto_conf_err,
 	    conf_err, false);
