@@ -118,6 +118,17 @@ struct rcpt {
 	struct slot	*slot;		/* its place, while it waits */
 };
 
+/* How fast the content comes: front_rate.c. */
+struct rate {
+	struct mono	 began;
+	struct mono	 checked;	/* last */
+	struct mono	 progress;	/* when octets were last new */
+	uint64_t	 seen;
+	int64_t		 stalled;	/* ms in which we did not read */
+};
+
+enum rate_verdict { RATE_OK, RATE_IDLE, RATE_SLOW };
+
 enum tx_phase {
 	TX_ENVELOPE,		/* MAIL, RCPT */
 	TX_DATA,		/* DATA sent or waiting to be */
@@ -153,7 +164,7 @@ struct tx {
 	struct smtp_header	 header;
 	uint64_t		 octets;
 	struct mono		 began;
-	struct mono		 body_began;
+	struct rate		 rate;
 	uint64_t		 body_start;	/* octets before it */
 };
 
@@ -200,7 +211,6 @@ struct session {
 	struct slots		 slots;
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
-	uint64_t		 rate_octets;	/* at the last rate check */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -317,6 +327,16 @@ int		 tx_add(struct tx *, const char *addr, const char *normal);
 struct rcpt	*tx_find(const struct tx *, const char *normal);
 /* Keep a copy of a reply in *to; the old one is freed. */
 void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
+
+/* --- front_rate.c --------------------------------------------------------- */
+
+void		 rate_begin(struct rate *, struct mono now);
+/*
+ * Look at it, at least every session.timeout: octets so far; whether input
+ * was paused since the last look.
+ */
+enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
+		    struct mono now, int64_t timeout, int64_t min_rate);
 
 /* --- front_relay.c -------------------------------------------------------- */
 

@@ -375,7 +375,7 @@ begin_body(struct session *s)
 	}
 	tx->in.mode = bare_mode(s);
 	tx->phase = TX_BODY;
-	tx->body_began = mono_now();
+	rate_begin(&tx->rate, mono_now());
 	tx->body_start = s->io.octets_in;
 	tx->data_slot = NULL;
 	session_state(s, S_BODY);

@@ -39,8 +39,7 @@
 #include "proc.h"
 
 #define LINGER		2000		/* ms to read on at the end */
-#define RATE_FIRST	30000		/* ms before the rate counts */
-#define RATE_EVERY	10000
+#define RATE_EVERY	10000		/* ms between looks at the rate */
 #define HOP_SLACK	60000		/* ms over all of a next hop's own */
 
 static TAILQ_HEAD(sessions, session)	live = TAILQ_HEAD_INITIALIZER(live);
@@ -84,12 +83,11 @@ session_wait(struct session *s, enum sess_wait wait, int64_t ms)
 static void
 set_deadline(struct session *s)
 {
-	if (s->state == S_BODY) {
-		s->rate_octets = s->io.octets_in;
-		timer_set(&s->timer, RATE_FIRST < s->conf->session.timeout ?
-		    RATE_FIRST : s->conf->session.timeout);
-	} else
-		timer_set(&s->timer, s->conf->session.timeout);
+	int64_t	ms = s->conf->session.timeout;
+
+	if (s->state == S_BODY && ms > RATE_EVERY)
+		ms = RATE_EVERY;
+	timer_set(&s->timer, ms);
 }
 
 void
@@ -373,30 +371,30 @@ session_io(struct io *io, enum io_event ev)
 
 /* --- time ----------------------------------------------------------------- */
 
-/* In the body: is the client fast enough?  Waiting for us is no fault. */
+/* In the body: is the client fast enough? */
 static void
 check_rate(struct session *s)
 {
-	int64_t		passed;
-	uint64_t	octets = s->io.octets_in - s->rate_octets;
+	const struct conf_session	*cs = &s->conf->session;
+	bool				 stalled;
 
-	s->rate_octets = s->io.octets_in;
-	passed = mono_diff(mono_now(), s->tx->body_began);
-	if (s->flags & SF_STALLED)
-		s->flags &= ~(unsigned int)SF_STALLED;
-	else if (octets == 0 && passed >= s->conf->session.timeout) {
+	stalled = (s->flags & (SF_FULL | SF_STALLED)) != 0;
+	s->flags &= ~(unsigned int)SF_STALLED;
+	switch (rate_check(&s->tx->rate, s->io.octets_in - s->tx->body_start,
+	    stalled, mono_now(), cs->timeout, cs->min_rate)) {
+	case RATE_OK:
+		set_deadline(s);
+		break;
+	case RATE_IDLE:
 		s->why = "idle in DATA";
 		session_reply(s, REPLY_CLOSE, "421 4.4.2 no data from you");
-		return;
-	} else if (passed >= RATE_FIRST && s->conf->session.min_rate > 0 &&
-	    octets * 1000 / RATE_EVERY < (uint64_t)s->conf->session.min_rate) {
+		break;
+	case RATE_SLOW:
 		s->why = "below the minimum rate";
-		session_reply(s, REPLY_CLOSE, "421 4.4.2 your data come too "
-		    "slowly");
-		return;
+		session_reply(s, REPLY_CLOSE,
+		    "421 4.4.2 your data come too slowly");
+		break;
 	}
-	timer_set(&s->timer, RATE_EVERY < s->conf->session.timeout ?
-	    RATE_EVERY : s->conf->session.timeout);
 }
 
 static void
@@ -422,13 +420,8 @@ session_timer(void *arg)
 	case WAIT_NONE:
 		break;
 	}
-	if (s->state == S_BODY && !(s->flags & SF_FULL)) {
-		check_rate(s);
-		return;
-	}
 	if (s->state == S_BODY) {
-		s->flags |= SF_STALLED;
-		timer_set(&s->timer, RATE_EVERY);
+		check_rate(s);
 		return;
 	}
 	s->why = "timeout";
