@@ -210,12 +210,14 @@ void
 put_dial(struct wbuf *w, const struct proto_dial *p)
 {
 	put_u32(w, p->remote);
+	put_u64(w, p->session);
 }
 
 int
 get_dial(struct msg *m, struct proto_dial *p)
 {
 	p->remote = get_u32(&m->body);
+	p->session = get_u64(&m->body);
 	return get_end(&m->body);
 }
 

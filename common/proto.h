@@ -174,8 +174,7 @@ int	get_ctl(struct msg *, struct proto_ctl *);
 
 /*
  * DIAL_REQ: a connection to a remote of the configuration, please.  sid is
- * the asker's own number for the question (and for the session in logs),
- * unique among its open questions and leases.  Answered by one DIAL_FD (fd:
+ * the asker's own number for the question, unique among its open questions and leases.  Answered by one DIAL_FD (fd:
  * connected; from then on a lease named by sid) or one DIAL_ERR, within the
  * remote's timeout.connect; DIAL_CANCEL withdraws it (a late DIAL_FD is
  * answered by DIAL_DONE).  DIAL_DONE ends a lease; so does the end of the
@@ -188,6 +187,7 @@ int	get_ctl(struct msg *, struct proto_ctl *);
 
 struct proto_dial {
 	uint32_t	remote;		/* its id */
+	uint64_t	session;	/* for whom: the id in the log */
 };
 void	put_dial(struct wbuf *, const struct proto_dial *);
 int	get_dial(struct msg *, struct proto_dial *);

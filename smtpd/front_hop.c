@@ -226,7 +226,7 @@ quit(struct hop *h)
 static void
 ask_dialer(struct hop *h)
 {
-	struct proto_dial	 d = { .remote = h->remote->obj.id };
+	struct proto_dial	 d = { h->remote->obj.id, h->s->sid };
 	struct peer		*dialer = proc_peer(R_DIALER, 0);
 	struct wbuf		 w = { 0 };
 

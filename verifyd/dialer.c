@@ -44,6 +44,7 @@
 
 struct ask {
 	struct lease	 lease;
+	struct proto_dial asked;
 	struct mono	 deadline;
 	struct timer	 timer;		/* in the queue */
 	struct dial	*dial;
@@ -74,15 +75,15 @@ asker_peer(const struct asker *a)
 /* --- answers -------------------------------------------------------------- */
 
 static void
-send_error(struct peer *p, uint64_t sid, uint32_t remote,
+send_error(struct peer *p, uint64_t sid, const struct proto_dial *asked,
     enum dial_error error, const char *why)
 {
 	struct proto_dial_err	e = { .error = (uint8_t)error };
 	struct wbuf		w = { 0 };
 
 	count.failed++;
-	if (log_begin(LOG_LEVEL_DEBUG, sid, "dial-failed")) {
-		log_num("remote", remote);
+	if (log_begin(LOG_LEVEL_DEBUG, asked->session, "dial-failed")) {
+		log_num("remote", asked->remote);
 		log_str("error", why);
 		log_end();
 	}
@@ -92,13 +93,14 @@ send_error(struct peer *p, uint64_t sid, uint32_t remote,
 }
 
 static void
-send_fd(struct peer *p, uint64_t sid, const struct dial_result *r)
+send_fd(struct peer *p, uint64_t sid, uint64_t session,
+    const struct dial_result *r)
 {
 	struct proto_dial_fd	f = { .to = r->to };
 	struct wbuf		w = { 0 };
 	char			text[ADDR_TEXT_MAX];
 
-	if (log_begin(LOG_LEVEL_DEBUG, sid, "dialled")) {
+	if (log_begin(LOG_LEVEL_DEBUG, session, "dialled")) {
 		log_str("to", addr_port_text(&r->to, text, sizeof(text)));
 		log_str("host", r->host);
 		log_end();
@@ -132,8 +134,8 @@ ask_free(struct ask *q)
 static void
 ask_fail(struct ask *q, enum dial_error error, const char *why)
 {
-	send_error(asker_peer(q->lease.asker), q->lease.sid,
-	    lease_remote(&q->lease), error, why);
+	send_error(asker_peer(q->lease.asker), q->lease.sid, &q->asked, error,
+	    why);
 	ask_free(q);
 }
 
@@ -149,7 +151,8 @@ on_dialled(void *arg, const struct dial_result *r)
 	}
 	q->to = r->to;
 	lease_given(&q->lease);
-	send_fd(asker_peer(q->lease.asker), q->lease.sid, r);
+	send_fd(asker_peer(q->lease.asker), q->lease.sid, q->asked.session,
+	    r);
 }
 
 /* Its time in the queue is over. */
@@ -179,7 +182,7 @@ pump(void)
 	while ((l = lease_next()) != NULL) {
 		q = l->owner;
 		timer_del(&q->timer);
-		q->dial = dial_new(lease_remote(l), l->sid, q->deadline,
+		q->dial = dial_new(lease_remote(l), q->asked.session, q->deadline,
 		    on_dialled, q);
 		if (q->dial == NULL)
 			ask_fail(q, DIAL_LIMIT, "no memory");
@@ -232,19 +235,20 @@ on_dial_req(struct peer *p, struct msg *m)
 		return -1;
 	count.dials++;
 	if ((remote = dialer_remote(req.remote)) == NULL) {
-		send_error(p, m->sid, req.remote, DIAL_UNKNOWN_REMOTE,
+		send_error(p, m->sid, &req, DIAL_UNKNOWN_REMOTE,
 		    "no such remote");
 		return 0;
 	}
 	if (a->questions >= QUESTIONS_MAX || (q = ask_new(remote)) == NULL) {
-		send_error(p, m->sid, req.remote, DIAL_LIMIT,
+		send_error(p, m->sid, &req, DIAL_LIMIT,
 		    "too many questions");
 		return 0;
 	}
+	q->asked = req;
 	if (lease_join(&q->lease, a, m->sid, req.remote,
 	    (size_t)remote->connections) == -1) {
 		free(q);
-		send_error(p, m->sid, req.remote, DIAL_LIMIT, "no memory");
+		send_error(p, m->sid, &req, DIAL_LIMIT, "no memory");
 		return 0;
 	}
 	timer_set(&q->timer, mono_diff(q->deadline, mono_now()));

@@ -334,6 +334,7 @@ test_broken(void)
 
 	child_peer(&dialer, &smtpd0, R_SMTPD, 0);
 	put_u32(&w, 1);
+	put_u64(&w, 0);
 	put_u8(&w, 0);
 	conn_send(&smtpd0, MSG_DIAL_REQ, 1, 0, -1, &w);
 	ok(conn_ended(&smtpd0), "an octet too many");
