@@ -85,19 +85,28 @@ proc_conf_gen(uint32_t generation)
 	return NULL;
 }
 
+static struct conf_obj *
+find_obj(struct config *conf, size_t map_offset, uint32_t id)
+{
+	return conf_find_id((struct conf_map *)(void *)((char *)conf +
+	    map_offset), id);
+}
+
+/*
+ * Also in the one that is not committed: who asks for an object of it has
+ * been told to commit already, and is only faster than our parent's pipe.
+ */
 struct conf_obj *
 proc_conf_obj(size_t map_offset, uint32_t id)
 {
 	struct generation	*g;
-	struct conf_map		*map;
 	struct conf_obj		*o;
 
-	TAILQ_FOREACH_REVERSE(g, &proc.gens, generations, entry) {
-		map = (struct conf_map *)(void *)((char *)g->conf + map_offset);
-		if ((o = conf_find_id(map, id)) != NULL)
+	TAILQ_FOREACH_REVERSE(g, &proc.gens, generations, entry)
+		if ((o = find_obj(g->conf, map_offset, id)) != NULL)
 			return o;
-	}
-	return NULL;
+	return proc.building == NULL ? NULL :
+	    find_obj(proc.building, map_offset, id);
 }
 
 void

@@ -527,5 +527,9 @@ main(int argc, char *argv[])
 	    (long long)(now_ms() - begin));
 	if (file != NULL && fclose(file) != 0)
 		err(1, "the ids");
+	for (i = 0; i < nsessions; i++)
+		free(all[i].out);
+	free(all);
+	free(p);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
