@@ -174,14 +174,14 @@ int	get_ctl(struct msg *, struct proto_ctl *);
 
 /*
  * DIAL_REQ: a connection to a remote of the configuration, please.  sid is
- * the asker's own number for the question, unique among its open questions and leases.  Answered by one DIAL_FD (fd:
- * connected; from then on a lease named by sid) or one DIAL_ERR, within the
- * remote's timeout.connect; DIAL_CANCEL withdraws it (a late DIAL_FD is
- * answered by DIAL_DONE).  DIAL_DONE ends a lease; so does the end of the
- * pipe, of all leases of that asker; seq DONE_USELESS says that the server
- * connected but did not serve: the next question goes elsewhere.
- * DIAL_WANT: somebody waits for a connection to that remote; an asker which
- * holds an idle one closes it.
+ * the asker's own number for the question, unique among its open questions
+ * and leases.  Answered by one DIAL_FD (fd: connected; from then on a lease
+ * named by sid) or one DIAL_ERR, within the remote's timeout.connect;
+ * DIAL_CANCEL withdraws it (a late DIAL_FD is answered by DIAL_DONE).
+ * DIAL_DONE ends a lease; so does the end of the pipe, of all leases of that
+ * asker; seq DONE_USELESS says that the server connected but did not serve:
+ * the next question goes elsewhere.  DIAL_WANT: somebody waits for a
+ * connection to that remote; an asker which holds an idle one closes it.
  */
 #define DONE_USELESS	1
 

@@ -182,8 +182,8 @@ pump(void)
 	while ((l = lease_next()) != NULL) {
 		q = l->owner;
 		timer_del(&q->timer);
-		q->dial = dial_new(lease_remote(l), q->asked.session, q->deadline,
-		    on_dialled, q);
+		q->dial = dial_new(lease_remote(l), q->asked.session,
+		    q->deadline, on_dialled, q);
 		if (q->dial == NULL)
 			ask_fail(q, DIAL_LIMIT, "no memory");
 		else
