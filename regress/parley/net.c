@@ -90,15 +90,19 @@ int
 actor_listen(struct actor *a)
 {
 	union address	 addr;
-	char		*text;
+	char		*port, *text;
 	socklen_t	 len;
 
 	if (a->unix_socket) {
 		a->path = xasprintf("%s/%s.sock", talk.tmp, a->name);
 		len = address_unix(a->path, &addr);
 	} else {
-		text = xasprintf("[%s]:0", a->from == NULL ? "127.0.0.1" :
-		    a->from);
+		port = expand(NULL, a->line, a->to == NULL ? "0" : a->to);
+		if (port == NULL)
+			return -1;
+		text = xasprintf("[%s]:%s", a->from == NULL ? "127.0.0.1" :
+		    a->from, port);
+		free(port);
 		len = address_of(text, &addr);
 		free(text);
 	}

@@ -219,7 +219,7 @@ actor_options(struct actor *a, char *p, char **tls)
 		}
 		if (strcmp(word, a->server ? "on" : "from") == 0)
 			where = &a->from;
-		else if (strcmp(word, "to") == 0 && !a->server)
+		else if (strcmp(word, a->server ? "port" : "to") == 0)
 			where = &a->to;
 		else if (strcmp(word, "unix") == 0)
 			where = &a->path;

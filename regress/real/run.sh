@@ -10,6 +10,7 @@
 # have it are left out.
 
 . "$(dirname "$0")/lib.sh"
+name=real
 
 for script in clients verdicts ledger fds; do
 	case $script in
