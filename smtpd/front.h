@@ -191,6 +191,7 @@ enum sess_wait {
 #define SF_TLS		0x04
 #define SF_FULL		0x08		/* input paused: next hop is slow */
 #define SF_STALLED	0x10		/* was so since the last rate check */
+#define SF_QUIT		0x20		/* said QUIT: what follows is nothing */
 #define SF_LOCAL	0x40		/* local address is known */
 
 struct session {

@@ -200,6 +200,7 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 	if (conf->session.early_talker == EARLY_REJECT &&
 	    session_has_more(s)) {
 		s->why = "talked before the banner";
+		io_start(&s->io);
 		session_reply(s, REPLY_CLOSE, "554 5.5.0 %s you talk first",
 		    conf->hostname);
 		return;
@@ -485,7 +486,8 @@ session_linger(struct session *s, const char *why)
 	io_flush(&s->io);
 	if (s->state == S_DEAD)
 		return;
-	if (io_queued(&s->io) == 0 && !io_has_input(&s->io)) {
+	if (io_queued(&s->io) == 0 &&
+	    ((s->flags & SF_QUIT) || !session_has_more(s))) {
 		session_end(s, why);
 		return;
 	}

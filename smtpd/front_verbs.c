@@ -277,6 +277,7 @@ verb_quit(struct session *s, const struct smtp_cmd *cmd)
 {
 	(void)cmd;
 	s->why = "quit";
+	s->flags |= SF_QUIT;
 	session_reply(s, REPLY_CLOSE, "221 2.0.0 %s goodbye",
 	    s->conf->hostname);
 }
