@@ -12,7 +12,7 @@
 . "$(dirname "$0")/lib.sh"
 name=real
 
-for script in clients verdicts ledger fds; do
+for script in clients verdicts ledger fds early; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;
