@@ -201,6 +201,9 @@ enum bare_newline { NEWLINE_REJECT, NEWLINE_NORMALIZE };
 enum early_talker { EARLY_ALLOW, EARLY_REJECT };
 enum reply_text { RTEXT_PASS, RTEXT_OWN };
 enum eight_bit { EIGHT_PASS, EIGHT_STRICT };
+enum remote_xclient { XCLIENT_NO, XCLIENT_IF_AVAILABLE, XCLIENT_REQUIRED };
+enum remote_proxy { RPROXY_OFF, RPROXY_V1, RPROXY_V2 };
+enum lmtp_mixed { MIXED_SPLIT, MIXED_SINGLE };
 
 struct conf_log {
 	char	*to;			/* syslog, stderr, or a path */
@@ -239,6 +242,8 @@ struct conf_listener {
 	int64_t		 max_per_address;
 	struct nets	 relay_hosts;
 	bool		 open_relay;
+	char		*mode;		/* of unix: sockets, octal; or NULL */
+	char		*owner;
 };
 
 struct conf_list {
@@ -261,6 +266,12 @@ struct conf_remote_tls {
 	struct conf_file key;
 };
 
+/* How to log in at a smart host; username is NULL where we do not. */
+struct conf_remote_auth {
+	char		*username;
+	char		*password;
+};
+
 struct conf_remote_limits {
 	int64_t		 recipients, messages, errors;
 };
@@ -275,7 +286,11 @@ struct conf_remote {
 	struct conf_timeouts	 timeout;
 	int64_t			 connections;
 	struct conf_remote_tls	 tls;
+	int64_t			 xclient;	/* enum remote_xclient */
+	int64_t			 proxy_protocol; /* enum remote_proxy */
+	struct conf_remote_auth	 auth;
 	struct conf_remote_limits limits;
+	int64_t			 lmtp_mixed;	/* enum lmtp_mixed */
 	int64_t			 eight_bit;
 	int64_t			 reply_text;
 };
@@ -292,7 +307,10 @@ struct conf_session {
 	int64_t		 early_talker;
 	struct rule	*relay;			/* bool */
 	struct rule	*max_recipients;	/* int */
+	struct rule	*soft_bounce;		/* bool */
+	struct rule	*warn_only;		/* bool */
 	char		*domains;		/* "list/NAME", NULL = none */
+	char		*addresses;		/* likewise */
 	char		*postmaster;
 	int64_t		 max_messages;
 	int64_t		 max_size;

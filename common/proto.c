@@ -211,6 +211,7 @@ put_dial(struct wbuf *w, const struct proto_dial *p)
 {
 	put_u32(w, p->remote);
 	put_u64(w, p->session);
+	put_line(w, p->domain);
 }
 
 int
@@ -218,6 +219,7 @@ get_dial(struct msg *m, struct proto_dial *p)
 {
 	p->remote = get_u32(&m->body);
 	p->session = get_u64(&m->body);
+	get_line(&m->body, p->domain, sizeof(p->domain));
 	return get_end(&m->body);
 }
 
@@ -290,5 +292,180 @@ get_dns_ans(struct msg *m, struct proto_dns_ans *p)
 		return -1;
 	for (i = 0; i < p->n; i++)
 		get_addr(&m->body, &p->addr[i]);
+	return get_end(&m->body);
+}
+
+void
+put_dns_ask(struct wbuf *w, const struct proto_dns_ask *p)
+{
+	put_u8(w, p->type);
+	put_u32(w, p->timeout);
+	put_line(w, p->name);
+}
+
+int
+get_dns_ask(struct msg *m, struct proto_dns_ask *p)
+{
+	p->type = get_enum(&m->body, DNS_TYPE_COUNT);
+	p->timeout = get_u32(&m->body);
+	get_line(&m->body, p->name, sizeof(p->name));
+	return get_end(&m->body);
+}
+
+void
+put_dns_records(struct wbuf *w, const struct proto_dns_records *p)
+{
+	uint32_t	i;
+
+	put_u8(w, p->status);
+	put_u32(w, p->ttl);
+	put_u32(w, p->n);
+	for (i = 0; i < p->n; i++) {
+		put_u16(w, p->record[i].pref);
+		put_line(w, p->record[i].text);
+	}
+}
+
+int
+get_dns_records(struct msg *m, struct proto_dns_records *p)
+{
+	uint32_t	i;
+
+	p->status = get_enum(&m->body, DNS_STATUS_COUNT);
+	p->ttl = get_u32(&m->body);
+	p->n = get_u32(&m->body);
+	if (p->n > DNS_RECORDS_MAX)
+		return -1;
+	for (i = 0; i < p->n; i++) {
+		p->record[i].pref = get_u16(&m->body);
+		get_line(&m->body, p->record[i].text,
+		    sizeof(p->record[i].text));
+	}
+	return get_end(&m->body);
+}
+
+void
+put_ptr(struct wbuf *w, const struct proto_ptr *p)
+{
+	put_u32(w, p->timeout);
+	put_addr(w, &p->addr);
+}
+
+int
+get_ptr(struct msg *m, struct proto_ptr *p)
+{
+	p->timeout = get_u32(&m->body);
+	get_addr(&m->body, &p->addr);
+	return get_end(&m->body);
+}
+
+void
+put_ptr_ans(struct wbuf *w, const struct proto_ptr_ans *p)
+{
+	put_u8(w, p->status);
+	put_line(w, p->name);
+}
+
+int
+get_ptr_ans(struct msg *m, struct proto_ptr_ans *p)
+{
+	p->status = get_enum(&m->body, DNS_STATUS_COUNT);
+	get_line(&m->body, p->name, sizeof(p->name));
+	return get_end(&m->body);
+}
+
+void
+put_lookup(struct wbuf *w, const struct proto_lookup *p)
+{
+	put_u32(w, p->datasource);
+	put_line(w, p->query);
+	put_line(w, p->key);
+}
+
+int
+get_lookup(struct msg *m, struct proto_lookup *p)
+{
+	p->datasource = get_u32(&m->body);
+	get_line(&m->body, p->query, sizeof(p->query));
+	get_line(&m->body, p->key, sizeof(p->key));
+	return get_end(&m->body);
+}
+
+void
+put_lookup_ans(struct wbuf *w, const struct proto_lookup_ans *p)
+{
+	put_u8(w, p->answer);
+	put_line(w, p->value);
+}
+
+int
+get_lookup_ans(struct msg *m, struct proto_lookup_ans *p)
+{
+	p->answer = get_enum(&m->body, LOOKUP_ANSWER_COUNT);
+	get_line(&m->body, p->value, sizeof(p->value));
+	return get_end(&m->body);
+}
+
+void
+put_state(struct wbuf *w, const struct proto_state *p)
+{
+	put_u8(w, p->op);
+	put_u8(w, p->table);
+	put_u32(w, p->ttl);
+	put_u32(w, p->n);
+}
+
+int
+get_state(struct msg *m, struct proto_state *p)
+{
+	p->op = get_enum(&m->body, STATE_OP_COUNT);
+	p->table = get_enum(&m->body, STATE_TABLE_COUNT);
+	p->ttl = get_u32(&m->body);
+	p->n = get_u32(&m->body);
+	return m->body.failed || p->n > STATE_ITEMS_MAX ? -1 : 0;
+}
+
+void
+put_state_ans(struct wbuf *w, const struct proto_state_ans *p)
+{
+	put_u8(w, p->op);
+	put_u32(w, p->n);
+}
+
+int
+get_state_ans(struct msg *m, struct proto_state_ans *p)
+{
+	p->op = get_enum(&m->body, STATE_OP_COUNT);
+	p->n = get_u32(&m->body);
+	return m->body.failed || p->n > STATE_ITEMS_MAX ? -1 : 0;
+}
+
+void
+put_caps(struct wbuf *w, const struct proto_caps *p)
+{
+	put_u32(w, p->remote);
+	put_u32(w, p->caps);
+}
+
+int
+get_caps(struct msg *m, struct proto_caps *p)
+{
+	p->remote = get_u32(&m->body);
+	p->caps = get_u32(&m->body);
+	return get_end(&m->body);
+}
+
+void
+put_unix(struct wbuf *w, const struct proto_unix *p)
+{
+	put_u32(w, p->remote);
+	put_u32(w, p->entry);
+}
+
+int
+get_unix(struct msg *m, struct proto_unix *p)
+{
+	p->remote = get_u32(&m->body);
+	p->entry = get_u32(&m->body);
 	return get_end(&m->body);
 }

@@ -44,6 +44,7 @@ struct msg;
 	X(PING,		111, R_PARENT, R_ALL)				\
 	X(STOP,		112, R_PARENT, R_ALL)				\
 	X(CTL,		113, R_PARENT, R_ALL)				\
+	X(UNIX_FD,	114, R_PARENT, R_DIALER)			\
 	/* 150: a child to the parent */				\
 	X(READY,	150, R_ALL, R_PARENT)				\
 	X(CONF_OK,	151, R_ALL, R_PARENT)				\
@@ -52,6 +53,10 @@ struct msg;
 	X(GEN_ENDED,	154, R_SMTPD, R_PARENT)				\
 	X(LOG_LOST,	155, R_ALL, R_PARENT)				\
 	X(PEER_BROKE,	156, R_ALL, R_PARENT)				\
+	X(UNIX_REQ,	157, R_DIALER, R_PARENT)			\
+	/* 400: questions about addresses */				\
+	X(LOOKUP,	401, R_SMTPD | R_PROXYD, R_VERIFYD)		\
+	X(LOOKUP_ANS,	451, R_VERIFYD, R_SMTPD | R_PROXYD)		\
 	/* 500: connections */						\
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
@@ -62,7 +67,16 @@ struct msg;
 	/* 600: names */						\
 	X(DNS_ADDR,	600, R_DIALER, R_RESOLVED)			\
 	X(DNS_CANCEL,	601, R_DIALER | R_VERIFYD, R_RESOLVED)		\
-	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER)
+	X(DNS_ASK,	602, R_DIALER | R_VERIFYD, R_RESOLVED)		\
+	X(PTR_ASK,	603, R_SMTPD, R_VERIFYD)			\
+	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER)			\
+	X(DNS_ANS,	651, R_RESOLVED, R_DIALER | R_VERIFYD)		\
+	X(PTR_ANS,	652, R_VERIFYD, R_SMTPD)			\
+	/* 800: what is remembered for all */				\
+	X(STATE,	800, R_SMTPD | R_PROXYD, R_VERIFYD)		\
+	X(REMOTE_SEEN,	801, R_SMTPD, R_VERIFYD)			\
+	X(STATE_ANS,	850, R_VERIFYD, R_SMTPD | R_PROXYD)		\
+	X(REMOTE_CAPS,	851, R_VERIFYD, R_SMTPD)
 
 enum msg_type {
 	MSG_NONE,
@@ -188,6 +202,8 @@ int	get_ctl(struct msg *, struct proto_ctl *);
 struct proto_dial {
 	uint32_t	remote;		/* its id */
 	uint64_t	session;	/* for whom: the id in the log */
+	char		domain[256];	/* whose mail exchangers, where the
+					   remote is `mx'; else "" */
 };
 void	put_dial(struct wbuf *, const struct proto_dial *);
 int	get_dial(struct msg *, struct proto_dial *);
@@ -207,6 +223,10 @@ enum dial_error {
 	DIAL_TIMEOUT,
 	DIAL_LIMIT,		/* no connection came free in time */
 	DIAL_HELD,		/* all addresses are held down */
+	DIAL_NO_DOMAIN,		/* DNS says that there is no such domain */
+	DIAL_NULL_MX,		/* it takes no mail: RFC 7505 */
+	DIAL_FORBIDDEN,		/* DNS leads where it must not */
+	DIAL_LOOP,		/* DNS leads to one of our own listeners */
 	DIAL_ERROR_COUNT
 };
 
@@ -241,5 +261,145 @@ struct proto_dns_ans {
 };
 void	put_dns_ans(struct wbuf *, const struct proto_dns_ans *);
 int	get_dns_ans(struct msg *, struct proto_dns_ans *);
+
+/*
+ * DNS_ASK: records of a name, and for DNS_PTR_FC those names of an address
+ * (in name) that lead back to it.  Answered by one DNS_ANS; sid names the
+ * question, DNS_CANCEL withdraws it.
+ *
+ * A text is an address, a name without the dot at its end, or the octets of a
+ * TXT record put together, cut at 255, octets that are not printable ASCII as
+ * `?'.  MX come in the order of their preference.  DNS_NONE: there is no such
+ * name; DNS_OK with n 0: a name without such records.
+ */
+enum dns_type { DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_MX, DNS_TYPE_TXT,
+	DNS_TYPE_PTR, DNS_TYPE_PTR_FC, DNS_TYPE_COUNT };
+
+#define DNS_RECORDS_MAX	32
+
+struct proto_dns_ask {
+	uint8_t		type;		/* enum dns_type */
+	uint32_t	timeout;	/* milliseconds */
+	char		name[256];
+};
+void	put_dns_ask(struct wbuf *, const struct proto_dns_ask *);
+int	get_dns_ask(struct msg *, struct proto_dns_ask *);
+
+struct proto_dns_record {
+	uint16_t	pref;		/* of an MX */
+	char		text[256];
+};
+
+struct proto_dns_records {
+	uint8_t		status;		/* enum dns_status */
+	uint32_t	ttl;		/* seconds, the smallest */
+	uint32_t	n;
+	struct proto_dns_record record[DNS_RECORDS_MAX];
+};
+void	put_dns_records(struct wbuf *, const struct proto_dns_records *);
+int	get_dns_records(struct msg *, struct proto_dns_records *);
+
+/*
+ * PTR_ASK: the name of a client's address, confirmed forward.  Answered by
+ * one PTR_ANS within resolver.timeout and a little; name is "" unless the
+ * status is DNS_OK.
+ */
+struct proto_ptr {
+	uint32_t	timeout;	/* milliseconds */
+	struct addr	addr;
+};
+void	put_ptr(struct wbuf *, const struct proto_ptr *);
+int	get_ptr(struct msg *, struct proto_ptr *);
+
+struct proto_ptr_ans {
+	uint8_t		status;		/* enum dns_status */
+	char		name[256];
+};
+void	put_ptr_ans(struct wbuf *, const struct proto_ptr_ans *);
+int	get_ptr_ans(struct msg *, struct proto_ptr_ans *);
+
+/*
+ * LOOKUP: what a datasource has for a key.  Answered by one LOOKUP_ANS with
+ * the same sid and seq; a lost verifyd counts as LOOKUP_CANNOT.
+ */
+struct proto_lookup {
+	uint32_t	datasource;	/* its id */
+	char		query[64];	/* its name; "" for cdb: and file: */
+	char		key[1025];
+};
+void	put_lookup(struct wbuf *, const struct proto_lookup *);
+int	get_lookup(struct msg *, struct proto_lookup *);
+
+enum lookup_answer { LOOKUP_NO, LOOKUP_YES, LOOKUP_CANNOT,
+	LOOKUP_ANSWER_COUNT };
+
+struct proto_lookup_ans {
+	uint8_t		answer;		/* enum lookup_answer */
+	char		value[1025];	/* one line; of a YES */
+};
+void	put_lookup_ans(struct wbuf *, const struct proto_lookup_ans *);
+int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
+
+/*
+ * STATE: read or change what is remembered for all processes (state.h).  The
+ * payload: op, table, ttl in ms, n, then n times a key and, for STATE_SET, a
+ * value.  Answered by one STATE_ANS with the same sid and seq: op, n, then
+ * for STATE_GET n times a bool (found) and a value.  A SET is done when it is
+ * answered.  A lost verifyd: what is remembered is unknown.
+ */
+enum state_op { STATE_GET, STATE_SET, STATE_OP_COUNT };
+
+enum state_table {
+	STATE_LMTP_CLASS,	/* of (remote, sender, recipient): 1 h */
+	STATE_DELIVERED,	/* hash of sender, recipient, body: 1 d */
+	STATE_TABLE_COUNT
+};
+
+#define STATE_ITEMS_MAX	1024	/* in one question */
+#define STATE_KEY_MAX	1024
+#define STATE_VALUE_MAX	4096
+
+struct proto_state {
+	uint8_t		op;		/* enum state_op */
+	uint8_t		table;		/* enum state_table */
+	uint32_t	ttl;		/* ms; SET */
+	uint32_t	n;		/* items that follow, in order */
+};
+/* The head only; then for each item put_blob key (and value). */
+void	put_state(struct wbuf *, const struct proto_state *);
+/* -1 if head is bad; the items are read with get_blob from m->body. */
+int	get_state(struct msg *, struct proto_state *);
+
+struct proto_state_ans {
+	uint8_t		op;
+	uint32_t	n;
+};
+void	put_state_ans(struct wbuf *, const struct proto_state_ans *);
+int	get_state_ans(struct msg *, struct proto_state_ans *);
+
+/*
+ * REMOTE_SEEN: smtpd has greeted a remote, whose EHLO offers what caps says.
+ * Sent where that differs from the REMOTE_CAPS that it knows of.
+ * REMOTE_CAPS: verifyd to every smtpd: at the beginning of the pipe for all
+ * remotes known, later for each that changed.
+ */
+struct proto_caps {
+	uint32_t	remote;		/* its id */
+	uint32_t	caps;		/* EXT_* of smtp_client.h */
+};
+void	put_caps(struct wbuf *, const struct proto_caps *);
+int	get_caps(struct msg *, struct proto_caps *);
+
+/*
+ * UNIX_REQ: the dialer cannot see the file system, so the parent connects
+ * to a remote's address of the form unix:PATH.  sid names the question;
+ * answered by one UNIX_FD with fd, or without one and errno in seq.
+ */
+struct proto_unix {
+	uint32_t	remote;		/* its id */
+	uint32_t	entry;		/* which of its addresses, from 0 */
+};
+void	put_unix(struct wbuf *, const struct proto_unix *);
+int	get_unix(struct msg *, struct proto_unix *);
 
 #endif

@@ -183,9 +183,9 @@ static const struct key k_listener[] = {
 	    DEF("false"), TO(R_SMTPD), HELP("anybody may relay") },
 	{ K("trusted", T_NETS), NOWHERE, DEF("[]"), .flags = K_REFUSE,
 	    HELP("peers that may use the X extensions") },
-	{ K("mode", T_STR), NOWHERE, .check = CHECK_MODE, .flags = K_LATER,
-	    HELP("mode of a unix: socket, octal") },
-	{ K("owner", T_STR), NOWHERE, .check = CHECK_USER,
+	{ K("mode", T_STR), AT(conf_listener, mode), .check = CHECK_MODE,
+	    .flags = K_LATER, HELP("mode of a unix: socket, octal") },
+	{ K("owner", T_STR), AT(conf_listener, owner), .check = CHECK_USER,
 	    .flags = K_LATER, HELP("owner of a unix: socket") },
 	{ .name = NULL }
 };
@@ -272,14 +272,16 @@ static const struct schema s_remote_tls = {
 };
 
 static const struct key k_remote_auth[] = {
-	{ K("username", T_STR), NOWHERE, .flags = K_REQUIRED,
-	    .check = CHECK_TEXT, .min = 1, .max = 255, HELP("login name") },
-	{ K("password", T_SECRET), NOWHERE, .flags = K_REQUIRED,
-	    .max = 1024, HELP("text, or {file: PATH}") },
+	{ K("username", T_STR), AT(conf_remote_auth, username),
+	    .flags = K_REQUIRED, .check = CHECK_TEXT, .min = 1, .max = 255,
+	    TO(R_SMTPD), HELP("login name") },
+	{ K("password", T_SECRET), AT(conf_remote_auth, password),
+	    .flags = K_REQUIRED, .max = 1024, TO(R_SMTPD),
+	    HELP("text, or {file: PATH}") },
 	{ .name = NULL }
 };
-static const struct schema s_remote_auth = { "remote auth", 0,
-	k_remote_auth
+static const struct schema s_remote_auth = {
+	"remote auth", sizeof(struct conf_remote_auth), k_remote_auth
 };
 
 static const struct key k_limits[] = {
@@ -346,14 +348,17 @@ static const struct key k_remote[] = {
 	    HELP("relay connections of the machine; 0 = no limit") },
 	{ K("tls", T_STRUCT), AT(conf_remote, tls), DEF("{}"),
 	    .sub = &s_remote_tls, HELP("encryption") },
-	{ K("xclient", T_WORD), NOWHERE, DEF("if-available"),
-	    .words = w_xclient, .unbuilt = w_xclient_later,
-	    .flags = K_LATER, HELP("tell it who the client is") },
-	{ K("proxy-protocol", T_WORD), NOWHERE, DEF("\"off\""),
-	    .words = w_proxy_out, .unbuilt = w_proxy_later,
+	{ K("xclient", T_WORD), AT(conf_remote, xclient),
+	    DEF("if-available"), .words = w_xclient,
+	    .unbuilt = w_xclient_later, TO(R_SMTPD), .flags = K_LATER,
+	    HELP("tell it who the client is") },
+	{ K("proxy-protocol", T_WORD), AT(conf_remote, proxy_protocol),
+	    DEF("\"off\""), .words = w_proxy_out,
+	    .unbuilt = w_proxy_later, TO(R_SMTPD),
 	    HELP("tell it by a PROXY header") },
-	{ K("auth", T_STRUCT), NOWHERE, .sub = &s_remote_auth,
-	    .flags = K_REFUSE | K_FALSE, HELP("log in there") },
+	{ K("auth", T_STRUCT), AT(conf_remote, auth),
+	    .sub = &s_remote_auth, .flags = K_REFUSE | K_FALSE,
+	    HELP("log in there") },
 	{ K("mail-from", T_STR), NOWHERE, DEF("\"\""), .check = CHECK_TEXT,
 	    .max = 320, .flags = K_LATER,
 	    HELP("call-forward's sender: empty, sender or an address") },
@@ -362,8 +367,9 @@ static const struct key k_remote[] = {
 	{ K("unknown-codes", T_STRS), NOWHERE, DEF("[]"),
 	    .check = CHECK_CODE, .max = 64, .flags = K_LATER,
 	    HELP("further x.y.z that mean no such mailbox") },
-	{ K("lmtp-mixed", T_WORD), NOWHERE, DEF("split"),
-	    .words = w_lmtp_mixed, .flags = K_LATER,
+	{ K("lmtp-mixed", T_WORD), AT(conf_remote, lmtp_mixed),
+	    DEF("split"), .words = w_lmtp_mixed, TO(R_SMTPD),
+	    .flags = K_LATER,
 	    HELP("when recipients' replies differ") },
 	{ K("eight-bit", T_WORD), AT(conf_remote, eight_bit), DEF("pass"),
 	    .words = w_eight_bit, TO(R_SMTPD),

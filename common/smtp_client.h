@@ -5,8 +5,12 @@
  */
 
 /*
- * The upstream side of SMTP: one machine for all who talk to another
- * server.  It starts on a connected descriptor and never makes one.
+ * The upstream side of SMTP and LMTP: one machine for all who talk to
+ * another server.  It starts on a connected descriptor and never makes one.
+ *
+ * The greeting is: what the owner puts first (a PROXY header), TLS where it
+ * is implicit, banner, EHLO (LHLO), STARTTLS and EHLO again, AUTH where the
+ * remote has a login; then CLIENT_READY.
  *
  * Commands may be given at any time; they are sent at once where the server
  * offered PIPELINING, else one by one, and each reply is told through the
@@ -41,7 +45,10 @@ enum client_event {
 	CLIENT_MAIL,		/* the reply to MAIL */
 	CLIENT_RCPT,		/* to a RCPT; tag is the one given with it */
 	CLIENT_DATA,		/* to DATA: 354, or a refusal */
-	CLIENT_END,		/* to the dot: the verdict */
+	CLIENT_CHUNK,		/* to a BDAT that was not the last one */
+	CLIENT_END,		/* to the dot, or the last BDAT: the verdict.
+				   LMTP: one for every recipient that was
+				   accepted, in order, with its tag */
 	CLIENT_RSET,
 	CLIENT_DRAINED,		/* the body may go on (was full) */
 	CLIENT_CLOSED		/* lost: client_end(), client_why(); replies
@@ -58,6 +65,8 @@ enum client_end {
 	END_TLS,		/* STARTTLS, handshake or policy failed: where
 				   opportunistic, try anew with clear set */
 	END_REFUSED,		/* greeting or EHLO answered 4xx, 5xx; 421 */
+	END_XCLIENT,		/* XCLIENT was refused */
+	END_AUTH,		/* our login was refused, or is impossible */
 	END_QUIT,		/* we said goodbye */
 	END_MEMORY
 };
@@ -75,6 +84,16 @@ enum client_end {
 #define EXT_XCLIENT	0x0200
 #define EXT_AUTH	0x0400
 
+/* The attributes that its XCLIENT takes, in the same word. */
+#define EXT_XC_NAME	0x00010000
+#define EXT_XC_ADDR	0x00020000
+#define EXT_XC_PORT	0x00040000
+#define EXT_XC_PROTO	0x00080000
+#define EXT_XC_HELO	0x00100000
+#define EXT_XC_LOGIN	0x00200000
+#define EXT_XC_DESTADDR	0x00400000
+#define EXT_XC_DESTPORT	0x00800000
+
 struct client_params {
 	const struct conf_remote *remote;	/* outlives the client */
 	struct tlsctx_remote	*tls;		/* NULL where mode is off */
@@ -83,6 +102,9 @@ struct client_params {
 	uint64_t		 sid;		/* for debug lines */
 	bool			 clear;		/* no STARTTLS even if offered
 						   (opportunistic again) */
+	const void		*first;		/* octets that go out first, in
+						   clear; NULL = none */
+	size_t			 first_len;
 };
 
 typedef void client_cb(void *arg, enum client_event,
@@ -113,9 +135,26 @@ int	client_rcpt(struct smtp_client *, const char *rcpt, const char *params,
 int	client_data(struct smtp_client *);
 /* Content, after CLIENT_DATA with 354.  The dots are made here. */
 int	client_body(struct smtp_client *, const char *, size_t);
-/* The end of the content: only now the message can be accepted. */
+/*
+ * The end of the content behind DATA: only now the message can be accepted.
+ */
 int	client_body_end(struct smtp_client *);
+/*
+ * BDAT instead of DATA: a chunk of n octets, which client_body then gives,
+ * all of them; they pass as they are.  Behind the last one the verdict comes.
+ * Only when no reply is owed, that to the chunk before included; -1 likewise
+ * if octets of that one are missing.
+ */
+int	client_chunk(struct smtp_client *, uint64_t n, bool last);
 int	client_rset(struct smtp_client *);
+/*
+ * XCLIENT with these attributes ("NAME=... ADDR=..."), not in a transaction:
+ * sent when nothing is owed any more; once its 220 is there, EHLO (and AUTH)
+ * are said again, and CLIENT_READY comes again.  What is asked meanwhile
+ * waits for that.  A refusal ends the connection (END_XCLIENT), so that no
+ * attribute of one client can stand for another.
+ */
+int	client_xclient(struct smtp_client *, const char *attributes);
 /*
  * QUIT, then close without awaiting more than its reply, and that not long;
  * where QUIT cannot be said now (in a message, before EHLO's reply) close at

@@ -270,6 +270,7 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 		break;
 	case CLIENT_READY:
 	case CLIENT_RCPT:
+	case CLIENT_CHUNK:
 	case CLIENT_DRAINED:
 	case CLIENT_CLOSED:
 		break;

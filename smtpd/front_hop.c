@@ -226,7 +226,8 @@ quit(struct hop *h)
 static void
 ask_dialer(struct hop *h)
 {
-	struct proto_dial	 d = { h->remote->obj.id, h->s->sid };
+	struct proto_dial	 d = { .remote = h->remote->obj.id,
+				     .session = h->s->sid };
 	struct peer		*dialer = proc_peer(R_DIALER, 0);
 	struct wbuf		 w = { 0 };
 
@@ -585,6 +586,8 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 	case END_LOST:
 	case END_TIMEOUT:
 	case END_REFUSED:
+	case END_XCLIENT:
+	case END_AUTH:
 	case END_QUIT:
 	case END_NONE:
 		(void)smtp_reply_fmt(r, h->ready ?

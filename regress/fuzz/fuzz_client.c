@@ -104,6 +104,7 @@ on_client(void *arg, enum client_event ev, const struct smtp_reply *r,
 		must(client_end(ow.c) != END_NONE);
 		must(client_why(ow.c)[0] != '\0');
 		return;
+	case CLIENT_CHUNK:
 	case CLIENT_DRAINED:
 		return;
 	case CLIENT_MAIL:

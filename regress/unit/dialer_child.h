@@ -162,7 +162,7 @@ conf_send(void)
 static inline void
 dial(struct conn *c, uint64_t sid, uint32_t id)
 {
-	struct proto_dial	d = { id, 0 };
+	struct proto_dial	d = { .remote = id };
 	struct wbuf		w = { 0 };
 
 	put_dial(&w, &d);

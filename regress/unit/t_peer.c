@@ -116,7 +116,7 @@ turns(void)
 static void
 ask(void)
 {
-	struct proto_dial	d = { 7, 0 };
+	struct proto_dial	d = { .remote = 7 };
 	struct wbuf		w = { 0 };
 
 	put_dial(&w, &d);

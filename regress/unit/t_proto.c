@@ -74,7 +74,7 @@ static struct proto_conf_err	conf_err = { 12, 5, "listener: no such" };
 static struct proto_listen	listening = { 4, 9, { ADDR_V4, 25, { 127 } } };
 static struct proto_flag	flag = { true };
 static struct proto_ctl		ctl = { "show stats" };
-static struct proto_dial	dial = { 0xfffffffe, 1ULL << 63 };
+static struct proto_dial	dial = { 0xfffffffe, 1ULL << 63, "a.example" };
 static struct proto_dial_fd	dial_fd;
 static struct proto_dial_err	dial_err = { DIAL_HELD, "held down" };
 static struct proto_dns		dns = { 5000, "mx.example.org" };
