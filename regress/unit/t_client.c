@@ -53,8 +53,8 @@ struct tcase {
 };
 
 static const char *const	end_names[] = {
-	"none", "lost", "timeout", "garbage", "tls", "refused", "quit",
-	"memory"
+	"none", "lost", "timeout", "garbage", "tls", "refused", "xclient",
+	"auth", "quit", "memory"
 };
 
 static struct t_cert	 ca, certs[NCERTS];
@@ -259,7 +259,7 @@ on_client(void *arg, enum client_event ev, const struct smtp_reply *r,
 		if (r != NULL)
 			ow.closed_by = *r;
 	} else if (ev != CLIENT_DRAINED)
-		snprintf(text, sizeof(text), "%c%d", "+MRDES"[ev], r->code);
+		snprintf(text, sizeof(text), "%c%d", "+MRDCES"[ev], r->code);
 	if (text[0] != '\0' && ow.trace[0] != '\0')
 		strlcat(ow.trace, " ", sizeof(ow.trace));
 	strlcat(ow.trace, text, sizeof(ow.trace));
