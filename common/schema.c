@@ -33,7 +33,6 @@ static const char *const w_listen_tls[] = {
 	"off", "starttls", "required", "implicit", NULL
 };
 static const char *const w_protocol[] = { "smtp", "lmtp", NULL };
-static const char *const w_protocol_later[] = { "lmtp", NULL };
 static const char *const w_remote_tls[] = {
 	"off", "opportunistic", "required", "implicit", NULL
 };
@@ -155,7 +154,7 @@ static const struct key k_listener[] = {
 	    .flags = K_REQUIRED, .check = CHECK_BIND, TO(R_SMTPD),
 	    HELP("ADDRESS:PORT, [ADDRESS]:PORT or :PORT for all addresses") },
 	{ K("protocol", T_WORD), AT(conf_listener, protocol), DEF("smtp"),
-	    .words = w_protocol, .unbuilt = w_protocol_later, TO(R_SMTPD),
+	    .words = w_protocol, TO(R_SMTPD),
 	    HELP("what is spoken there") },
 	{ K("tls", T_WORD), AT(conf_listener, tls), DEF("\"off\""),
 	    .words = w_listen_tls, TO(R_SMTPD),
@@ -331,7 +330,7 @@ static const struct key k_remote[] = {
 	{ K("port", T_INT), AT(conf_remote, port), DEF("25"),
 	    RANGE(1, 65535), TO(R_SMTPD | R_DIALER), HELP("its port") },
 	{ K("protocol", T_WORD), AT(conf_remote, protocol), DEF("smtp"),
-	    .words = w_protocol, .unbuilt = w_protocol_later, TO(R_SMTPD),
+	    .words = w_protocol, TO(R_SMTPD),
 	    HELP("what it speaks") },
 	{ K("helo", T_STR), AT(conf_remote, helo), DEF("hostname"),
 	    .check = CHECK_HELO, TO(R_SMTPD),

@@ -351,6 +351,13 @@ enum smtp_data	smtp_data_in(struct smtp_data_in *, const char *in, size_t len,
 		    void *);
 
 /*
+ * The same for content that passes on as it is, in chunks both ways: only
+ * looks for what BARE_REJECT refuses, and holds nothing back.  DATA_BARE
+ * once, else DATA_MORE.
+ */
+enum smtp_data	smtp_data_look(struct smtp_data_in *, const char *, size_t);
+
+/*
  * The end of the last chunk of BDAT: a CR still waiting for its LF is a bare
  * one.  Returns DATA_BARE for the first fault, else DATA_END.
  */

@@ -14,7 +14,9 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
- *	front_relay.c	the next hop's part, and the message itself
+ *	front_relay.c	the next hop's part of the envelope
+ *	front_body.c	the message itself: DATA, BDAT
+ *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
  *	front_reply.c	the only way to the client
  */
@@ -111,11 +113,26 @@ enum rcpt_state {
 struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* lower case: to know it again */
+	char		*orcpt;		/* as sent; NULL = none */
+	unsigned int	 notify;	/* NOTIFY_* */
 	enum rcpt_state	 state;
+	bool		 utf8;		/* goes only by SMTPUTF8 */
+	bool		 again;		/* accepted before in this transaction:
+					   counts for LMTP's replies only */
 	bool		 replay;	/* the client has its 250 already */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
+	struct smtp_reply *verdict;	/* LMTP: on this one */
+};
+
+/* The content by BDAT. */
+struct chunks {
+	bool		 on;		/* there was a BDAT */
+	bool		 up;		/* the next hop gets it so too */
+	bool		 last;		/* the present one */
+	bool		 open;		/* upstream: begun, not answered */
+	uint64_t	 left;		/* octets of it not looked at yet */
 };
 
 /* How fast the content comes: front_rate.c. */
@@ -143,7 +160,13 @@ struct tx {
 	char			*sender_normal;
 	enum smtp_body		 body;
 	bool			 auth;		/* MAIL had AUTH= */
+	bool			 utf8;		/* MAIL had SMTPUTF8 */
+	bool			 utf8_sender;	/* goes only by SMTPUTF8 */
+	bool			 ascii;		/* next hop does not take it:
+						   header must do without */
 	int64_t			 size;		/* declared; 0 = not */
+	enum smtp_ret		 ret;
+	char			*envid;		/* as sent; NULL = none */
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
 	size_t			 rcpts_size;
@@ -160,6 +183,8 @@ struct tx {
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
 	bool			 verdict_close;
 	struct slot		*data_slot;
+	struct chunks		 chunks;
+	size_t			 owed;		/* LMTP: verdicts to come */
 	struct smtp_data_in	 in;
 	struct smtp_header	 header;
 	uint64_t		 octets;
@@ -200,6 +225,7 @@ struct session {
 	enum sess_state		 state;
 	enum sess_wait		 wait;
 	unsigned int		 flags;		/* SF_* */
+	unsigned int		 offered;	/* to EHLO: EXT_* */
 	struct io		 io;
 	struct timer		 timer;
 	struct config		*conf;
@@ -212,6 +238,7 @@ struct session {
 	struct slots		 slots;
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
+	struct smtp_reply	*skip_reply;	/* what is said then */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -314,6 +341,11 @@ void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
 
+/* --- front_offer.c -------------------------------------------------------- */
+
+/* The reply to EHLO or LHLO; what it offers is what the session may use. */
+void		 offer_reply(struct session *, struct smtp_reply *);
+
 /* --- front_rcpt.c --------------------------------------------------------- */
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
@@ -351,8 +383,6 @@ void		 relay_rcpt(struct session *);
 unsigned int	 relay_refusal_flags(struct session *);
 /* DATA was said, in order; answers come. */
 void		 relay_data(struct session *);
-/* Content from the client: octets taken. */
-size_t		 relay_input(struct session *, const char *, size_t);
 /* The transaction ends without a message: leave nothing behind upstream. */
 void		 relay_abandon(struct tx *);
 /* A connection is ready (perhaps another than before): say all anew. */
@@ -365,6 +395,29 @@ bool		 relay_may_replace(const struct session *);
 void		 relay_hop_event(struct session *, enum client_event,
 		    const struct smtp_reply *, uint32_t tag);
 void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_body.c --------------------------------------------------------- */
+
+/* BDAT with n octets, in a transaction that has recipients. */
+void		 body_chunk(struct session *, uint64_t n, bool last);
+/* Content from the client: octets taken. */
+size_t		 body_input(struct session *, const char *, size_t);
+/* More octets of content than anybody would swallow? */
+bool		 body_is_absurd(const struct session *, uint64_t n);
+
+/* --- front_params.c ------------------------------------------------------- */
+
+/*
+ * What the parameters of MAIL and RCPT ask for and the session was not
+ * offered: the refusal, or NULL.
+ */
+const char	*params_mail_refusal(const struct session *,
+		    const struct smtp_cmd *);
+const char	*params_rcpt_refusal(const struct session *,
+		    const struct smtp_cmd *);
+/* Keep those that go upstream.  -1 without memory. */
+int		 params_mail_keep(struct tx *, const struct smtp_cmd *);
+int		 params_rcpt_keep(struct rcpt *, const struct smtp_cmd *);
 
 /* --- front_map.c ---------------------------------------------------------- */
 
@@ -430,6 +483,8 @@ void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
 void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
+/* What the next hop said of this one, behind the message. */
+void		 flog_delivery(const struct session *, const struct rcpt *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
 void		 flog_end(const struct session *);

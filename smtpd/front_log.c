@@ -120,6 +120,16 @@ flog_message(const struct session *s, const struct smtp_reply *r,
 }
 
 void
+flog_delivery(const struct session *s, const struct rcpt *r)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "delivery"))
+		return;
+	log_str("address", r->addr);
+	log_reply(r->verdict);
+	log_end();
+}
+
+void
 flog_hop(const struct session *s, const char *event, const char *hop,
     const char *why)
 {

@@ -321,7 +321,7 @@ session_input(struct session *s)
 				return;
 			break;
 		case S_BODY:
-			io_consume(&s->io, relay_input(s, data, n));
+			io_consume(&s->io, body_input(s, data, n));
 			break;
 		case S_SKIP:
 			skip_input(s);
@@ -453,6 +453,7 @@ session_forget(struct session *s)
 {
 	session_reset(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
+	s->offered = 0;
 	free(s->helo);
 	s->helo = NULL;
 }
@@ -515,6 +516,7 @@ session_reap(void)
 	while ((s = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, s, entry);
 		front_conf_unref(s->conf);
+		free(s->skip_reply);
 		free(s->helo);
 		free(s);
 	}

@@ -293,8 +293,8 @@ static const struct {
 } extensions[] = {
 	{ "default", true }, { "pipelining", true }, { "8bitmime", true },
 	{ "size", true }, { "enhancedstatuscodes", true },
-	{ "chunking", false }, { "dsn", false }, { "smtputf8", false },
-	{ "binarymime", false }, { "auth", false }, { "xclient", false },
+	{ "chunking", true }, { "dsn", true }, { "smtputf8", true },
+	{ "binarymime", true }, { "auth", false }, { "xclient", false },
 	{ "xremoteip", false }, { "xdumpcontext", false },
 	{ "xsetcontext", false }
 };
@@ -313,7 +313,7 @@ check_extension(const char *s)
 		return s[len] == '\0' ? NULL : "takes no argument";
 	}
 	return "not an extension: default, pipelining, 8bitmime, size, "
-	    "enhancedstatuscodes";
+	    "enhancedstatuscodes, chunking, dsn, smtputf8, binarymime";
 }
 
 /* x.y.z with a class of 2, 4 or 5: its length, 0 if there is none. */
