@@ -212,22 +212,37 @@ push_data(struct session *s, struct smtp_client *c)
 		body_begin(s);
 }
 
+/* MAIL; false: the transaction cannot go there, or the connection closes. */
+static bool
+push_mail(struct session *s, struct smtp_client *c)
+{
+	struct tx		*tx = s->tx;
+	struct hop		*h = tx->hop;
+	struct smtp_reply	 r;
+	char			 params[256];
+
+	if (params_lack(tx, client_extensions(c), &r)) {
+		tx->hop = NULL;
+		hop_release(h, false);
+		relay_doom(s, &r);
+		return false;
+	}
+	tx->mailed = true;
+	params_mail(tx, client_extensions(c), params, sizeof(params));
+	return client_mail(c, tx->sender, params) == 0;
+}
+
 /* Say upstream what was not said yet. */
 static void
 relay_push(struct session *s)
 {
 	struct tx		*tx = s->tx;
 	struct smtp_client	*c = hop_client(tx->hop);
-	char			 params[256];
 
 	if (c == NULL)
 		return;
-	if (!tx->mailed) {
-		tx->mailed = true;
-		params_mail(tx, client_extensions(c), params, sizeof(params));
-		if (client_mail(c, tx->sender, params) == -1)
-			return;
-	}
+	if (!tx->mailed && !push_mail(s, c))
+		return;
 	for (; tx->next < tx->nrcpts; tx->next++)
 		if (tx->rcpts[tx->next].state == RC_NEW &&
 		    !push_rcpt(s, c, tx->next))
@@ -245,10 +260,8 @@ relay_may_replace(const struct session *s)
 void
 relay_hop_up(struct session *s)
 {
-	struct tx		*tx = s->tx;
-	struct smtp_reply	 r;
-	struct hop		*h;
-	size_t			 i;
+	struct tx	*tx = s->tx;
+	size_t		 i;
 
 	tx->mailed = tx->data_sent = false;
 	tx->next = 0;
@@ -260,13 +273,6 @@ relay_hop_up(struct session *s)
 		if (tx->rcpts[i].state == RC_OK ||
 		    (tx->rcpts[i].state == RC_SENT && tx->rcpts[i].same == 0))
 			tx->rcpts[i].state = RC_NEW;
-	}
-	if (params_lack(tx, client_extensions(hop_client(tx->hop)), &r)) {
-		h = tx->hop;
-		tx->hop = NULL;
-		hop_release(h, false);
-		relay_doom(s, &r);
-		return;
 	}
 	relay_push(s);
 }
