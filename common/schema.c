@@ -66,7 +66,7 @@ static const struct key k_user[] = {
 	{ K("authd", T_STR), AT(conf_users, authd), DEF("_postauth"),
 	    .check = CHECK_USER, .flags = K_LATER, HELP("user of authd") },
 	{ K("verifyd", T_STR), AT(conf_users, verifyd), DEF("_postverify"),
-	    .check = CHECK_USER, .flags = K_LATER, HELP("user of verifyd") },
+	    .check = CHECK_USER, HELP("user of verifyd") },
 	{ K("dialer", T_STR), AT(conf_users, dialer), DEF("_postdial"),
 	    .check = CHECK_USER, HELP("user of dialer") },
 	{ K("resolved", T_STR), AT(conf_users, resolved), DEF("_postdns"),

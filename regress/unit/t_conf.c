@@ -103,7 +103,7 @@ static void
 test_roundtrip(const struct config *conf)
 {
 	static const unsigned int roles[] = {
-		R_SMTPD, R_DIALER, R_RESOLVED, R_PROXYD, R_ALL
+		R_SMTPD, R_DIALER, R_RESOLVED, R_VERIFYD, R_PROXYD, R_ALL
 	};
 	struct config	*copy;
 	struct wbuf	 a, b;

@@ -1,0 +1,107 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The verifyd process: who asks, and which part answers.
+ *
+ * One process for all workers, so that what one of them learns the others
+ * know.  All of it is memory that may be lost: a worker that gets no answer
+ * goes on as if nothing were remembered.
+ *
+ * To drain means to go on until the last asker has gone: their sessions may
+ * still have questions.
+ */
+
+#include <sys/types.h>
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "log.h"
+#include "peer.h"
+#include "proc.h"
+#include "verifyd.h"
+
+static unsigned int	askers;
+static bool		draining;
+
+static const struct peer_handler	handlers[] = {
+	{ 0,			NULL }
+};
+
+static bool
+is_asker(const struct peer *p)
+{
+	return p->role != R_RESOLVED;
+}
+
+static void
+peer_up(struct peer *p)
+{
+	if (is_asker(p))
+		askers++;
+}
+
+static void
+end_if_drained(void)
+{
+	if (draining && askers == 0)
+		proc_exit();
+}
+
+static void
+peer_down(struct peer *p)
+{
+	if (is_asker(p))
+		askers--;
+	end_if_drained();
+}
+
+static void
+stop(uint32_t how)
+{
+	if (how == STOP_NOW) {
+		proc_exit();
+		return;
+	}
+	draining = true;
+	end_if_drained();
+}
+
+static void
+ctl(const char *request, int fd)
+{
+	char	text[512];
+	int	n;
+
+	if (strcmp(request, "show stats") == 0) {
+		n = snprintf(text, sizeof(text),
+		    "verifyd.askers %u\n", askers);
+		if (write(fd, text, (size_t)n) == -1)
+			log_debug("show stats: %s", strerror(errno));
+	}
+	(void)close(fd);
+}
+
+static const struct proc_class	class = {
+	.name = "verifyd",
+	.role = R_VERIFYD,
+	.handlers = handlers,
+	.peer_up = peer_up,
+	.peer_down = peer_down,
+	.stop = stop,
+	.ctl = ctl
+};
+
+int
+main(int argc, char **argv)
+{
+	proc_run(&class, argc, argv);
+}
