@@ -19,7 +19,6 @@
 #include <sys/queue.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,6 +32,7 @@ static unsigned int	askers;
 static bool		draining;
 
 static const struct peer_handler	handlers[] = {
+	{ MSG_STATE,		shared_state },
 	{ 0,			NULL }
 };
 
@@ -76,17 +76,27 @@ stop(uint32_t how)
 }
 
 static void
-ctl(const char *request, int fd)
+show_stats(int fd)
 {
-	char	text[512];
-	int	n;
+	static int	 (*const parts[])(char *, size_t) = {
+		shared_stats
+	};
+	char		 text[512];
+	size_t		 i;
+	int		 n;
 
-	if (strcmp(request, "show stats") == 0) {
-		n = snprintf(text, sizeof(text),
-		    "verifyd.askers %u\n", askers);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		n = parts[i](text, sizeof(text));
 		if (write(fd, text, (size_t)n) == -1)
 			log_debug("show stats: %s", strerror(errno));
 	}
+}
+
+static void
+ctl(const char *request, int fd)
+{
+	if (strcmp(request, "show stats") == 0)
+		show_stats(fd);
 	(void)close(fd);
 }
 
@@ -94,6 +104,7 @@ static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.start = shared_start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.stop = stop,

@@ -1,0 +1,318 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * verifyd as a process, in its jail; smtpd, resolved and the parent are
+ * played here.
+ *
+ *	t_verifyd [PROGRAM]
+ */
+
+#include "child.h"
+
+static const char	*program;
+static struct child	 ver;
+static struct conn	 smtpd0, smtpd1, resolved;
+
+/* --- begin and end -------------------------------------------------------- */
+
+static char *
+copy(const char *s)
+{
+	char	*p = strdup(s);
+
+	if (p == NULL)
+		die("strdup");
+	return p;
+}
+
+static struct config *
+settings(uint32_t generation)
+{
+	struct config	*conf;
+
+	if ((conf = conf_new(generation)) == NULL)
+		die("conf_new");
+	conf->log.to = copy("stderr");
+	conf->log.level = LOGL_DEBUG;
+	conf->resolver.timeout = 5000;
+	return conf;
+}
+
+static void
+configure(struct config *conf)
+{
+	child_conf(&ver, conf, R_VERIFYD);
+	child_sync(&ver);
+	conf_unref(conf);
+}
+
+static void
+begin(void)
+{
+	child_start(&ver, program, 0);
+	child_peer(&ver, &smtpd0, R_SMTPD, 0);
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+	child_peer(&ver, &resolved, R_RESOLVED, 0);
+	configure(settings(1));
+}
+
+static void
+end(void)
+{
+	child_stop(&ver);
+	conn_close(&smtpd0);
+	conn_close(&smtpd1);
+	conn_close(&resolved);
+}
+
+/* --- STATE ---------------------------------------------------------------- */
+
+static void
+put_head(struct wbuf *w, enum state_op op, enum state_table table,
+    uint32_t ttl, uint32_t n)
+{
+	struct proto_state	 s = { .op = (uint8_t)op,
+				    .table = (uint8_t)table, .ttl = ttl,
+				    .n = n };
+
+	put_state(w, &s);
+}
+
+/* The answer to that question; the message's body stands behind its head. */
+static struct got *
+state_answer(struct conn *c, uint64_t sid, enum state_op op, uint32_t n,
+    struct msg *m)
+{
+	struct got		*g = conn_wait(c, MSG_STATE_ANS);
+	struct proto_state_ans	 a;
+
+	if (!ok(g != NULL, "an answer"))
+		exit(done("t_verifyd"));
+	*m = got_msg(g);
+	is_int(get_state_ans(m, &a), 0, "its head is whole");
+	is_int(g->sid, sid, "its sid");
+	is_int(g->seq, 7, "its seq");
+	is_int(a.op, op, "its op");
+	is_int(a.n, n, "its n");
+	return g;
+}
+
+static void
+state_set(struct conn *c, enum state_table table, const char *key,
+    const char *value, uint32_t ttl)
+{
+	struct wbuf	 w = { 0 };
+	struct msg	 m;
+	struct got	*g;
+
+	put_head(&w, STATE_SET, table, ttl, 1);
+	put_blob(&w, key, strlen(key));
+	put_blob(&w, value, strlen(value));
+	conn_send(c, MSG_STATE, 5, 7, -1, &w);
+	g = state_answer(c, 5, STATE_SET, 1, &m);
+	is_int(get_end(&m.body), 0, "nothing behind it");
+	got_free(g);
+}
+
+static void
+take_value(struct msg *m, const char *key, const char *want)
+{
+	const uint8_t	*value;
+	size_t		 len;
+	bool		 found;
+
+	found = get_bool(&m->body);
+	value = get_blob(&m->body, &len);
+	if (want == NULL)
+		ok(!found && value != NULL && len == 0, "%s: none", key);
+	else
+		ok(found && value != NULL && len == strlen(want) &&
+		    memcmp(value, want, len) == 0, "%s: %s", key, want);
+}
+
+/* want NULL: none. */
+static void
+state_want(struct conn *c, enum state_table table, const char *key,
+    const char *want)
+{
+	struct wbuf	 w = { 0 };
+	struct msg	 m;
+	struct got	*g;
+
+	put_head(&w, STATE_GET, table, 0, 1);
+	put_blob(&w, key, strlen(key));
+	conn_send(c, MSG_STATE, 6, 7, -1, &w);
+	g = state_answer(c, 6, STATE_GET, 1, &m);
+	take_value(&m, key, want);
+	is_int(get_end(&m.body), 0, "nothing behind it");
+	got_free(g);
+}
+
+static void
+test_state(void)
+{
+	struct wbuf	 w = { 0 };
+	struct msg	 m;
+	struct got	*g;
+
+	begin();
+	state_want(&smtpd0, STATE_LMTP_CLASS, "k", NULL);
+	state_set(&smtpd0, STATE_LMTP_CLASS, "k", "one", 3600000);
+	state_want(&smtpd1, STATE_LMTP_CLASS, "k", "one");
+	state_want(&smtpd1, STATE_DELIVERED, "k", NULL);
+	state_set(&smtpd1, STATE_LMTP_CLASS, "k", "", 3600000);
+	state_want(&smtpd0, STATE_LMTP_CLASS, "k", "");
+	state_set(&smtpd1, STATE_LMTP_CLASS, "k", "x", 0);
+	state_want(&smtpd0, STATE_LMTP_CLASS, "k", NULL);
+
+	put_head(&w, STATE_SET, STATE_DELIVERED, 60000, 3);
+	put_blob(&w, "a", 1);
+	put_blob(&w, "1", 1);
+	put_blob(&w, "b", 1);
+	put_blob(&w, "2", 1);
+	put_blob(&w, "a", 1);
+	put_blob(&w, "3", 1);
+	conn_send(&smtpd0, MSG_STATE, 1, 7, -1, &w);
+	got_free(state_answer(&smtpd0, 1, STATE_SET, 3, &m));
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, 3);
+	put_blob(&w, "b", 1);
+	put_blob(&w, "c", 1);
+	put_blob(&w, "a", 1);
+	conn_send(&smtpd1, MSG_STATE, 2, 7, -1, &w);
+	g = state_answer(&smtpd1, 2, STATE_GET, 3, &m);
+	take_value(&m, "b", "2");
+	take_value(&m, "c", NULL);
+	take_value(&m, "a", "3");
+	is_int(get_end(&m.body), 0, "nothing behind it");
+	got_free(g);
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, 0);
+	conn_send(&smtpd1, MSG_STATE, 2, 7, -1, &w);
+	got_free(state_answer(&smtpd1, 2, STATE_GET, 0, &m));
+	is_int(child_stat(&ver, "verifyd.state.entries"), 2, "entries");
+	end();
+}
+
+/* As many as may be asked for, each as large as may be: over MSG_MAX. */
+static void
+test_state_cut(void)
+{
+	static uint8_t	 big[STATE_VALUE_MAX];
+	struct wbuf	 w = { 0 };
+	struct msg	 m;
+	struct got	*g;
+	size_t		 i, len, found = 0;
+	uint8_t		 key;
+
+	begin();
+	for (i = 0; i < 2; i++) {
+		key = (uint8_t)i;
+		put_head(&w, STATE_SET, STATE_LMTP_CLASS, 60000, 1);
+		put_blob(&w, &key, 1);
+		put_blob(&w, big, i == 0 ? sizeof(big) : 1);
+		conn_send(&smtpd0, MSG_STATE, 1, 7, -1, &w);
+		got_free(state_answer(&smtpd0, 1, STATE_SET, 1, &m));
+	}
+	put_head(&w, STATE_GET, STATE_LMTP_CLASS, 0, STATE_ITEMS_MAX);
+	for (i = 0; i < STATE_ITEMS_MAX; i++) {
+		key = i == STATE_ITEMS_MAX - 1;
+		put_blob(&w, &key, 1);
+	}
+	conn_send(&smtpd0, MSG_STATE, 2, 7, -1, &w);
+	g = state_answer(&smtpd0, 2, STATE_GET, STATE_ITEMS_MAX, &m);
+	for (i = 0; i < STATE_ITEMS_MAX; i++) {
+		found += get_bool(&m.body);
+		(void)get_blob(&m.body, &len);
+	}
+	is_int(get_end(&m.body), 0, "the answer is whole");
+	is_int(found, MSG_MAX / (STATE_VALUE_MAX + 5), "as many as fit");
+	got_free(g);
+	end();
+}
+
+/* A frame that its sender should not have sent costs him his pipe. */
+static void
+want_broken(struct wbuf *w, uint16_t type, const char *what)
+{
+	struct proto_peer	 p;
+	struct msg		 m;
+	struct got		*g;
+
+	conn_send(&smtpd1, type, 1, 1, -1, w);
+	ok(conn_ended(&smtpd1), "%s: the pipe is closed", what);
+	g = conn_wait(&ver.parent, MSG_PEER_BROKE);
+	if (ok(g != NULL, "%s: the parent is told", what)) {
+		m = got_msg(g);
+		is_int(get_peer_broke(&m, &p), 0, "PEER_BROKE is whole");
+		is_int(p.index, 1, "%s: of whom", what);
+	}
+	got_free(g);
+	conn_close(&smtpd1);
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+}
+
+static void
+test_state_broken(void)
+{
+	static uint8_t	 big[STATE_VALUE_MAX + 1];
+	struct wbuf	 w = { 0 };
+
+	begin();
+	put_u8(&w, STATE_OP_COUNT);
+	put_raw(&w, big, 9);
+	want_broken(&w, MSG_STATE, "an op that is none");
+	put_head(&w, STATE_GET, STATE_TABLE_COUNT, 0, 0);
+	want_broken(&w, MSG_STATE, "a table that is none");
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, STATE_ITEMS_MAX + 1);
+	want_broken(&w, MSG_STATE, "too many items");
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, 2);
+	put_blob(&w, "a", 1);
+	want_broken(&w, MSG_STATE, "an item too few");
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, 0);
+	put_u8(&w, 0);
+	want_broken(&w, MSG_STATE, "an octet too many");
+	put_head(&w, STATE_GET, STATE_DELIVERED, 0, 1);
+	put_blob(&w, big, STATE_KEY_MAX + 1);
+	want_broken(&w, MSG_STATE, "a key too long");
+	put_head(&w, STATE_SET, STATE_DELIVERED, 60000, 2);
+	put_blob(&w, "good", 4);
+	put_blob(&w, "x", 1);
+	put_blob(&w, "bad", 3);
+	put_blob(&w, big, STATE_VALUE_MAX + 1);
+	want_broken(&w, MSG_STATE, "a value too long");
+	state_want(&smtpd0, STATE_DELIVERED, "good", NULL);
+	end();
+}
+
+/* --- the process ---------------------------------------------------------- */
+
+/* To drain is to go on while anybody may ask. */
+static void
+test_drain(void)
+{
+	begin();
+	conn_send(&ver.parent, MSG_STOP, 0, STOP_DRAIN, -1, NULL);
+	child_sync(&ver);
+	state_set(&smtpd0, STATE_DELIVERED, "k", "v", 60000);
+	conn_close(&smtpd0);
+	state_want(&smtpd1, STATE_DELIVERED, "k", "v");
+	conn_close(&smtpd1);
+	is_int(child_wait(&ver), 0, "it ends when the last has gone");
+	conn_close(&ver.parent);
+	(void)close(ver.log);
+	conn_close(&resolved);
+}
+
+int
+main(int argc, char **argv)
+{
+	program = child_program(argc, argv, "verifyd");
+	test_state();
+	test_state_cut();
+	test_state_broken();
+	test_drain();
+	return done("t_verifyd");
+}
