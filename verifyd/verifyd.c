@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,40 +29,71 @@
 #include "proc.h"
 #include "verifyd.h"
 
-static unsigned int	askers;
-static bool		draining;
+struct asker {
+	LIST_ENTRY(asker)	 entry;
+	struct peer		*peer;
+};
+
+static LIST_HEAD(, asker)	askers = LIST_HEAD_INITIALIZER(askers);
+static bool			draining;
 
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
+	{ MSG_REMOTE_SEEN,	caps_seen },
 	{ 0,			NULL }
 };
 
-static bool
-is_asker(const struct peer *p)
+void
+verifyd_each_smtpd(void (*fn)(struct peer *, const void *), const void *arg)
 {
-	return p->role != R_RESOLVED;
+	struct asker	*a;
+
+	LIST_FOREACH(a, &askers, entry)
+		if (a->peer->role == R_SMTPD)
+			fn(a->peer, arg);
 }
 
 static void
 peer_up(struct peer *p)
 {
-	if (is_asker(p))
-		askers++;
+	struct asker	*a;
+
+	if (p->role == R_RESOLVED)
+		return;
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		fatal("asker");
+	a->peer = p;
+	p->arg = a;
+	LIST_INSERT_HEAD(&askers, a, entry);
+	if (p->role == R_SMTPD)
+		caps_peer_up(p);
 }
 
 static void
 end_if_drained(void)
 {
-	if (draining && askers == 0)
+	if (draining && LIST_EMPTY(&askers))
 		proc_exit();
 }
 
 static void
 peer_down(struct peer *p)
 {
-	if (is_asker(p))
-		askers--;
+	struct asker	*a = p->arg;
+
+	if (p->role == R_RESOLVED)
+		return;
+	LIST_REMOVE(a, entry);
+	free(a);
+	p->arg = NULL;
 	end_if_drained();
+}
+
+static void
+conf_release(struct config *conf)
+{
+	(void)conf;
+	caps_prune();
 }
 
 static void
@@ -79,7 +111,8 @@ static void
 show_stats(int fd)
 {
 	static int	 (*const parts[])(char *, size_t) = {
-		shared_stats
+		shared_stats,
+		caps_stats
 	};
 	char		 text[512];
 	size_t		 i;
@@ -107,6 +140,7 @@ static const struct proc_class	class = {
 	.start = shared_start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
+	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl
 };

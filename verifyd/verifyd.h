@@ -7,6 +7,7 @@
 /*
  * verifyd: what is known about addresses, and remembered for all.
  *
+ *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
  *	shared.c	what the workers remember together: STATE
  *	verifyd.c	the process: who asks, and which part answers
  *
@@ -23,6 +24,22 @@
 
 struct msg;
 struct peer;
+
+/* verifyd.c --------------------------------------------------------------- */
+
+/* Call fn for every smtpd that there is a pipe to. */
+void	verifyd_each_smtpd(void (*fn)(struct peer *, const void *),
+	    const void *arg);
+
+/* caps.c ------------------------------------------------------------------ */
+
+/* A new smtpd: tell it all that is known. */
+void	caps_peer_up(struct peer *);
+/* REMOTE_SEEN. */
+int	caps_seen(struct peer *, struct msg *);
+/* A generation has gone: forget what was only in that one. */
+void	caps_prune(void);
+int	caps_stats(char *, size_t);
 
 /* shared.c ---------------------------------------------------------------- */
 

@@ -287,6 +287,114 @@ test_state_broken(void)
 	end();
 }
 
+/* --- REMOTE_CAPS ---------------------------------------------------------- */
+
+static void
+add_remote(struct config *conf, uint32_t id)
+{
+	struct conf_remote	*r = calloc(1, sizeof(*r));
+	char			 name[16];
+
+	(void)snprintf(name, sizeof(name), "r%u", id);
+	if (r == NULL || strs_add(&r->address, copy("192.0.2.1")) == -1)
+		die("remote");
+	r->obj.name = copy(name);
+	r->obj.id = id;
+	r->port = 25;
+	if (conf_map_add(&conf->remotes, &r->obj) == -1)
+		die("remote");
+}
+
+static void
+seen(struct conn *c, uint32_t remote, uint32_t caps)
+{
+	struct proto_caps	 p = { remote, caps };
+	struct wbuf		 w = { 0 };
+
+	put_caps(&w, &p);
+	conn_send(c, MSG_REMOTE_SEEN, 0, 0, -1, &w);
+}
+
+static void
+want_caps(struct conn *c, uint32_t remote, uint32_t caps)
+{
+	struct got		*g = conn_wait(c, MSG_REMOTE_CAPS);
+	struct proto_caps	 p;
+	struct msg		 m;
+
+	if (!ok(g != NULL, "caps of remote %u", remote))
+		return;
+	m = got_msg(g);
+	is_int(get_caps(&m, &p), 0, "REMOTE_CAPS is whole");
+	is_int(p.remote, remote, "of whom");
+	is_int(p.caps, caps, "what");
+	got_free(g);
+}
+
+/* Whatever it was going to say to what was sent so far, it has said. */
+static void
+want_no_caps(struct conn *c)
+{
+	struct got	*g;
+
+	state_want(c, STATE_DELIVERED, "nothing", NULL);
+	g = conn_wait_ms(c, MSG_REMOTE_CAPS, 0);
+	ok(g == NULL, "no REMOTE_CAPS");
+	got_free(g);
+}
+
+static void
+test_caps(void)
+{
+	struct config	*conf = settings(2);
+	struct wbuf	 w = { 0 };
+
+	begin();
+	add_remote(conf, 11);
+	add_remote(conf, 12);
+	configure(conf);
+	seen(&smtpd0, 12, 0);
+	want_caps(&smtpd0, 12, 0);
+	want_caps(&smtpd1, 12, 0);
+	seen(&smtpd1, 11, 0x81);
+	want_caps(&smtpd0, 11, 0x81);
+	want_caps(&smtpd1, 11, 0x81);
+	seen(&smtpd0, 11, 0x81);
+	want_no_caps(&smtpd0);
+	want_no_caps(&smtpd1);
+	seen(&smtpd0, 12, 0x7);
+	want_caps(&smtpd0, 12, 0x7);
+	want_caps(&smtpd1, 12, 0x7);
+	seen(&smtpd0, 13, 1);		/* nobody knows that one */
+	want_no_caps(&smtpd0);
+
+	/* A worker that is started anew. */
+	conn_close(&smtpd1);
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+	want_caps(&smtpd1, 11, 0x81);
+	want_caps(&smtpd1, 12, 0x7);
+	want_no_caps(&smtpd1);
+
+	/* Remote 11 goes with its last generation, not before. */
+	conf = settings(3);
+	add_remote(conf, 12);
+	add_remote(conf, 13);
+	configure(conf);
+	is_int(child_stat(&ver, "verifyd.caps.remotes"), 2, "both");
+	conn_send(&ver.parent, MSG_CONF_DROP, 0, 1, -1, NULL);
+	is_int(child_stat(&ver, "verifyd.caps.remotes"), 2, "both still");
+	conn_send(&ver.parent, MSG_CONF_DROP, 0, 2, -1, NULL);
+	is_int(child_stat(&ver, "verifyd.caps.remotes"), 1, "one is left");
+	seen(&smtpd0, 11, 0);
+	want_no_caps(&smtpd0);
+	seen(&smtpd0, 13, 1);
+	want_caps(&smtpd0, 13, 1);
+
+	put_u32(&w, 12);
+	want_broken(&w, MSG_REMOTE_SEEN, "cut short");
+	end();
+}
+
 /* --- the process ---------------------------------------------------------- */
 
 /* To drain is to go on while anybody may ask. */
@@ -313,6 +421,7 @@ main(int argc, char **argv)
 	test_state();
 	test_state_cut();
 	test_state_broken();
+	test_caps();
 	test_drain();
 	return done("t_verifyd");
 }
