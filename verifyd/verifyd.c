@@ -40,6 +40,8 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
+	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
 
@@ -58,8 +60,10 @@ peer_up(struct peer *p)
 {
 	struct asker	*a;
 
-	if (p->role == R_RESOLVED)
+	if (p->role == R_RESOLVED) {
+		ptr_resolved_up(p);
 		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal("asker");
 	a->peer = p;
@@ -81,8 +85,11 @@ peer_down(struct peer *p)
 {
 	struct asker	*a = p->arg;
 
-	if (p->role == R_RESOLVED)
+	if (p->role == R_RESOLVED) {
+		ptr_resolved_down();
 		return;
+	}
+	ptr_peer_down(p);
 	LIST_REMOVE(a, entry);
 	free(a);
 	p->arg = NULL;
@@ -94,6 +101,13 @@ conf_release(struct config *conf)
 {
 	(void)conf;
 	caps_prune();
+}
+
+static void
+start(void)
+{
+	shared_start();
+	ptr_start();
 }
 
 static void
@@ -112,7 +126,8 @@ show_stats(int fd)
 {
 	static int	 (*const parts[])(char *, size_t) = {
 		shared_stats,
-		caps_stats
+		caps_stats,
+		ptr_stats
 	};
 	char		 text[512];
 	size_t		 i;
@@ -137,7 +152,7 @@ static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
-	.start = shared_start,
+	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.conf_release = conf_release,

@@ -8,6 +8,7 @@
  * verifyd: what is known about addresses, and remembered for all.
  *
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	ptr.c		names of clients' addresses, from resolved: PTR
  *	shared.c	what the workers remember together: STATE
  *	verifyd.c	the process: who asks, and which part answers
  *
@@ -40,6 +41,20 @@ int	caps_seen(struct peer *, struct msg *);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* ptr.c ------------------------------------------------------------------- */
+
+/* Before the first question.  Fatal without memory. */
+void	ptr_start(void);
+/* PTR_ASK, and resolved's DNS_ANS to what it makes us ask. */
+int	ptr_ask(struct peer *, struct msg *);
+int	ptr_dns_ans(struct peer *, struct msg *);
+/* resolved is there, or lost: who waits is told DNS_FAIL. */
+void	ptr_resolved_up(struct peer *);
+void	ptr_resolved_down(void);
+/* An asker has gone. */
+void	ptr_peer_down(const struct peer *);
+int	ptr_stats(char *, size_t);
 
 /* shared.c ---------------------------------------------------------------- */
 

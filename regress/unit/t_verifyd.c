@@ -395,6 +395,205 @@ test_caps(void)
 	end();
 }
 
+/* --- PTR ------------------------------------------------------------------ */
+
+static void
+ptr_ask_ms(struct conn *c, uint64_t sid, const char *ip, uint32_t ms)
+{
+	struct proto_ptr	p = { .timeout = ms };
+	struct wbuf		w = { 0 };
+
+	if (addr_parse(&p.addr, ip) == -1)
+		die(ip);
+	p.addr.port = (uint16_t)sid;	/* of no consequence */
+	put_ptr(&w, &p);
+	conn_send(c, MSG_PTR_ASK, sid, (uint32_t)sid + 1, -1, &w);
+}
+
+static void
+ptr_ask(struct conn *c, uint64_t sid, const char *ip)
+{
+	ptr_ask_ms(c, sid, ip, 0);
+}
+
+static void
+want_ptr(struct conn *c, uint64_t sid, enum dns_status status,
+    const char *name)
+{
+	struct got		*g = conn_wait(c, MSG_PTR_ANS);
+	struct proto_ptr_ans	 a;
+	struct msg		 m;
+
+	if (!ok(g != NULL, "sid %llu: an answer", (unsigned long long)sid))
+		return;
+	m = got_msg(g);
+	is_int(get_ptr_ans(&m, &a), 0, "PTR_ANS is whole");
+	is_int(g->sid, sid, "its sid");
+	is_int(g->seq, sid + 1, "its seq");
+	is_int(a.status, status, "%s: status", name);
+	is_str(a.name, name, "its name");
+	got_free(g);
+}
+
+/* A question to resolved: its sid. */
+static uint64_t
+want_question(const char *ip, uint32_t timeout)
+{
+	struct got		*g = conn_wait(&resolved, MSG_DNS_ASK);
+	struct proto_dns_ask	 q;
+	struct msg		 m;
+	uint64_t		 sid;
+
+	if (!ok(g != NULL, "a question for %s", ip))
+		return 0;
+	m = got_msg(g);
+	is_int(get_dns_ask(&m, &q), 0, "DNS_ASK is whole");
+	is_int(q.type, DNS_TYPE_PTR_FC, "for a name that leads back");
+	is_int(q.timeout, timeout, "the time-out");
+	is_str(q.name, ip, "the address");
+	sid = g->sid;
+	got_free(g);
+	return sid;
+}
+
+static void
+answer(uint64_t sid, enum dns_status status, const char *name, uint32_t ttl)
+{
+	static struct proto_dns_records	 r;
+	struct wbuf			 w = { 0 };
+
+	memset(&r, 0, sizeof(r));
+	r.status = (uint8_t)status;
+	r.ttl = ttl;
+	if (name != NULL) {
+		r.n = 2;
+		(void)strlcpy(r.record[0].text, name,
+		    sizeof(r.record[0].text));
+		(void)strlcpy(r.record[1].text, "second.test",
+		    sizeof(r.record[1].text));
+	}
+	put_dns_records(&w, &r);
+	conn_send(&resolved, MSG_DNS_ANS, sid, 0, -1, &w);
+}
+
+/* Nobody was asked for anything so far that he was not. */
+static void
+want_no_question(void)
+{
+	struct got	*g;
+
+	child_sync(&ver);
+	g = conn_wait_ms(&resolved, MSG_DNS_ASK, 0);
+	ok(g == NULL, "nobody is asked");
+	got_free(g);
+}
+
+static void
+test_ptr(void)
+{
+	uint64_t	 sid;
+
+	begin();
+	ptr_ask(&smtpd0, 1, "192.0.2.1");
+	sid = want_question("192.0.2.1", 5000);
+	answer(sid, DNS_OK, "mail.test", 100);
+	want_ptr(&smtpd0, 1, DNS_OK, "mail.test");
+	ptr_ask(&smtpd1, 2, "192.0.2.1");
+	want_ptr(&smtpd1, 2, DNS_OK, "mail.test");
+	ptr_ask_ms(&smtpd1, 3, "2001:db8::1", 700);
+	answer(want_question("2001:db8::1", 700), DNS_NONE, NULL, 0);
+	want_ptr(&smtpd1, 3, DNS_NONE, "");
+	ptr_ask(&smtpd0, 4, "2001:db8::1");
+	want_ptr(&smtpd0, 4, DNS_NONE, "");
+	ptr_ask(&smtpd0, 5, "192.0.2.2");
+	answer(want_question("192.0.2.2", 5000), DNS_FAIL, NULL, 0);
+	want_ptr(&smtpd0, 5, DNS_FAIL, "");
+	/* A name without names, an address without address. */
+	ptr_ask(&smtpd0, 6, "192.0.2.3");
+	answer(want_question("192.0.2.3", 5000), DNS_OK, NULL, 0);
+	want_ptr(&smtpd0, 6, DNS_NONE, "");
+	ptr_ask_ms(&smtpd0, 7, "192.0.2.4", 99999);
+	answer(want_question("192.0.2.4", 5000), DNS_OK, "", 0);
+	want_ptr(&smtpd0, 7, DNS_NONE, "");
+	is_int(child_stat(&ver, "verifyd.ptr.asked"), 7, "asked");
+	is_int(child_stat(&ver, "verifyd.ptr.cached"), 2, "cached");
+	is_int(child_stat(&ver, "verifyd.ptr.queries"), 0, "none under way");
+	/* Answers to what nobody asks, or does not any more. */
+	answer(sid, DNS_OK, "late.test", 100);
+	answer(4711, DNS_OK, "never.test", 100);
+	ptr_ask(&smtpd0, 8, "192.0.2.1");
+	want_ptr(&smtpd0, 8, DNS_OK, "mail.test");
+	want_no_question();
+	end();
+}
+
+static void
+test_ptr_joined(void)
+{
+	uint64_t	 sid, other;
+
+	begin();
+	ptr_ask(&smtpd0, 1, "192.0.2.1");
+	sid = want_question("192.0.2.1", 5000);
+	ptr_ask(&smtpd1, 2, "192.0.2.1");
+	ptr_ask(&smtpd0, 3, "192.0.2.2");
+	other = want_question("192.0.2.2", 5000);
+	ptr_ask(&smtpd0, 4, "192.0.2.1");
+	state_want(&smtpd0, STATE_DELIVERED, "nothing", NULL);
+	state_want(&smtpd1, STATE_DELIVERED, "nothing", NULL);
+	want_no_question();
+	is_int(child_stat(&ver, "verifyd.ptr.joined"), 2, "joined");
+	answer(other, DNS_OK, "two.test", 100);
+	want_ptr(&smtpd0, 3, DNS_OK, "two.test");
+
+	/* One of those who wait goes away. */
+	conn_close(&smtpd1);
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+	child_sync(&ver);
+	answer(sid, DNS_OK, "one.test", 100);
+	want_ptr(&smtpd0, 1, DNS_OK, "one.test");
+	want_ptr(&smtpd0, 4, DNS_OK, "one.test");
+	is_int(child_stat(&ver, "verifyd.ptr.queries"), 0, "none under way");
+	end();
+}
+
+static void
+test_ptr_lost(void)
+{
+	struct wbuf	 w = { 0 };
+	uint64_t	 sid;
+	struct got	*g;
+
+	begin();
+	/* resolved says nothing. */
+	ptr_ask_ms(&smtpd0, 1, "192.0.2.1", 100);
+	sid = want_question("192.0.2.1", 100);
+	want_ptr(&smtpd0, 1, DNS_TIMEOUT, "");
+	g = conn_wait(&resolved, MSG_DNS_CANCEL);
+	ok(g != NULL && g->sid == sid, "it is told");
+	got_free(g);
+	/* It goes away, and comes back. */
+	ptr_ask(&smtpd0, 2, "192.0.2.2");
+	ptr_ask(&smtpd1, 3, "192.0.2.2");
+	(void)want_question("192.0.2.2", 5000);
+	state_want(&smtpd1, STATE_DELIVERED, "nothing", NULL);
+	conn_close(&resolved);
+	want_ptr(&smtpd0, 2, DNS_FAIL, "");
+	want_ptr(&smtpd1, 3, DNS_FAIL, "");
+	ptr_ask(&smtpd1, 4, "192.0.2.2");
+	want_ptr(&smtpd1, 4, DNS_FAIL, "");
+	child_peer(&ver, &resolved, R_RESOLVED, 0);
+	child_sync(&ver);
+	ptr_ask(&smtpd0, 5, "192.0.2.2");
+	answer(want_question("192.0.2.2", 5000), DNS_OK, "b.test", 100);
+	want_ptr(&smtpd0, 5, DNS_OK, "b.test");
+
+	put_u32(&w, 100);
+	put_addr(&w, &(struct addr){ .family = ADDR_UNIX });
+	want_broken(&w, MSG_PTR_ASK, "an address without octets");
+	end();
+}
+
 /* --- the process ---------------------------------------------------------- */
 
 /* To drain is to go on while anybody may ask. */
@@ -422,6 +621,9 @@ main(int argc, char **argv)
 	test_state_cut();
 	test_state_broken();
 	test_caps();
+	test_ptr();
+	test_ptr_joined();
+	test_ptr_lost();
 	test_drain();
 	return done("t_verifyd");
 }
