@@ -343,9 +343,11 @@ int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
 /*
  * STATE: read or change what is remembered for all processes (state.h).  The
  * payload: op, table, ttl in ms, n, then n times a key and, for STATE_SET, a
- * value.  Answered by one STATE_ANS with the same sid and seq: op, n, then
- * for STATE_GET n times a bool (found) and a value.  A SET is done when it is
- * answered.  A lost verifyd: what is remembered is unknown.
+ * value; a ttl of 0 forgets.  Answered by one STATE_ANS with the same sid and
+ * seq: op, n, then for STATE_GET n times a bool (found) and a value, which is
+ * empty where none was found.  A value that the answer has no room for is not
+ * found either (MSG_MAX).  A SET is done when it is answered.  A lost
+ * verifyd: what is remembered is unknown.
  */
 enum state_op { STATE_GET, STATE_SET, STATE_OP_COUNT };
 

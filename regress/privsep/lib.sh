@@ -130,7 +130,8 @@ wait_until()
 users()
 {
 	if is_root && ! id _postern >/dev/null 2>&1; then
-		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody}'
+		echo 'user: {smtpd: nobody, verifyd: nobody, dialer: nobody,'
+		echo '  resolved: nobody}'
 	fi
 }
 
