@@ -233,7 +233,8 @@ struct session {
 	struct addr		 remote;
 	struct addr		 local;
 	struct smtp_lines	 lines;
-	char			*helo;
+	char			*helo;		/* as said */
+	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
 	struct slots		 slots;
 	struct mono		 began;

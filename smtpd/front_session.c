@@ -232,7 +232,7 @@ session_env(struct session *s, struct rule_env *env)
 	env->remote_ip = s->remote;
 	env->local_ip = *session_local(s);
 	env->str[RV_LISTENER] = s->listener->obj.name;
-	env->str[RV_HELO_DOMAIN] = s->helo;
+	env->str[RV_HELO_DOMAIN] = s->helo_normal;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
 	if (s->tx != NULL) {
 		env->str[RV_SENDER] = s->tx->sender_normal;
@@ -456,6 +456,8 @@ session_forget(struct session *s)
 	s->offered = 0;
 	free(s->helo);
 	s->helo = NULL;
+	free(s->helo_normal);
+	s->helo_normal = NULL;
 }
 
 void
@@ -518,6 +520,7 @@ session_reap(void)
 		front_conf_unref(s->conf);
 		free(s->skip_reply);
 		free(s->helo);
+		free(s->helo_normal);
 		free(s);
 	}
 	listen_resume();

@@ -16,6 +16,7 @@
 
 #include "front.h"
 #include "log.h"
+#include "util.h"
 
 struct verb {
 	void		(*fn)(struct session *, const struct smtp_cmd *);
@@ -86,6 +87,19 @@ verb_bad_line(struct session *s, enum smtp_line what)
 
 /* --- greeting ------------------------------------------------------------- */
 
+/* What the client calls itself, as rules and lists have names; NULL: memory. */
+static char *
+helo_normal(const char *helo)
+{
+	char	 name[SMTP_DOMAIN_MAX + 1];
+
+	if (idn_to_ascii(helo, name, sizeof(name)) == -1) {
+		(void)strlcpy(name, helo, sizeof(name));
+		ascii_lower(name);
+	}
+	return strdup(name);
+}
+
 static bool
 hello(struct session *s, const struct smtp_cmd *cmd)
 {
@@ -103,6 +117,10 @@ hello(struct session *s, const struct smtp_cmd *cmd)
 	}
 	session_forget(s);
 	s->helo = name;
+	if ((s->helo_normal = helo_normal(name)) == NULL) {
+		session_end(s, "no memory");
+		return false;
+	}
 	s->flags |= SF_HELO;
 	return true;
 }
@@ -379,6 +397,8 @@ form_error(enum smtp_cmd_error e, const struct smtp_cmd *cmd)
 	case CMD_SYNTAX:
 		return "501 5.5.2 malformed command";
 	case CMD_PATH:
+		if (cmd->path_error == PATH_MEMORY)
+			return "451 4.3.0 no memory";
 		return cmd->verb == VERB_MAIL ? "501 5.1.7 malformed address" :
 		    "501 5.1.3 malformed address";
 	case CMD_PARAM:

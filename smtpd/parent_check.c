@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "idn.h"
 #include "parent_conf.h"
 #include "parent_load.h"
 #include "util.h"
@@ -443,6 +444,36 @@ check_text(enum conf_check check, const char *s)
 		return check_throttle_key(s);
 	}
 	return NULL;
+}
+
+char *
+conf_alabels(const char *s)
+{
+	size_t	 size = strlen(s) + IDN_MAX + 1;
+	char	*out;
+
+	if (!idn_is_8bit(s))
+		return NULL;
+	out = xmalloc(size);
+	if (idn_address_to_ascii(s, out, size) == 0 && strcmp(s, out) != 0)
+		return out;
+	free(out);
+	return NULL;
+}
+
+void
+check_alabels(enum conf_check check, struct node *n)
+{
+	char	*out;
+
+	if (check != CHECK_HOSTNAME && check != CHECK_HELO &&
+	    check != CHECK_TLSNAME && check != CHECK_REMOTE &&
+	    check != CHECK_POSTMASTER)
+		return;
+	if ((out = conf_alabels(n->text)) != NULL) {
+		node_set(n, out, n->bare);
+		free(out);
+	}
 }
 
 /* --- references ----------------------------------------------------------- */
