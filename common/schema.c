@@ -153,7 +153,7 @@ static const struct schema s_tls = {
 static const struct key k_listener[] = {
 	{ K("bind", T_STRS), AT(conf_listener, bind), RANGE(1, 256),
 	    .flags = K_REQUIRED, .check = CHECK_BIND, TO(R_SMTPD),
-	    HELP("ADDRESS:PORT, [ADDRESS]:PORT or :PORT for all addresses") },
+	    HELP("ADDRESS:PORT, [ADDRESS]:PORT, :PORT (all) or unix:PATH") },
 	{ K("protocol", T_WORD), AT(conf_listener, protocol), DEF("smtp"),
 	    .words = w_protocol, .unbuilt = w_protocol_later, TO(R_SMTPD),
 	    HELP("what is spoken there") },
@@ -184,9 +184,10 @@ static const struct key k_listener[] = {
 	{ K("trusted", T_NETS), NOWHERE, DEF("[]"), .flags = K_REFUSE,
 	    HELP("peers that may use the X extensions") },
 	{ K("mode", T_STR), AT(conf_listener, mode), .check = CHECK_MODE,
-	    .flags = K_LATER, HELP("mode of a unix: socket, octal") },
-	{ K("owner", T_STR), AT(conf_listener, owner), .check = CHECK_USER,
-	    .flags = K_LATER, HELP("owner of a unix: socket") },
+	    HELP("of a unix: socket, octal; by default 0660") },
+	{ K("owner", T_STR), AT(conf_listener, owner),
+	    .check = CHECK_OWNER,
+	    HELP("of a unix: socket, USER or USER:GROUP; by default root") },
 	{ .name = NULL }
 };
 static const struct schema s_listener = {

@@ -204,8 +204,9 @@ struct session {
 	struct timer		 timer;
 	struct config		*conf;
 	struct conf_listener	*listener;
-	struct addr		 remote;
+	struct addr		 remote;	/* ADDR_UNIX: see uid */
 	struct addr		 local;
+	int64_t			 uid;		/* of the peer; -1 = unknown */
 	struct smtp_lines	 lines;
 	char			*helo;
 	struct tx		*tx;

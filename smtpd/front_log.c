@@ -29,7 +29,10 @@ flog_connect(const struct session *s)
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "connect"))
 		return;
 	log_addr("address", &s->remote);
-	log_num("port", s->remote.port);
+	if (s->remote.family == ADDR_UNIX)
+		log_num("uid", s->uid);
+	else
+		log_num("port", s->remote.port);
 	log_str("listener", s->listener->obj.name);
 	log_end();
 }

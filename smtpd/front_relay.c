@@ -310,13 +310,33 @@ safe_name(const char *name, char *out, size_t size)
 	out[i] = '\0';
 }
 
+/*
+ * What stands in brackets behind the client's name.  Without an address it
+ * is a comment, which RFC 5322 allows everywhere there.
+ */
+static const char *
+client_text(const struct session *s, char *buf, size_t size)
+{
+	char	ip[ADDR_TEXT_MAX];
+
+	if (s->remote.family == ADDR_UNIX)
+		(void)snprintf(buf, size, "local uid %lld",
+		    (long long)s->uid);
+	else
+		(void)snprintf(buf, size, "[%s%s]",
+		    s->remote.family == ADDR_V6 ? "IPv6:" : "",
+		    addr_text(&s->remote, ip, sizeof(ip)));
+	return buf;
+}
+
 /* Our trace (RFC 5321, section 4.4); its id is that of the log. */
 static int
 received(struct session *s, char *buf, size_t size)
 {
 	const struct tx	*tx = s->tx;
-	char		 helo[SMTP_DOMAIN_MAX + 1], ip[ADDR_TEXT_MAX];
-	char		 id[ID_TEXT_MAX], tls[128], date[64], rcpt[400] = "";
+	char		 helo[SMTP_DOMAIN_MAX + 1];
+	char		 peer[ADDR_TEXT_MAX], id[ID_TEXT_MAX];
+	char		 tls[128], date[64], rcpt[400] = "";
 	struct tm	 tm;
 	time_t		 now = time(NULL);
 	size_t		 i;
@@ -329,10 +349,9 @@ received(struct session *s, char *buf, size_t size)
 	(void)ftls_text(s, tls, sizeof(tls));
 	(void)gmtime_r(&now, &tm);
 	(void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	return snprintf(buf, size, "Received: from %s ([%s%s])%s%s%s\r\n"
+	return snprintf(buf, size, "Received: from %s (%s)%s%s%s\r\n"
 	    "\tby %s (postern) with %s%s id %s%s;\r\n\t%s\r\n", helo,
-	    s->remote.family == ADDR_V6 ? "IPv6:" : "",
-	    addr_text(&s->remote, ip, sizeof(ip)),
+	    client_text(s, peer, sizeof(peer)),
 	    tls[0] != '\0' ? "\r\n\t(using " : "", tls,
 	    tls[0] != '\0' ? ")" : "", s->conf->hostname,
 	    (s->flags & SF_ESMTP) ? "ESMTP" : "SMTP",

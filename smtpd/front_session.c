@@ -132,6 +132,16 @@ turn_away(int fd, const char *host, const char *code, const char *why)
 	stats.sessions_refused++;
 }
 
+/* Of the process that connected to a socket in the file system. */
+static int64_t
+peer_uid(int fd)
+{
+	uid_t	uid;
+	gid_t	gid;
+
+	return getpeereid(fd, &uid, &gid) == -1 ? -1 : (int64_t)uid;
+}
+
 static struct session *
 session_alloc(int fd, struct config *conf, struct conf_listener *l,
     const struct addr *remote, const struct addr *local)
@@ -148,6 +158,7 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->conf = front_conf_ref(conf);
 	s->listener = l;
 	s->remote = *remote;
+	s->uid = remote->family == ADDR_UNIX ? peer_uid(fd) : -1;
 	s->local = *local;
 	if (local->family != ADDR_NONE)
 		s->flags |= SF_LOCAL;
@@ -229,8 +240,11 @@ session_env(struct session *s, struct rule_env *env)
 	const char	*at;
 
 	memset(env, 0, sizeof(*env));
-	env->remote_ip = s->remote;
-	env->local_ip = *session_local(s);
+	/* A socket in the file system has no address: they are empty. */
+	if (s->remote.family != ADDR_UNIX) {
+		env->remote_ip = s->remote;
+		env->local_ip = *session_local(s);
+	}
 	env->str[RV_LISTENER] = s->listener->obj.name;
 	env->str[RV_HELO_DOMAIN] = s->helo;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";

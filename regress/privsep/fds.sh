@@ -34,8 +34,8 @@ line()
 
 wanted()
 {
-	line smtpd dialer "listen:$port" "$dir/log"
-	line smtpd dialer "listen:$port" "$dir/log"
+	line smtpd dialer "listen:$port" listen:unix "$dir/log"
+	line smtpd dialer "listen:$port" listen:unix "$dir/log"
 	line dialer smtpd smtpd resolved "$dir/log"
 	line resolved dialer "$dir/log"
 }
