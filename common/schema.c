@@ -28,7 +28,6 @@ static const char *const w_tls_protocols[] = { "tlsv1.2", "tlsv1.3", NULL };
 static const char *const w_client_verify[] = {
 	"off", "ask", "required", NULL
 };
-static const char *const w_client_later[] = { "ask", "required", NULL };
 static const char *const w_listen_tls[] = {
 	"off", "starttls", "required", "implicit", NULL
 };
@@ -136,12 +135,11 @@ static const struct key k_tls[] = {
 	    .check = CHECK_TEXT, .min = 1, .max = 1024, TO(R_SMTPD),
 	    HELP("as tls_config_set_ciphers(3) takes them") },
 	{ K("client-ca", T_FILE), AT(conf_tls, client_ca), DEF("\"\""),
-	    .max = 512 * KILO, .check = CHECK_PATH, .flags = K_LATER,
+	    .max = 512 * KILO, .check = CHECK_PATH, TO(R_SMTPD),
 	    HELP("PEM file: who may sign clients' certificates") },
 	{ K("client-verify", T_WORD), AT(conf_tls, client_verify),
-	    DEF("\"off\""), .words = w_client_verify,
-	    .unbuilt = w_client_later, TO(R_SMTPD),
-	    HELP("whether clients must show one") },
+	    DEF("\"off\""), .words = w_client_verify, TO(R_SMTPD),
+	    HELP("whether clients are asked for one, or must show it") },
 	{ .name = NULL }
 };
 static const struct schema s_tls = {

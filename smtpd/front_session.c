@@ -37,6 +37,7 @@
 #include "id.h"
 #include "log.h"
 #include "proc.h"
+#include "tlsctx.h"
 
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
@@ -159,6 +160,7 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->listener = l;
 	s->remote = *remote;
 	s->uid = remote->family == ADDR_UNIX ? peer_uid(fd) : -1;
+	s->cert_error = TLS_NO_CERT;
 	s->local = *local;
 	if (local->family != ADDR_NONE)
 		s->flags |= SF_LOCAL;
@@ -248,6 +250,7 @@ session_env(struct session *s, struct rule_env *env)
 	env->str[RV_LISTENER] = s->listener->obj.name;
 	env->str[RV_HELO_DOMAIN] = s->helo;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
+	env->str[RV_TLS_VERIFIED] = s->cert_error == 0 ? "true" : "";
 	if (s->tx != NULL) {
 		env->str[RV_SENDER] = s->tx->sender_normal;
 		at = s->tx->sender_normal == NULL ? NULL :
@@ -350,6 +353,23 @@ session_input(struct session *s)
 	}
 }
 
+/* The handshake is over; with STARTTLS the client speaks next. */
+static void
+session_tls(struct session *s)
+{
+	stats.sessions_tls++;
+	ftls_judge(s);
+	flog_tls(s);
+	s->wait = WAIT_NONE;
+	if (s->state != S_START)
+		session_forget(s);
+	else if (s->flags & SF_NO_CERT)
+		ftls_refuse(s);
+	else
+		verb_banner(s);
+	session_go(s);
+}
+
 static void
 session_io(struct io *io, enum io_event ev)
 {
@@ -360,14 +380,7 @@ session_io(struct io *io, enum io_event ev)
 		session_input(s);
 		break;
 	case IO_TLS:
-		stats.sessions_tls++;
-		flog_tls(s);
-		s->wait = WAIT_NONE;
-		if (s->state == S_START)
-			verb_banner(s);
-		else
-			session_forget(s);
-		session_go(s);
+		session_tls(s);
 		break;
 	case IO_TLS_FAIL:
 		s->why = io_error(io);

@@ -161,6 +161,10 @@ check_listeners(struct load *l)
 		check_rights(l, ls, n);
 	}
 	free(bound);
+	if (l->conf->tls.client_verify != CLIENT_OFF &&
+	    l->conf->tls.client_ca.path == NULL)
+		cross_error(l, at(l->root, "tls", "client-verify", NULL),
+		    "tls.client-verify", "needs tls.client-ca");
 	if (l->conf->tls.certs.n > 0 &&
 	    conf_find(&l->conf->tls.certs, "default") == NULL)
 		cross_error(l, at(l->root, "tls", "certificate", NULL),
