@@ -96,7 +96,7 @@ enum conf_check {
 	CHECK_LOG,		/* syslog, stderr or an absolute path */
 	CHECK_CA,		/* system or an absolute path */
 	CHECK_USER,
-	CHECK_BIND,		/* address:port of a listener */
+	CHECK_BIND,		/* address:port or unix:path of a listener */
 	CHECK_SERVER,		/* address, with :port or not */
 	CHECK_ADDR,		/* address */
 	CHECK_REMOTE,		/* host name, address */
@@ -105,6 +105,7 @@ enum conf_check {
 	CHECK_POSTMASTER,	/* local part or address */
 	CHECK_CODE,		/* x.y.z */
 	CHECK_MODE,		/* octal mode of a socket */
+	CHECK_OWNER,		/* USER or USER:GROUP */
 	CHECK_THROTTLE_KEY	/* a variable, or remote-net */
 };
 
@@ -243,7 +244,7 @@ struct conf_listener {
 	struct nets	 relay_hosts;
 	bool		 open_relay;
 	char		*mode;		/* of unix: sockets, octal; or NULL */
-	char		*owner;
+	char		*owner;		/* USER or USER:GROUP; or NULL */
 };
 
 struct conf_list {

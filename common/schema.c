@@ -28,7 +28,6 @@ static const char *const w_tls_protocols[] = { "tlsv1.2", "tlsv1.3", NULL };
 static const char *const w_client_verify[] = {
 	"off", "ask", "required", NULL
 };
-static const char *const w_client_later[] = { "ask", "required", NULL };
 static const char *const w_listen_tls[] = {
 	"off", "starttls", "required", "implicit", NULL
 };
@@ -135,12 +134,11 @@ static const struct key k_tls[] = {
 	    .check = CHECK_TEXT, .min = 1, .max = 1024, TO(R_SMTPD),
 	    HELP("as tls_config_set_ciphers(3) takes them") },
 	{ K("client-ca", T_FILE), AT(conf_tls, client_ca), DEF("\"\""),
-	    .max = 512 * KILO, .check = CHECK_PATH, .flags = K_LATER,
+	    .max = 512 * KILO, .check = CHECK_PATH, TO(R_SMTPD),
 	    HELP("PEM file: who may sign clients' certificates") },
 	{ K("client-verify", T_WORD), AT(conf_tls, client_verify),
-	    DEF("\"off\""), .words = w_client_verify,
-	    .unbuilt = w_client_later, TO(R_SMTPD),
-	    HELP("whether clients must show one") },
+	    DEF("\"off\""), .words = w_client_verify, TO(R_SMTPD),
+	    HELP("whether clients are asked for one, or must show it") },
 	{ .name = NULL }
 };
 static const struct schema s_tls = {
@@ -152,7 +150,7 @@ static const struct schema s_tls = {
 static const struct key k_listener[] = {
 	{ K("bind", T_STRS), AT(conf_listener, bind), RANGE(1, 256),
 	    .flags = K_REQUIRED, .check = CHECK_BIND, TO(R_SMTPD),
-	    HELP("ADDRESS:PORT, [ADDRESS]:PORT or :PORT for all addresses") },
+	    HELP("ADDRESS:PORT, [ADDRESS]:PORT, :PORT (all) or unix:PATH") },
 	{ K("protocol", T_WORD), AT(conf_listener, protocol), DEF("smtp"),
 	    .words = w_protocol, TO(R_SMTPD),
 	    HELP("what is spoken there") },
@@ -183,9 +181,10 @@ static const struct key k_listener[] = {
 	{ K("trusted", T_NETS), NOWHERE, DEF("[]"), .flags = K_REFUSE,
 	    HELP("peers that may use the X extensions") },
 	{ K("mode", T_STR), AT(conf_listener, mode), .check = CHECK_MODE,
-	    .flags = K_LATER, HELP("mode of a unix: socket, octal") },
-	{ K("owner", T_STR), AT(conf_listener, owner), .check = CHECK_USER,
-	    .flags = K_LATER, HELP("owner of a unix: socket") },
+	    HELP("of a unix: socket, octal; by default 0660") },
+	{ K("owner", T_STR), AT(conf_listener, owner),
+	    .check = CHECK_OWNER,
+	    HELP("of a unix: socket, USER or USER:GROUP; by default root") },
 	{ .name = NULL }
 };
 static const struct schema s_listener = {

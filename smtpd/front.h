@@ -218,6 +218,8 @@ enum sess_wait {
 #define SF_STALLED	0x10		/* was so since the last rate check */
 #define SF_QUIT		0x20		/* said QUIT: what follows is nothing */
 #define SF_LOCAL	0x40		/* local address is known */
+#define SF_NO_CERT	0x80		/* nor a good certificate, where one is
+					   required: says 554 */
 
 struct session {
 	TAILQ_ENTRY(session)	 entry;
@@ -230,8 +232,11 @@ struct session {
 	struct timer		 timer;
 	struct config		*conf;
 	struct conf_listener	*listener;
-	struct addr		 remote;
+	struct addr		 remote;	/* ADDR_UNIX: see uid */
 	struct addr		 local;
+	int64_t			 uid;		/* of the peer; -1 = unknown */
+	/* The client's certificate: tlsctx_client_error(); io.tls has it. */
+	int			 cert_error;
 	struct smtp_lines	 lines;
 	char			*helo;		/* as said */
 	char			*helo_normal;	/* lower case, A-labels */
@@ -466,6 +471,14 @@ void		 ftls_release(struct config *);
 bool		 ftls_is_offered(const struct session *);
 /* STARTTLS: everything is checked, the 220 is said here. */
 void		 ftls_start(struct session *, bool implicit);
+/* The handshake is over: what about the client's certificate? */
+void		 ftls_judge(struct session *);
+/* SF_NO_CERT: say so, and close. */
+void		 ftls_refuse(struct session *);
+/* The name that the client asked for, or NULL. */
+const char	*ftls_sni(const struct session *);
+/* Of its certificate: "/C=XX/CN=c.test"; "" without one. */
+const char	*ftls_subject(const struct session *);
 /* "TLSv1.3 with cipher X" of the client's side, "" in clear. */
 const char	*ftls_text(const struct session *, char *, size_t);
 struct tlsctx_remote *ftls_remote(const struct conf_remote *);

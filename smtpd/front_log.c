@@ -13,6 +13,7 @@
 
 #include "front.h"
 #include "log.h"
+#include "tlsctx.h"
 
 static void
 log_reply(const struct smtp_reply *r)
@@ -29,7 +30,10 @@ flog_connect(const struct session *s)
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "connect"))
 		return;
 	log_addr("address", &s->remote);
-	log_num("port", s->remote.port);
+	if (s->remote.family == ADDR_UNIX)
+		log_num("uid", s->uid);
+	else
+		log_num("port", s->remote.port);
 	log_str("listener", s->listener->obj.name);
 	log_end();
 }
@@ -49,11 +53,18 @@ flog_refused(const struct addr *remote, const char *listener, const char *why)
 void
 flog_tls(const struct session *s)
 {
-	char	text[128];
+	const char	*name;
+	char		 text[128];
 
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "tls"))
 		return;
 	log_str("tls", ftls_text(s, text, sizeof(text)));
+	if ((name = ftls_sni(s)) != NULL)
+		log_str("sni", name);
+	if (s->cert_error != TLS_NO_CERT) {
+		log_str("client-cert", ftls_subject(s));
+		log_num("verify", s->cert_error);
+	}
 	log_end();
 }
 

@@ -37,6 +37,7 @@
 #include "id.h"
 #include "log.h"
 #include "proc.h"
+#include "tlsctx.h"
 
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
@@ -132,6 +133,16 @@ turn_away(int fd, const char *host, const char *code, const char *why)
 	stats.sessions_refused++;
 }
 
+/* Of the process that connected to a socket in the file system. */
+static int64_t
+peer_uid(int fd)
+{
+	uid_t	uid;
+	gid_t	gid;
+
+	return getpeereid(fd, &uid, &gid) == -1 ? -1 : (int64_t)uid;
+}
+
 static struct session *
 session_alloc(int fd, struct config *conf, struct conf_listener *l,
     const struct addr *remote, const struct addr *local)
@@ -148,6 +159,8 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->conf = front_conf_ref(conf);
 	s->listener = l;
 	s->remote = *remote;
+	s->uid = remote->family == ADDR_UNIX ? peer_uid(fd) : -1;
+	s->cert_error = TLS_NO_CERT;
 	s->local = *local;
 	if (local->family != ADDR_NONE)
 		s->flags |= SF_LOCAL;
@@ -229,11 +242,15 @@ session_env(struct session *s, struct rule_env *env)
 	const char	*at;
 
 	memset(env, 0, sizeof(*env));
-	env->remote_ip = s->remote;
-	env->local_ip = *session_local(s);
+	/* A socket in the file system has no address: they are empty. */
+	if (s->remote.family != ADDR_UNIX) {
+		env->remote_ip = s->remote;
+		env->local_ip = *session_local(s);
+	}
 	env->str[RV_LISTENER] = s->listener->obj.name;
 	env->str[RV_HELO_DOMAIN] = s->helo_normal;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
+	env->str[RV_TLS_VERIFIED] = s->cert_error == 0 ? "true" : "";
 	if (s->tx != NULL) {
 		env->str[RV_SENDER] = s->tx->sender_normal;
 		at = s->tx->sender_normal == NULL ? NULL :
@@ -336,6 +353,23 @@ session_input(struct session *s)
 	}
 }
 
+/* The handshake is over; with STARTTLS the client speaks next. */
+static void
+session_tls(struct session *s)
+{
+	stats.sessions_tls++;
+	ftls_judge(s);
+	flog_tls(s);
+	s->wait = WAIT_NONE;
+	if (s->state != S_START)
+		session_forget(s);
+	else if (s->flags & SF_NO_CERT)
+		ftls_refuse(s);
+	else
+		verb_banner(s);
+	session_go(s);
+}
+
 static void
 session_io(struct io *io, enum io_event ev)
 {
@@ -346,14 +380,7 @@ session_io(struct io *io, enum io_event ev)
 		session_input(s);
 		break;
 	case IO_TLS:
-		stats.sessions_tls++;
-		flog_tls(s);
-		s->wait = WAIT_NONE;
-		if (s->state == S_START)
-			verb_banner(s);
-		else
-			session_forget(s);
-		session_go(s);
+		session_tls(s);
 		break;
 	case IO_TLS_FAIL:
 		s->why = io_error(io);

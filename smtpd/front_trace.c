@@ -62,14 +62,22 @@ protocol(const struct session *s, char *buf, size_t size)
 	    (SF_TLS | SF_ESMTP)) == (SF_TLS | SF_ESMTP) ? "S" : "");
 }
 
-/* "[192.0.2.1]", as an address literal. */
+/*
+ * What stands in brackets behind the client's name: an address literal.
+ * Without an address it is a comment, which RFC 5322 allows everywhere there.
+ */
 static void
 from_address(const struct session *s, char *buf, size_t size)
 {
 	char	ip[ADDR_TEXT_MAX];
 
-	(void)snprintf(buf, size, "[%s%s]", s->remote.family == ADDR_V6 ?
-	    "IPv6:" : "", addr_text(&s->remote, ip, sizeof(ip)));
+	if (s->remote.family == ADDR_UNIX)
+		(void)snprintf(buf, size, "local uid %lld",
+		    (long long)s->uid);
+	else
+		(void)snprintf(buf, size, "[%s%s]",
+		    s->remote.family == ADDR_V6 ? "IPv6:" : "",
+		    addr_text(&s->remote, ip, sizeof(ip)));
 }
 
 int

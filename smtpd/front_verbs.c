@@ -456,6 +456,10 @@ verb_line(struct session *s, struct slice line)
 	e = smtp_cmd_parse(&cmd, line);
 	if (cmd.verb != VERB_QUIT && is_over(s))
 		return;
+	if (cmd.verb != VERB_QUIT && (s->flags & SF_NO_CERT)) {
+		ftls_refuse(s);
+		return;
+	}
 	if (needs_tls(s) && cmd.verb != VERB_NONE &&
 	    !(verbs[cmd.verb].flags & V_CLEAR)) {
 		session_reply(s, 0, "530 5.7.0 say STARTTLS first");

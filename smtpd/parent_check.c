@@ -21,7 +21,8 @@
 #include "parent_load.h"
 #include "util.h"
 
-#define LATER	NOT_BUILT
+#define LATER		NOT_BUILT
+#define UNIX_PATH_MAX	99	/* sun_path has 104 at least; ".new", NUL */
 
 /* --- the nearest word ----------------------------------------------------- */
 
@@ -148,6 +149,21 @@ is_user(const char *s)
 	return i > 0 && i < 32 && s[0] != '-';
 }
 
+/* A user, or a user, a colon and a group. */
+static bool
+is_owner(const char *s)
+{
+	const char	*group = strchr(s, ':');
+	char		 user[32];
+	size_t		 n = group == NULL ? strlen(s) : (size_t)(group - s);
+
+	if (n >= sizeof(user))
+		return false;
+	memcpy(user, s, n);
+	user[n] = '\0';
+	return is_user(user) && (group == NULL || is_user(group + 1));
+}
+
 static bool
 is_absolute(const char *s)
 {
@@ -197,19 +213,28 @@ split_port(const char *s, char *host, size_t size)
 	return port;
 }
 
+const char *
+conf_bind_path(const char *s)
+{
+	return strncmp(s, "unix:", 5) == 0 ? s + 5 : NULL;
+}
+
 int
 conf_bind_parse(const char *s, struct addr *addr, bool *any,
     const char **why)
 {
 	char		 host[ADDR_TEXT_MAX];
-	const char	*port;
+	const char	*port, *path;
 
 	memset(addr, 0, sizeof(*addr));
 	*any = s[0] == ':' && s[1] != ':';
-	*why = "wanted ADDRESS:PORT, [ADDRESS]:PORT or :PORT";
-	if (strncmp(s, "unix:", 5) == 0) {
-		*why = LATER;
-		return -1;
+	*why = "wanted ADDRESS:PORT, [ADDRESS]:PORT, :PORT or unix:PATH";
+	if ((path = conf_bind_path(s)) != NULL) {
+		addr->family = ADDR_UNIX;
+		*why = "wanted unix:PATH, an absolute one of at most 99 "
+		    "octets";
+		return is_absolute(path) && strlen(path) <= UNIX_PATH_MAX &&
+		    path[strlen(path) - 1] != '/' ? 0 : -1;
 	}
 	if (addr_parse(addr, s) == 0) {
 		*why = strchr(s, ':') == NULL ? "a port is missing" :
@@ -438,8 +463,11 @@ check_text(enum conf_check check, const char *s)
 		return enhanced_len(s) == strlen(s) && s[0] != '\0' ? NULL :
 		    "wanted as 5.4.1";
 	case CHECK_MODE:
-		return s[strspn(s, "01234567")] == '\0' && strlen(s) >= 3 &&
-		    strlen(s) <= 4 ? NULL : "wanted an octal mode as 0660";
+		return s[strspn(s, "01234567")] == '\0' &&
+		    (strlen(s) == 3 || (strlen(s) == 4 && s[0] == '0')) ?
+		    NULL : "wanted an octal mode as 0660";
+	case CHECK_OWNER:
+		return is_owner(s) ? NULL : "wanted USER or USER:GROUP";
 	case CHECK_THROTTLE_KEY:
 		return check_throttle_key(s);
 	}

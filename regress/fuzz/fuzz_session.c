@@ -570,6 +570,32 @@ ftls_start(struct session *s, bool implicit)
 	session_forget(s);
 }
 
+void
+ftls_judge(struct session *s)
+{
+	(void)s;
+}
+
+void
+ftls_refuse(struct session *s)
+{
+	session_reply(s, REPLY_CLOSE, "554 5.7.0 no certificate");
+}
+
+const char *
+ftls_sni(const struct session *s)
+{
+	(void)s;
+	return NULL;
+}
+
+const char *
+ftls_subject(const struct session *s)
+{
+	(void)s;
+	return "";
+}
+
 const char *
 ftls_text(const struct session *s, char *buf, size_t size)
 {
