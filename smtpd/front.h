@@ -380,7 +380,7 @@ bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */
 bool		 map_is_our_fault(int code);
 
-/* --- front_hop.c ---------------------------------------------------------- */
+/* --- front_hop.c, front_pool.c, front_hop_event.c ------------------------- */
 
 /* A connection to the remote for the session: pooled, or dialed. */
 struct hop	*hop_get(struct session *, struct conf_remote *);
