@@ -404,6 +404,26 @@ void		 hop_close_idle(void);
 size_t		 hop_count(void);
 void		 hop_reap(void);
 
+/* --- front_xclient.c ------------------------------------------------------ */
+
+/* What a next hop is told of a client; NULL, ADDR_NONE: is not known. */
+struct xclient {
+	const char	*name;
+	bool		 name_later;	/* DNS does not answer now */
+	struct addr	 addr;
+	bool		 esmtp;
+	const char	*helo;
+	const char	*login;
+	struct addr	 dest;		/* where it connected to */
+};
+
+/* "XCLIENT ", the line's end, and a NUL fit beside it. */
+#define XCLIENT_TEXT_MAX	(SMTP_LINE_MAX - 16)
+
+/* The attributes that caps (EXT_XC_*) lists, as client_xclient takes them. */
+void		 xclient_text(const struct xclient *, unsigned int caps,
+		    char text[XCLIENT_TEXT_MAX]);
+
 /* --- front_tls.c ---------------------------------------------------------- */
 
 /* Contexts of a generation; -1 and why. */
