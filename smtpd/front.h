@@ -209,6 +209,8 @@ struct session {
 	struct smtp_lines	 lines;
 	char			*helo;
 	struct tx		*tx;
+	struct hop		*kept;		/* for the next transaction */
+	bool			 ending;	/* there is none */
 	struct slots		 slots;
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
@@ -380,7 +382,7 @@ bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */
 bool		 map_is_our_fault(int code);
 
-/* --- front_hop.c, front_pool.c, front_hop_event.c ------------------------- */
+/* --- front_hop*.c, front_pool.c ------------------------------------------- */
 
 /* A connection to the remote for the session: pooled, or dialed. */
 struct hop	*hop_get(struct session *, struct conf_remote *);
@@ -391,6 +393,8 @@ const char	*hop_name(const struct hop *, char *, size_t);
 void		 hop_release(struct hop *, bool message_done);
 /* Close it at once, without another octet. */
 void		 hop_abort(struct hop *);
+/* The session is not what it was: no connection is kept for it. */
+void		 hop_leave(struct session *);
 /* A refusal was seen; to_rcpt: a 5xx to RCPT. */
 void		 hop_saw_error(struct hop *, bool to_rcpt);
 /* From the dialer. */

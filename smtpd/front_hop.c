@@ -15,14 +15,18 @@
  *	BUSY		a session's; perhaps still being greeted
  *	RESETTING	its session left: answers to it, and RSET, are owed
  *	IDLE		in the pool of its remote (front_pool.c)
+ *	KEPT		by its session, for the session's next transaction
  *	QUITTING	QUIT is out
  *	DEAD		freed at the end of the turn
  *
  * Only a connection that owes no reply, but for that to RSET, gets into the
- * pool, so that no answer can reach a session that did not ask.  A pooled
- * one that turns out to be stale before any content went is replaced by a
- * fresh one, once, without the client seeing it: only a connection that was
- * reused may be.
+ * pool, so that no answer can reach a session that did not ask.
+ *
+ * One that may not serve another client (it was told of this one before TLS
+ * or by its name in EHLO, or it has refused recipients, which servers count)
+ * may serve the same client again.  The session keeps it, one at most, as
+ * long as its transactions go there; where connections are few it is closed
+ * for those who wait, like one in the pool.
  */
 
 #include <sys/queue.h>
@@ -107,6 +111,7 @@ hop_free(struct hop *h)
 		return;
 	if (h->state == HOP_IDLE)
 		pool_remove(h);
+	hop_unkeep(h);
 	h->state = HOP_DEAD;
 	timer_del(&h->timer);
 	RB_REMOVE(hops, &hops, h);
@@ -123,8 +128,21 @@ hop_reap(void)
 	while ((h = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, h, entry);
 		front_conf_unref(h->conf);
+		free(h->helo);
 		free(h);
 	}
+}
+
+void
+hop_unkeep(struct hop *h)
+{
+	if (h->s == NULL || h->s->kept != h)
+		return;
+	h->s->kept = NULL;
+	if (h->state != HOP_KEPT)
+		return;
+	timer_del(&h->timer);
+	stats.hops_idle--;
 }
 
 void
@@ -132,6 +150,7 @@ hop_quit(struct hop *h)
 {
 	if (h->state == HOP_IDLE)
 		pool_remove(h);
+	hop_unkeep(h);
 	h->s = NULL;
 	if (client_owes(h->client)) {
 		/* The reply to RSET first; then on_reset comes here. */
@@ -208,6 +227,7 @@ on_timer(void *arg)
 		hop_give_up(h, &r, "the dialer does not answer");
 		break;
 	case HOP_IDLE:
+	case HOP_KEPT:
 		hop_quit(h);
 		break;
 	case HOP_BUSY:
@@ -218,7 +238,7 @@ on_timer(void *arg)
 	}
 }
 
-/* A connection that was another's is this session's now. */
+/* A connection that served before is this session's now. */
 void
 hop_own(struct hop *h, struct session *s)
 {
@@ -229,12 +249,30 @@ hop_own(struct hop *h, struct session *s)
 	stats.hops_reused++;
 }
 
+/* The one that the session keeps, if it leads there; else it goes. */
+static struct hop *
+take_kept(struct session *s, const struct conf_remote *remote)
+{
+	struct hop	*h = s->kept;
+
+	if (h == NULL)
+		return NULL;
+	if (h->state != HOP_KEPT || h->remote->obj.id != remote->obj.id ||
+	    strcmp(h->helo, hop_helo(h)) != 0) {
+		hop_quit(h);
+		return NULL;
+	}
+	hop_unkeep(h);
+	return h;
+}
+
 struct hop *
 hop_get(struct session *s, struct conf_remote *remote)
 {
 	struct hop	*h;
 
-	if ((h = pool_take(remote->obj.id)) != NULL) {
+	if ((h = take_kept(s, remote)) != NULL ||
+	    (h = pool_take(remote->obj.id)) != NULL) {
 		hop_own(h, s);
 		return h;
 	}
@@ -263,16 +301,44 @@ hop_take_over(struct hop *h, struct hop *waiting)
 	relay_hop_given(s, h);
 }
 
-/* May another client have it? */
+/* Has it served as much as it may? */
+static bool
+is_used_up(const struct hop *h)
+{
+	const struct conf_remote_limits	*l = &h->remote->limits;
+
+	return (l->messages != 0 && h->messages >= l->messages) ||
+	    (l->errors != 0 && h->errors >= l->errors);
+}
+
 bool
 hop_is_reusable(const struct hop *h)
 {
-	const struct conf_remote	*r = h->remote;
-
 	return h->ready && !h->spoiled && h->conf == proc_conf() &&
-	    !front_is_draining() && strcmp(r->helo, "client") != 0 &&
-	    (r->limits.messages == 0 || h->messages < r->limits.messages) &&
-	    (r->limits.errors == 0 || h->errors < r->limits.errors);
+	    !front_is_draining() && !is_used_up(h) &&
+	    strcmp(h->remote->helo, "client") != 0 &&
+	    h->remote->proxy_protocol == RPROXY_OFF;
+}
+
+bool
+hop_is_keepable(const struct hop *h)
+{
+	return h->ready && h->s != NULL && !h->s->ending &&
+	    !front_is_draining() && !is_used_up(h);
+}
+
+void
+hop_rest(struct hop *h)
+{
+	if (h->s == NULL)
+		pool_put(h);
+	else if (pool_waiting(h) != NULL)
+		hop_quit(h);
+	else {
+		h->state = HOP_KEPT;
+		timer_set(&h->timer, h->remote->timeout.idle);
+		stats.hops_idle++;
+	}
 }
 
 /*
@@ -289,26 +355,53 @@ reset(struct hop *h)
 	else if (owes)
 		h->state = HOP_RESETTING;
 	else
-		pool_put(h);
+		hop_rest(h);
+}
+
+/* Its session keeps it, in place of the one before. */
+static void
+keep(struct hop *h)
+{
+	struct session	*s = h->s;
+
+	if (s->kept != NULL)
+		hop_quit(s->kept);
+	s->kept = h;
 }
 
 void
 hop_release(struct hop *h, bool message_done)
 {
-	h->s = NULL;
 	if (message_done)
 		h->messages++;
 	if (h->state == HOP_DIALING) {
 		cancel_dial(h);
 		hop_free(h);
-	} else if (!h->ready || h->stale)
+		return;
+	}
+	if (!h->ready || h->stale) {
 		hop_free(h);
-	else if (!hop_is_reusable(h))
+		return;
+	}
+	if (hop_is_reusable(h))
+		h->s = NULL;
+	else if (hop_is_keepable(h))
+		keep(h);
+	else {
 		hop_quit(h);
-	else if (client_is_idle(h->client))
-		pool_put(h);
+		return;
+	}
+	if (client_is_idle(h->client))
+		hop_rest(h);
 	else
 		reset(h);
+}
+
+void
+hop_leave(struct session *s)
+{
+	if (s->kept != NULL)
+		hop_quit(s->kept);
 }
 
 void

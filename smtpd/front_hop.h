@@ -16,7 +16,7 @@
 
 #include "front.h"
 
-enum hop_state { HOP_DIALING, HOP_BUSY, HOP_RESETTING, HOP_IDLE,
+enum hop_state { HOP_DIALING, HOP_BUSY, HOP_RESETTING, HOP_IDLE, HOP_KEPT,
 	HOP_QUITTING, HOP_DEAD };
 
 struct hop {
@@ -24,9 +24,11 @@ struct hop {
 	RB_ENTRY(hop)		 node;		/* by id */
 	uint64_t		 id;		/* of the question and lease */
 	enum hop_state		 state;
-	struct session		*s;		/* whose it is; NULL = nobody */
+	struct session		*s;		/* whose it is, or who keeps
+						   it; NULL = nobody */
 	struct config		*conf;
 	struct conf_remote	*remote;	/* of conf */
+	char			*helo;		/* what we said we are */
 	struct smtp_client	*client;
 	struct timer		 timer;		/* dial, or idle */
 	bool			 leased;
@@ -55,6 +57,10 @@ void		 hop_free(struct hop *);
 void		 hop_disconnect(struct hop *, uint32_t how);
 /* Nobody's any more: say QUIT, once no reply is owed. */
 void		 hop_quit(struct hop *);
+/* It has nothing to do and owes nothing but RSET's reply: keep or pool it. */
+void		 hop_rest(struct hop *);
+/* No session keeps it any more. */
+void		 hop_unkeep(struct hop *);
 /* Ask the dialer, under a new id. */
 void		 hop_dial(struct hop *);
 /* Put the question to a dialer that does not know of it. */
@@ -66,8 +72,9 @@ void		 hop_give_up(struct hop *, const struct smtp_reply *r,
 void		 hop_own(struct hop *, struct session *);
 /* The connection is for the session which waits for that one. */
 void		 hop_take_over(struct hop *, struct hop *waiting);
-/* May another client have it? */
+/* May another client have it?  May its session, later? */
 bool		 hop_is_reusable(const struct hop *);
+bool		 hop_is_keepable(const struct hop *);
 
 /* --- front_pool.c --------------------------------------------------------- */
 
@@ -77,6 +84,15 @@ struct hop	*pool_take(uint32_t remote);
 void		 pool_put(struct hop *);
 /* It leaves the pool. */
 void		 pool_remove(struct hop *);
+/* Does one of this worker's sessions wait for a connection to there? */
+struct hop	*pool_waiting(const struct hop *);
+
+/* --- front_hop_greet.c ---------------------------------------------------- */
+
+/* Our name for a next hop that serves h->s. */
+const char	*hop_helo(const struct hop *);
+/* The connection is there: say who we are, and whom we speak for. */
+void		 hop_greet(struct hop *, int fd);
 
 /* --- front_hop_event.c ---------------------------------------------------- */
 

@@ -34,32 +34,6 @@ find_dialing(uint64_t id)
 	return h != NULL && h->state == HOP_DIALING ? h : NULL;
 }
 
-/* The connection is there: greet it. */
-static void
-connected(struct hop *h, int fd)
-{
-	struct client_params	 p = { 0 };
-	const char		*helo = h->remote->helo;
-	struct smtp_reply	 r;
-
-	if (strcmp(helo, "hostname") == 0)
-		helo = h->conf->hostname;
-	else if (strcmp(helo, "client") == 0)
-		helo = h->s->helo != NULL ? h->s->helo : h->conf->hostname;
-	p.remote = h->remote;
-	p.tls = ftls_remote(h->remote);
-	p.helo = helo;
-	p.host = h->host;
-	p.sid = h->s->sid;
-	p.clear = h->clear;
-	timer_del(&h->timer);
-	h->state = HOP_BUSY;
-	if ((h->client = client_new(fd, &p, hop_event, h)) == NULL) {
-		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
-		hop_give_up(h, &r, "no memory");
-	}
-}
-
 int
 hop_dial_fd(struct peer *p, struct msg *m)
 {
@@ -76,7 +50,7 @@ hop_dial_fd(struct peer *p, struct msg *m)
 	h->leased = true;
 	h->to = d.to;
 	(void)strlcpy(h->host, d.host, sizeof(h->host));
-	connected(h, msg_take_fd(m));
+	hop_greet(h, msg_take_fd(m));
 	return 0;
 }
 
@@ -194,6 +168,7 @@ on_closed(struct hop *h)
 		break;
 	case HOP_RESETTING:
 	case HOP_IDLE:
+	case HOP_KEPT:
 	case HOP_QUITTING:
 	case HOP_DIALING:
 		hop_free(h);
@@ -209,12 +184,14 @@ on_reset(struct hop *h, bool good)
 {
 	switch (h->state) {
 	case HOP_RESETTING:
-		if (good && hop_is_reusable(h))
-			pool_put(h);
+		if (good && (h->s != NULL ? hop_is_keepable(h) :
+		    hop_is_reusable(h)))
+			hop_rest(h);
 		else
 			hop_quit(h);
 		break;
 	case HOP_IDLE:
+	case HOP_KEPT:
 		if (!good)
 			hop_quit(h);
 		break;

@@ -77,15 +77,18 @@ pool_take(uint32_t remote)
 	return h;
 }
 
-/* One of this worker's sessions that waits for a connection to it. */
-static struct hop *
-find_waiting(uint32_t remote)
+/* It matters only where connections are few. */
+struct hop *
+pool_waiting(const struct hop *h)
 {
-	struct hop	*h;
+	struct hop	*w;
 
-	RB_FOREACH(h, hops, &hops)
-		if (h->state == HOP_DIALING && h->remote->obj.id == remote)
-			return h;
+	if (h->remote->connections == 0)
+		return NULL;
+	RB_FOREACH(w, hops, &hops)
+		if (w->state == HOP_DIALING &&
+		    w->remote->obj.id == h->remote->obj.id)
+			return w;
 	return NULL;
 }
 
@@ -99,8 +102,7 @@ pool_put(struct hop *h)
 	struct hop	*waiting;
 	struct pool	*p;
 
-	if (h->remote->connections > 0 &&
-	    (waiting = find_waiting(h->remote->obj.id)) != NULL) {
+	if ((waiting = pool_waiting(h)) != NULL) {
 		hop_take_over(h, waiting);
 		return;
 	}
@@ -119,17 +121,32 @@ pool_put(struct hop *h)
 	stats.hops_idle++;
 }
 
+/* A connection to there that only waits for work; NULL: none. */
+static struct hop *
+find_idle(uint32_t remote)
+{
+	struct pool	*p;
+	struct hop	*h;
+
+	if ((p = pool_find(remote)) != NULL)
+		return TAILQ_LAST(&p->hops, hop_list);
+	RB_FOREACH(h, hops, &hops)
+		if (h->state == HOP_KEPT && h->remote->obj.id == remote)
+			return h;
+	return NULL;
+}
+
 int
 hop_dial_want(struct peer *p, struct msg *m)
 {
 	struct proto_dial	 d;
-	struct pool		*pool;
+	struct hop		*h;
 
 	(void)p;
 	if (get_dial(m, &d) == -1)
 		return -1;
-	if ((pool = pool_find(d.remote)) != NULL)
-		hop_quit(TAILQ_LAST(&pool->hops, hop_list));
+	if ((h = find_idle(d.remote)) != NULL)
+		hop_quit(h);
 	return 0;
 }
 

@@ -457,6 +457,15 @@ session_forget(struct session *s)
 	s->helo = NULL;
 }
 
+/* No transaction any more, and none will come. */
+static void
+session_over(struct session *s)
+{
+	s->ending = true;
+	session_reset(s);
+	hop_leave(s);
+}
+
 void
 session_end(struct session *s, const char *why)
 {
@@ -464,7 +473,7 @@ session_end(struct session *s, const char *why)
 		return;
 	if (s->state != S_CLOSING)
 		s->why = why;
-	session_reset(s);
+	session_over(s);
 	slots_clear(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
@@ -495,7 +504,7 @@ session_linger(struct session *s, const char *why)
 	 * Unread input would turn close(2) into a reset, which can overtake
 	 * our last reply: read on until the client has seen it.
 	 */
-	session_reset(s);
+	session_over(s);
 	slots_clear(s);
 	session_state(s, S_CLOSING);
 	s->wait = WAIT_NONE;

@@ -236,6 +236,12 @@ hop_release(struct hop *h, bool message_done)
 }
 
 void
+hop_leave(struct session *s)
+{
+	must(s->kept == NULL);
+}
+
+void
 hop_saw_error(struct hop *h, bool to_rcpt)
 {
 	(void)to_rcpt;
