@@ -6,7 +6,7 @@
 
 # The layers: who may include what, and who may call what.
 #
-#	A	addr buf id log mono proxy_header timer util wire
+#	A	addr base64 buf id log mono proxy_header timer util wire
 #	B	smtp.h and smtp_*.c: pure, nothing but libc
 #	C	messages, processes, configuration, sandbox
 #	D	streams: io, tlsctx, smtp_client
@@ -29,7 +29,8 @@ function finding(what) {
 function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
-	if (name ~ /^(addr|buf|id|log|mono|proxy_header|timer|util|wire)$/)
+	if (name ~ \
+	    /^(addr|base64|buf|id|log|mono|proxy_header|timer|util|wire)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/)
 		return "D"
