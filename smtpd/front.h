@@ -38,6 +38,7 @@
 #include "timer.h"
 
 struct hop;
+struct ptr;
 struct session;
 struct peer;
 struct msg;
@@ -209,6 +210,7 @@ struct session {
 	struct smtp_lines	 lines;
 	char			*helo;
 	struct tx		*tx;
+	struct ptr		*ptr;		/* its name, if asked for */
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
@@ -395,6 +397,8 @@ void		 hop_release(struct hop *, bool message_done);
 void		 hop_abort(struct hop *);
 /* The session is not what it was: no connection is kept for it. */
 void		 hop_leave(struct session *);
+/* The client's name has come, or will not. */
+void		 hop_name_known(struct session *);
 /* A refusal was seen; to_rcpt: a 5xx to RCPT. */
 void		 hop_saw_error(struct hop *, bool to_rcpt);
 /* From the dialer. */
@@ -407,6 +411,36 @@ void		 hop_dialer_up(struct peer *);
 void		 hop_close_idle(void);
 size_t		 hop_count(void);
 void		 hop_reap(void);
+
+/* --- front_caps.c --------------------------------------------------------- */
+
+/* What a remote (by id) offered at last contact: EXT_*; 0 if not known. */
+unsigned int	 caps_of(uint32_t remote, bool *known);
+/* Does any of those known want to be told clients' names? */
+bool		 caps_any_name(void);
+/* We have greeted one, which offered this. */
+void		 caps_seen(const struct conf_remote *, unsigned int);
+/* From verifyd; and it is there (anew): tell it all we know. */
+int		 caps_told(struct peer *, struct msg *);
+void		 caps_verifyd_up(struct peer *);
+/* A generation has gone: forget the remotes that went with it. */
+void		 caps_sweep(void);
+
+/* --- front_ptr.c ---------------------------------------------------------- */
+
+/*
+ * The name of the client's address, confirmed forward: NULL where it has
+ * none, *later set where that cannot be told now.  false: it is being asked
+ * for, and hop_name_known is called in the end.  The name is the session's.
+ */
+bool		 ptr_get(struct session *, const char **name, bool *later);
+/* A transaction begins (or the session, where it is always asked for). */
+void		 ptr_early(struct session *);
+/* The session is another client's now, or over. */
+void		 ptr_forget(struct session *);
+/* From verifyd; and it is gone. */
+int		 ptr_told(struct peer *, struct msg *);
+void		 ptr_verifyd_down(void);
 
 /* --- front_xclient.c ------------------------------------------------------ */
 
@@ -456,6 +490,9 @@ void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
+/* later: DNS does not answer now. */
+void		 flog_name(const struct session *, const char *name,
+		    bool later);
 void		 flog_end(const struct session *);
 
 #endif

@@ -62,7 +62,7 @@ hop_count(void)
 struct smtp_client *
 hop_client(const struct hop *h)
 {
-	return h->ready ? h->client : NULL;
+	return h->up ? h->client : NULL;
 }
 
 const char *
@@ -100,7 +100,9 @@ hop_disconnect(struct hop *h, uint32_t how)
 	if (h->client != NULL)
 		client_free(h->client);
 	h->client = NULL;
-	h->ready = h->stale = false;
+	h->ready = h->up = h->unnamed = h->stale = false;
+	free(h->told);
+	h->told = NULL;
 	lease_done(h, how);
 }
 
@@ -245,8 +247,10 @@ hop_own(struct hop *h, struct session *s)
 	h->state = HOP_BUSY;
 	h->s = s;
 	h->reused = true;
+	h->up = false;
 	client_rebind(h->client, s->sid, hop_event, h);
 	stats.hops_reused++;
+	(void)hop_present(h);
 }
 
 /* The one that the session keeps, if it leads there; else it goes. */
@@ -311,12 +315,20 @@ is_used_up(const struct hop *h)
 	    (l->errors != 0 && h->errors >= l->errors);
 }
 
+/* What it was told of a client would stand if it takes no other words. */
+static bool
+can_tell_again(const struct hop *h)
+{
+	return h->told == NULL ||
+	    (client_extensions(h->client) & EXT_XCLIENT) != 0;
+}
+
 bool
 hop_is_reusable(const struct hop *h)
 {
 	return h->ready && !h->spoiled && h->conf == proc_conf() &&
-	    !front_is_draining() && !is_used_up(h) &&
-	    strcmp(h->remote->helo, "client") != 0 &&
+	    !front_is_draining() && !is_used_up(h) && can_tell_again(h) &&
+	    strcmp(h->remote->helo, "client") != 0 && !h->plain &&
 	    h->remote->proxy_protocol == RPROXY_OFF;
 }
 
@@ -324,7 +336,7 @@ bool
 hop_is_keepable(const struct hop *h)
 {
 	return h->ready && h->s != NULL && !h->s->ending &&
-	    !front_is_draining() && !is_used_up(h);
+	    !front_is_draining() && !is_used_up(h) && can_tell_again(h);
 }
 
 void
@@ -383,6 +395,7 @@ hop_release(struct hop *h, bool message_done)
 		hop_free(h);
 		return;
 	}
+	h->unnamed = false;
 	if (hop_is_reusable(h))
 		h->s = NULL;
 	else if (hop_is_keepable(h))

@@ -32,7 +32,12 @@ struct hop {
 	struct smtp_client	*client;
 	struct timer		 timer;		/* dial, or idle */
 	bool			 leased;
-	bool			 ready;
+	bool			 ready;		/* greeted */
+	bool			 up;		/* and told whom it serves */
+	bool			 unnamed;	/* waits for its name */
+	bool			 plain;		/* second try, no XCLIENT */
+	char			*told;		/* by XCLIENT, last */
+	uint64_t		 told_sid;	/* about that session */
 	bool			 reused;
 	bool			 clear;		/* second try, without TLS */
 	bool			 spoiled;	/* not for another client */
@@ -93,6 +98,14 @@ struct hop	*pool_waiting(const struct hop *);
 const char	*hop_helo(const struct hop *);
 /* The connection is there: say who we are, and whom we speak for. */
 void		 hop_greet(struct hop *, int fd);
+/*
+ * Greeted, or in new hands: tell the next hop whom it serves.  true: it
+ * knows, and up is set; else CLIENT_READY, or hop_name_known, or its end
+ * follows.
+ */
+bool		 hop_present(struct hop *);
+/* It was greeted first: may it serve at all?  false: the session was told. */
+bool		 hop_is_fit(struct hop *);
 
 /* --- front_hop_event.c ---------------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "front_hop.h"
+#include "log.h"
 #include "msg.h"
 #include "peer.h"
 #include "proto.h"
@@ -96,6 +97,18 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 		(void)smtp_reply_fmt(r, "451 4.5.0 protocol error at next "
 		    "hop");
 		break;
+	case END_XCLIENT:
+		log_warnx("%s refuses XCLIENT: %s", h->remote->obj.name,
+		    client_why(h->client));
+		(void)smtp_reply_fmt(r, "451 4.3.5 next hop does not take our "
+		    "word for who you are");
+		break;
+	case END_AUTH:
+		log_warnx("%s does not let us log in: %s",
+		    h->remote->obj.name, client_why(h->client));
+		(void)smtp_reply_fmt(r, "451 4.3.5 next hop does not let us "
+		    "in");
+		break;
 	case END_TLS:
 		(void)smtp_reply_fmt(r, "451 4.7.5 no TLS as required with "
 		    "next hop");
@@ -106,11 +119,9 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 	case END_LOST:
 	case END_TIMEOUT:
 	case END_REFUSED:
-	case END_XCLIENT:
-	case END_AUTH:
 	case END_QUIT:
 	case END_NONE:
-		(void)smtp_reply_fmt(r, h->ready ?
+		(void)smtp_reply_fmt(r, h->up ?
 		    "451 4.4.2 connection to next hop lost" :
 		    "451 4.4.1 next hop not reached");
 		break;
@@ -128,7 +139,10 @@ another(const struct hop *h)
 		return "hop-without-tls";
 	if (h->reused && relay_may_replace(h->s))
 		return "hop-replaced";
-	if (!h->ready && end != END_TLS && end != END_MEMORY &&
+	if (end == END_XCLIENT)
+		return h->remote->xclient == XCLIENT_IF_AVAILABLE ?
+		    "hop-without-xclient" : NULL;
+	if (!h->up && end != END_TLS && end != END_AUTH && end != END_MEMORY &&
 	    h->remote->address.n > 1 && h->tries < TRIES_MAX)
 		return "hop-useless";
 	return NULL;
@@ -139,8 +153,10 @@ static void
 lost_busy(struct hop *h)
 {
 	struct smtp_reply	 r;
+	enum client_end		 end;
 	const char		*event;
 	char			 name[320], why[256];
+	bool			 useless;
 
 	(void)strlcpy(why, client_why(h->client), sizeof(why));
 	if ((event = another(h)) == NULL) {
@@ -150,10 +166,14 @@ lost_busy(struct hop *h)
 	}
 	flog_hop(h->s, event, hop_name(h, name, sizeof(name)), why);
 	stats.hops_replaced++;
-	h->clear = client_end(h->client) == END_TLS;
-	if (!h->ready && !h->clear && !h->reused)
+	end = client_end(h->client);
+	h->clear = end == END_TLS || (h->clear && end == END_XCLIENT);
+	h->plain = !h->reused && (end == END_XCLIENT || h->plain);
+	useless = !h->up && end != END_TLS && end != END_XCLIENT &&
+	    !h->reused;
+	if (useless)
 		h->tries++;
-	hop_disconnect(h, !h->ready && !h->clear ? DONE_USELESS : 0);
+	hop_disconnect(h, useless ? DONE_USELESS : 0);
 	h->reused = h->spoiled = false;
 	h->messages = h->errors = 0;
 	hop_dial(h);
@@ -206,6 +226,24 @@ on_reset(struct hop *h, bool good)
 	}
 }
 
+/* Greeted; or XCLIENT was taken, and all is said again behind it. */
+static void
+on_ready(struct hop *h)
+{
+	bool	first = !h->ready;
+
+	h->ready = true;
+	if (first)
+		caps_seen(h->remote, client_extensions(h->client));
+	if (h->state != HOP_BUSY)
+		return;
+	if (!first)
+		h->up = true;
+	else if (!hop_is_fit(h) || !hop_present(h))
+		return;
+	relay_hop_up(h->s);
+}
+
 void
 hop_event(void *arg, enum client_event ev, const struct smtp_reply *r,
     uint32_t tag)
@@ -219,9 +257,7 @@ hop_event(void *arg, enum client_event ev, const struct smtp_reply *r,
 		return;
 	}
 	if (ev == CLIENT_READY) {
-		h->ready = true;
-		if (h->state == HOP_BUSY)
-			relay_hop_up(h->s);
+		on_ready(h);
 		return;
 	}
 	if (ev == CLIENT_RSET) {

@@ -6,10 +6,17 @@
 
 /*
  * What a next hop is told of us and of the client it serves: the name in
- * EHLO, and a PROXY header before all else.
+ * EHLO, a PROXY header before all else, XCLIENT when it was greeted.
  *
  * A header cannot be taken back: such a connection never serves another
- * client.
+ * client.  XCLIENT's attributes can, by others: they are all sent to a
+ * connection that comes into other hands, and again to the same client's
+ * when one of them has changed.  A transaction begins only behind them, so
+ * nothing is pipelined over a change of hands there.
+ *
+ * A server that lists XCLIENT and refuses it is spoken to without, on a
+ * fresh connection; one that was reused is never, since it may hold the
+ * client before for ours.
  */
 
 #include <stdlib.h>
@@ -17,6 +24,7 @@
 #include <unistd.h>
 
 #include "front_hop.h"
+#include "log.h"
 #include "proxy_header.h"
 
 const char *
@@ -65,8 +73,8 @@ hop_greet(struct hop *h, int fd)
 	p.host = h->host;
 	p.sid = h->s->sid;
 	p.clear = h->clear;
-	p.first = first;
-	p.first_len = proxy_header(h, first);
+	if ((p.first_len = proxy_header(h, first)) > 0)
+		p.first = first;
 	timer_del(&h->timer);
 	h->state = HOP_BUSY;
 	if (h->helo == NULL)
@@ -77,4 +85,86 @@ hop_greet(struct hop *h, int fd)
 		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
 		hop_give_up(h, &r, "no memory");
 	}
+}
+
+/* --- XCLIENT -------------------------------------------------------------- */
+
+bool
+hop_is_fit(struct hop *h)
+{
+	struct session		*s = h->s;
+	struct smtp_reply	 r;
+	char			 name[320];
+
+	if (h->remote->xclient != XCLIENT_REQUIRED ||
+	    (client_extensions(h->client) & EXT_XCLIENT))
+		return true;
+	log_warnx("%s does not offer XCLIENT, which is required",
+	    h->remote->obj.name);
+	flog_hop(s, "hop-failed", hop_name(h, name, sizeof(name)),
+	    "no XCLIENT");
+	stats.hops_failed++;
+	(void)smtp_reply_fmt(&r,
+	    "451 4.3.5 next hop does not take our word for who you are");
+	hop_quit(h);
+	relay_hop_lost(s, &r);
+	return false;
+}
+
+/* What it is to be told; false: the client's name is not known yet. */
+static bool
+attributes(struct hop *h, unsigned int caps, char text[XCLIENT_TEXT_MAX])
+{
+	struct session	*s = h->s;
+	struct xclient	 x = { 0 };
+	struct rule_env	 env;
+
+	if ((caps & EXT_XC_NAME) && !ptr_get(s, &x.name, &x.name_later))
+		return false;
+	session_env(s, &env);
+	x.addr = s->remote;
+	x.esmtp = (s->flags & SF_ESMTP) != 0;
+	x.helo = s->helo;
+	x.login = env.str[RV_AUTHENTICATED_AS];
+	x.dest = *session_local(s);
+	xclient_text(&x, caps, text);
+	return true;
+}
+
+bool
+hop_present(struct hop *h)
+{
+	unsigned int	caps = client_extensions(h->client);
+	char		text[XCLIENT_TEXT_MAX];
+
+	if (h->remote->xclient == XCLIENT_NO || h->plain ||
+	    !(caps & EXT_XCLIENT)) {
+		h->up = true;
+		return true;
+	}
+	if (!attributes(h, caps, text)) {
+		h->unnamed = true;
+		return false;
+	}
+	h->up = text[0] == '\0' || (h->told != NULL &&
+	    h->told_sid == h->s->sid && strcmp(h->told, text) == 0);
+	if (h->up)
+		return true;
+	free(h->told);
+	h->told = strdup(text);
+	h->told_sid = h->s->sid;
+	(void)client_xclient(h->client, text);
+	return false;
+}
+
+void
+hop_name_known(struct session *s)
+{
+	struct hop	*h = s->tx == NULL ? NULL : s->tx->hop;
+
+	if (h == NULL || !h->unnamed)
+		return;
+	h->unnamed = false;
+	if (hop_present(h))
+		relay_hop_up(s);
 }

@@ -192,6 +192,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	flog_connect(s);
+	if (conf->session.reverse_dns == RDNS_ALWAYS)
+		ptr_early(s);
 	if (l->tls == LTLS_IMPLICIT) {
 		ftls_start(s, true);
 		return;
@@ -474,6 +476,7 @@ session_end(struct session *s, const char *why)
 	if (s->state != S_CLOSING)
 		s->why = why;
 	session_over(s);
+	ptr_forget(s);
 	slots_clear(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
