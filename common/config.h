@@ -199,6 +199,7 @@ enum conf_proto { PROTO_SMTP, PROTO_LMTP };
 enum remote_tls { RTLS_OFF, RTLS_OPPORTUNISTIC, RTLS_REQUIRED,
 	RTLS_IMPLICIT };
 enum bare_newline { NEWLINE_REJECT, NEWLINE_NORMALIZE };
+enum reverse_dns { RDNS_AUTO, RDNS_ALWAYS, RDNS_NEVER };
 enum early_talker { EARLY_ALLOW, EARLY_REJECT };
 enum reply_text { RTEXT_PASS, RTEXT_OWN };
 enum eight_bit { EIGHT_PASS, EIGHT_STRICT };
@@ -305,6 +306,7 @@ struct conf_session {
 	int64_t		 max_bad_commands;
 	bool		 ehlo_require;
 	bool		 ehlo_reject_non_fqdn;
+	int64_t		 reverse_dns;
 	int64_t		 early_talker;
 	struct rule	*relay;			/* bool */
 	struct rule	*max_recipients;	/* int */

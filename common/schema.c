@@ -38,9 +38,7 @@ static const char *const w_remote_tls[] = {
 static const char *const w_xclient[] = {
 	"no", "if-available", "required", NULL
 };
-static const char *const w_xclient_later[] = { "required", NULL };
 static const char *const w_proxy_out[] = { "off", "v1", "v2", NULL };
-static const char *const w_proxy_later[] = { "v1", "v2", NULL };
 static const char *const w_lmtp_mixed[] = { "split", "single", NULL };
 static const char *const w_eight_bit[] = { "pass", "strict", NULL };
 static const char *const w_reply_text[] = { "pass", "own", NULL };
@@ -99,7 +97,7 @@ static const struct key k_resolver[] = {
 	    .check = CHECK_SERVER, TO(R_RESOLVED),
 	    HELP("addresses of name servers; none = resolv.conf's") },
 	{ K("timeout", T_DURATION), AT(conf_resolver, timeout), DEF("5s"),
-	    RANGE(100, MINUTE), TO(R_RESOLVED | R_VERIFYD),
+	    RANGE(100, MINUTE), TO(R_RESOLVED | R_VERIFYD | R_SMTPD),
 	    HELP("longest wait for an answer") },
 	{ .name = NULL }
 };
@@ -349,14 +347,14 @@ static const struct key k_remote[] = {
 	    .sub = &s_remote_tls, HELP("encryption") },
 	{ K("xclient", T_WORD), AT(conf_remote, xclient),
 	    DEF("if-available"), .words = w_xclient,
-	    .unbuilt = w_xclient_later, TO(R_SMTPD), .flags = K_LATER,
+	    TO(R_SMTPD),
 	    HELP("tell it who the client is") },
 	{ K("proxy-protocol", T_WORD), AT(conf_remote, proxy_protocol),
 	    DEF("\"off\""), .words = w_proxy_out,
-	    .unbuilt = w_proxy_later, TO(R_SMTPD),
+	    TO(R_SMTPD),
 	    HELP("tell it by a PROXY header") },
 	{ K("auth", T_STRUCT), AT(conf_remote, auth),
-	    .sub = &s_remote_auth, .flags = K_REFUSE | K_FALSE,
+	    .sub = &s_remote_auth, .flags = K_FALSE, TO(R_SMTPD),
 	    HELP("log in there") },
 	{ K("mail-from", T_STR), NOWHERE, DEF("\"\""), .check = CHECK_TEXT,
 	    .max = 320, .flags = K_LATER,

@@ -40,6 +40,7 @@
 #include "timer.h"
 
 struct hop;
+struct ptr;
 struct session;
 struct peer;
 struct msg;
@@ -241,6 +242,9 @@ struct session {
 	char			*helo;		/* as said */
 	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
+	struct ptr		*ptr;		/* its name, if asked for */
+	struct hop		*kept;		/* for the next transaction */
+	bool			 ending;	/* there is none */
 	struct slots		 slots;
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
@@ -439,7 +443,7 @@ bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */
 bool		 map_is_our_fault(int code);
 
-/* --- front_hop.c ---------------------------------------------------------- */
+/* --- front_hop*.c, front_pool.c ------------------------------------------- */
 
 /* A connection to the remote for the session: pooled, or dialed. */
 struct hop	*hop_get(struct session *, struct conf_remote *);
@@ -450,6 +454,10 @@ const char	*hop_name(const struct hop *, char *, size_t);
 void		 hop_release(struct hop *, bool message_done);
 /* Close it at once, without another octet. */
 void		 hop_abort(struct hop *);
+/* The session is not what it was: no connection is kept for it. */
+void		 hop_leave(struct session *);
+/* The client's name has come, or will not. */
+void		 hop_name_known(struct session *);
 /* A refusal was seen; to_rcpt: a 5xx to RCPT. */
 void		 hop_saw_error(struct hop *, bool to_rcpt);
 /* From the dialer. */
@@ -462,6 +470,56 @@ void		 hop_dialer_up(struct peer *);
 void		 hop_close_idle(void);
 size_t		 hop_count(void);
 void		 hop_reap(void);
+
+/* --- front_caps.c --------------------------------------------------------- */
+
+/* What a remote (by id) offered at last contact: EXT_*; 0 if not known. */
+unsigned int	 caps_of(uint32_t remote, bool *known);
+/* Does any of those known want to be told clients' names? */
+bool		 caps_any_name(void);
+/* We have greeted one, which offered this. */
+void		 caps_seen(const struct conf_remote *, unsigned int);
+/* From verifyd; and it is there (anew): tell it all we know. */
+int		 caps_told(struct peer *, struct msg *);
+void		 caps_verifyd_up(struct peer *);
+/* A generation has gone: forget the remotes that went with it. */
+void		 caps_sweep(void);
+
+/* --- front_ptr.c ---------------------------------------------------------- */
+
+/*
+ * The name of the client's address, confirmed forward: NULL where it has
+ * none, *later set where that cannot be told now.  false: it is being asked
+ * for, and hop_name_known is called in the end.  The name is the session's.
+ */
+bool		 ptr_get(struct session *, const char **name, bool *later);
+/* A transaction begins (or the session, where it is always asked for). */
+void		 ptr_early(struct session *);
+/* The session is another client's now, or over. */
+void		 ptr_forget(struct session *);
+/* From verifyd; and it is gone. */
+int		 ptr_told(struct peer *, struct msg *);
+void		 ptr_verifyd_down(void);
+
+/* --- front_xclient.c ------------------------------------------------------ */
+
+/* What a next hop is told of a client; NULL, ADDR_NONE: is not known. */
+struct xclient {
+	const char	*name;
+	bool		 name_later;	/* DNS does not answer now */
+	struct addr	 addr;
+	bool		 esmtp;
+	const char	*helo;
+	const char	*login;
+	struct addr	 dest;		/* where it connected to */
+};
+
+/* "XCLIENT ", the line's end, and a NUL fit beside it. */
+#define XCLIENT_TEXT_MAX	(SMTP_LINE_MAX - 16)
+
+/* The attributes that caps (EXT_XC_*) lists, as client_xclient takes them. */
+void		 xclient_text(const struct xclient *, unsigned int caps,
+		    char text[XCLIENT_TEXT_MAX]);
 
 /* --- front_tls.c ---------------------------------------------------------- */
 
@@ -501,6 +559,9 @@ void		 flog_message(const struct session *,
 void		 flog_delivery(const struct session *, const struct rcpt *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
+/* later: DNS does not answer now. */
+void		 flog_name(const struct session *, const char *name,
+		    bool later);
 void		 flog_end(const struct session *);
 
 #endif

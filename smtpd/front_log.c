@@ -152,6 +152,18 @@ flog_hop(const struct session *s, const char *event, const char *hop,
 }
 
 void
+flog_name(const struct session *s, const char *name, bool later)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "reverse-dns"))
+		return;
+	log_addr("address", &s->remote);
+	log_str("name", name);
+	log_str("status", name[0] != '\0' ? "confirmed" :
+	    later ? "no answer" : "none");
+	log_end();
+}
+
+void
 flog_end(const struct session *s)
 {
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "disconnect"))

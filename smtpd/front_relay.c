@@ -281,7 +281,8 @@ void
 relay_hop_given(struct session *s, struct hop *h)
 {
 	s->tx->hop = h;
-	relay_hop_up(s);
+	if (hop_client(h) != NULL)
+		relay_hop_up(s);
 }
 
 /* The reply to a RCPT. */

@@ -205,6 +205,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	flog_connect(s);
+	if (conf->session.reverse_dns == RDNS_ALWAYS)
+		ptr_early(s);
 	if (l->tls == LTLS_IMPLICIT) {
 		ftls_start(s, true);
 		return;
@@ -487,6 +489,15 @@ session_forget(struct session *s)
 	s->helo_normal = NULL;
 }
 
+/* No transaction any more, and none will come. */
+static void
+session_over(struct session *s)
+{
+	s->ending = true;
+	session_reset(s);
+	hop_leave(s);
+}
+
 void
 session_end(struct session *s, const char *why)
 {
@@ -494,7 +505,8 @@ session_end(struct session *s, const char *why)
 		return;
 	if (s->state != S_CLOSING)
 		s->why = why;
-	session_reset(s);
+	session_over(s);
+	ptr_forget(s);
 	slots_clear(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
@@ -525,7 +537,7 @@ session_linger(struct session *s, const char *why)
 	 * Unread input would turn close(2) into a reset, which can overtake
 	 * our last reply: read on until the client has seen it.
 	 */
-	session_reset(s);
+	session_over(s);
 	slots_clear(s);
 	session_state(s, S_CLOSING);
 	s->wait = WAIT_NONE;

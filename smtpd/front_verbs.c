@@ -192,6 +192,8 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 		session_reset(s);
 		no = "451 4.3.0 no memory";
 	}
+	if (no == NULL)
+		ptr_early(s);
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
 	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
 	session_reply_r(s, 0, &r);

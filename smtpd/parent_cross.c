@@ -217,6 +217,19 @@ check_verify(struct load *l, struct conf_remote *r, const struct node *tls)
 	path_pop(l, mark);
 }
 
+/* A password in clear is everybody's. */
+static void
+check_auth(struct load *l, const struct conf_remote *r, const struct node *n)
+{
+	size_t	mark = path_push(l, "auth");
+
+	if (r->auth.username != NULL && r->tls.mode != RTLS_REQUIRED &&
+	    r->tls.mode != RTLS_IMPLICIT)
+		load_key_error(l, at(n, "auth", NULL, NULL),
+		    "needs tls.mode required or implicit");
+	path_pop(l, mark);
+}
+
 static void
 check_remotes(struct load *l)
 {
@@ -232,6 +245,7 @@ check_remotes(struct load *l)
 		if (strcmp(r->obj.name, "mx") == 0)
 			load_key_error(l, n, "mx is not a remote: the word "
 			    "stands for the servers that DNS names");
+		check_auth(l, r, n);
 		strlcat(l->path, ".tls", sizeof(l->path));
 		if (tls != NULL && tls->kind == NODE_MAP) {
 			check_verify(l, r, tls);

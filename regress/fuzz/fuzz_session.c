@@ -241,6 +241,24 @@ hop_release(struct hop *h, bool message_done)
 }
 
 void
+ptr_early(struct session *s)
+{
+	must(s->ptr == NULL);
+}
+
+void
+ptr_forget(struct session *s)
+{
+	must(s->ptr == NULL);
+}
+
+void
+hop_leave(struct session *s)
+{
+	must(s->kept == NULL);
+}
+
+void
 hop_saw_error(struct hop *h, bool to_rcpt)
 {
 	(void)to_rcpt;
