@@ -82,6 +82,8 @@ enum key_type {
 #define K_SECRET	0x100	/* T_FILE: refused if others can read it */
 #define K_BARE		0x200	/* T_MAP: one struct may stand for a map with
 				   the single name "default" */
+#define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:
+				   no look-ups but in lists */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 

@@ -142,6 +142,7 @@ struct rule_const {
 struct rule_leaf {
 	uint8_t		 var;		/* its value is what is looked up */
 	uint32_t	 str;		/* "db/users/route" */
+	uint32_t	 line;		/* in the file: where it is first */
 };
 
 struct rule {

@@ -189,7 +189,16 @@ front_peer_up(struct peer *p)
 		hop_dialer_up(p);
 }
 
+static void
+front_peer_down(struct peer *p)
+{
+	ask_peer_down(p);
+}
+
 static const struct peer_handler	handlers[] = {
+	{ MSG_LOOKUP_ANS,	ask_answer },
+	{ MSG_STATE_ANS,	ask_answer },
+	{ MSG_PTR_ANS,		ask_answer },
 	{ MSG_DIAL_FD,		hop_dial_fd },
 	{ MSG_DIAL_ERR,		hop_dial_err },
 	{ MSG_DIAL_WANT,	hop_dial_want },
@@ -208,6 +217,7 @@ static const struct proc_class	front = {
 	.parent_handlers = parent_handlers,
 	.prepare = tlsctx_prepare,
 	.peer_up = front_peer_up,
+	.peer_down = front_peer_down,
 	.conf_prepare = front_prepare,
 	.conf_commit = front_commit,
 	.conf_release = front_release,

@@ -340,23 +340,6 @@ received(struct session *s, char *buf, size_t size)
 	    "", id_text(s->sid, id), rcpt, date);
 }
 
-static enum smtp_bare
-bare_mode(struct session *s)
-{
-	struct rule_env		env;
-	struct rule_memo	memo = { { 0 } };
-	struct rule_value	v;
-	unsigned int		leaf;
-
-	if (s->conf->session.bare_newline == NULL)
-		return BARE_REJECT;
-	session_env(s, &env);
-	if (rule_eval(s->conf->session.bare_newline, &env, &memo, &v,
-	    &leaf) != RULE_VALUE)
-		return BARE_REJECT;
-	return v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE : BARE_REJECT;
-}
-
 /* 354 from the next hop: ours. */
 static void
 begin_body(struct session *s)
@@ -373,7 +356,7 @@ begin_body(struct session *s)
 		refuse_data(s, &r);
 		return;
 	}
-	tx->in.mode = bare_mode(s);
+	tx->in.mode = tx->bare;
 	tx->phase = TX_BODY;
 	rate_begin(&tx->rate, mono_now());
 	tx->body_start = s->io.octets_in;

@@ -208,6 +208,32 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 	session_reply_r(s, 0, &r);
 }
 
+/*
+ * The settings of the DATA stage, before anything of it is done.  False: it
+ * is refused, or a look-up is out and the command is run again.
+ */
+static bool
+data_rules(struct session *s)
+{
+	struct rule_env		env;
+	struct rule_value	v;
+
+	session_env(s, &env);
+	switch (rule_ask(s, s->conf->session.bare_newline, &env, &v)) {
+	case RULE_VALUE:
+		s->tx->bare = v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE :
+		    BARE_REJECT;
+		return true;
+	case RULE_NEED:
+		break;
+	case RULE_CANNOT:
+		session_reply(s, relay_refusal_flags(s),
+		    "451 4.4.3 cannot look that up now");
+		break;
+	}
+	return false;
+}
+
 static void
 verb_data(struct session *s, const struct smtp_cmd *cmd)
 {
@@ -218,7 +244,7 @@ verb_data(struct session *s, const struct smtp_cmd *cmd)
 	else if (s->tx->accepted + s->tx->pending == 0)
 		session_reply(s, relay_refusal_flags(s),
 		    "554 5.5.1 no valid recipients");
-	else
+	else if (data_rules(s))
 		relay_data(s);
 }
 
@@ -407,8 +433,8 @@ verb_may_overlap(struct slice line)
 	    (line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0);
 }
 
-void
-verb_line(struct session *s, struct slice line)
+static void
+run_line(struct session *s, struct slice line)
 {
 	static struct smtp_cmd	 cmd;
 	const char		*no;
@@ -427,4 +453,12 @@ verb_line(struct session *s, struct slice line)
 		return;
 	}
 	verbs[cmd.verb].fn(s, &cmd);
+}
+
+void
+verb_line(struct session *s, struct slice line)
+{
+	s->line = line;
+	run_line(s, line);
+	command_over(s);
 }
