@@ -413,6 +413,16 @@ const struct key *conf_map_row(const struct config *conf, size_t n,
 void	conf_each_rule(const struct config *,
 	    void (*fn)(const struct key *, struct rule *, void *), void *);
 
+/*
+ * The next hops that mail of this listener's clients can have, as far as the
+ * listener decides: fn is called for each (for some more than once), with
+ * NULL for mail exchangers of DNS.
+ */
+void	conf_reach(const struct config *, const struct conf_listener *,
+	    void (*fn)(struct conf_remote *, void *), void *);
+/* May clients of this listener log in? */
+bool	conf_has_auth(const struct conf_listener *);
+
 /* Free what a struct of these rows holds, and zero those fields. */
 void	conf_fields_free(const struct schema *, void *);
 /* Free an object of a map with all that it holds. */

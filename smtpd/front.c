@@ -109,6 +109,10 @@ front_prepare(struct config *conf, struct proto_conf_err *err)
 			    sizeof(err->why));
 			return -1;
 		}
+	if (reach_prepare(conf) == -1) {
+		(void)strlcpy(err->why, "no memory", sizeof(err->why));
+		return -1;
+	}
 	return ftls_prepare(conf, err->why, sizeof(err->why));
 }
 
@@ -118,6 +122,7 @@ front_release(struct config *conf)
 	size_t	i;
 
 	ftls_release(conf);
+	reach_release(conf);
 	for (i = 0; i < conf->lists.n; i++) {
 		list_free(conf->lists.v[i]->priv);
 		conf->lists.v[i]->priv = NULL;

@@ -358,6 +358,18 @@ int		 ask_answer(struct peer *, struct msg *);
 /* The pipe to a process is gone, and what it was asked with it. */
 void		 ask_peer_down(struct peer *);
 
+/* --- front_reach.c -------------------------------------------------------- */
+
+/* For all listeners of a generation; -1 without memory. */
+int		 reach_prepare(struct config *);
+void		 reach_release(struct config *);
+/*
+ * Call fn for every remote that the routes can name to this listener's
+ * clients, each once.  False: they can lead elsewhere too (mx).
+ */
+bool		 front_reach(const struct conf_listener *,
+		    void (*fn)(struct conf_remote *, void *), void *);
+
 /* --- front_rule.c --------------------------------------------------------- */
 
 /*

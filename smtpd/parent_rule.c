@@ -522,12 +522,28 @@ compile_cond(struct compile *c, struct node *map, bool block)
 
 /* --- blocks --------------------------------------------------------------- */
 
+/*
+ * The last word.  A look-up may find nothing, which then is the value: false,
+ * where that is one.
+ */
+static void
+compile_last(struct compile *c, struct node *n)
+{
+	uint32_t	v = compile_value(c, n);
+
+	add_block(c->rule, RULE_ALWAYS, v, false);
+	if (c->rule->values[v].type == VALUE_LOOKUP &&
+	    c->key->of != T_BOOL && (c->key->flags & K_FALSE) == 0)
+		fail(c, n, "there is no value where this finds nothing: "
+		    "wanted a block with `if' before an `else'");
+}
+
 static void
 compile_else(struct compile *c, struct node *n, struct node *value)
 {
 	if (n->nkids != 1)
 		fail(c, n, "a block with `else' has nothing beside it");
-	add_block(c->rule, RULE_ALWAYS, compile_value(c, value), false);
+	compile_last(c, value);
 }
 
 static void
@@ -578,12 +594,6 @@ compile_blocks(struct compile *c, struct node *list)
 		fail(c, list, "the last block must be {else: VALUE}");
 }
 
-static void
-compile_constant(struct compile *c, struct node *n)
-{
-	add_block(c->rule, RULE_ALWAYS, compile_value(c, n), false);
-}
-
 /* A bare condition: true where it holds. */
 static void
 compile_match(struct compile *c, struct node *n)
@@ -614,7 +624,7 @@ load_rule(struct load *l, const struct key *k, struct node *n)
 	    n->kids[0]->kind == NODE_MAP)
 		compile_blocks(&c, n);
 	else
-		compile_constant(&c, n);
+		compile_last(&c, n);
 	if (!c.failed)
 		return c.rule;
 	rule_free(c.rule);
