@@ -82,6 +82,8 @@ enum key_type {
 #define K_SECRET	0x100	/* T_FILE: refused if others can read it */
 #define K_BARE		0x200	/* T_MAP: one struct may stand for a map with
 				   the single name "default" */
+#define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:
+				   no look-ups but in lists */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 
@@ -297,6 +299,12 @@ struct conf_remote {
 	int64_t			 reply_text;
 };
 
+/* Whom db/NAME asks. */
+struct conf_datasource {
+	struct conf_obj	 obj;
+	struct strs	 uri;
+};
+
 struct conf_session {
 	/* rules where DESIGN.md says so; durations and sizes in ms, octets */
 	int64_t		 timeout;
@@ -356,6 +364,7 @@ struct config {
 	struct conf_map		 listeners;	/* struct conf_listener */
 	struct conf_map		 lists;		/* struct conf_list */
 	struct conf_map		 remotes;	/* struct conf_remote */
+	struct conf_map		 datasources;	/* struct conf_datasource */
 	struct conf_session	 session;
 	struct conf_replies	 replies;
 	struct conf_route	 route;
@@ -406,6 +415,16 @@ const struct key *conf_map_row(const struct config *conf, size_t n,
  */
 void	conf_each_rule(const struct config *,
 	    void (*fn)(const struct key *, struct rule *, void *), void *);
+
+/*
+ * The next hops that mail of this listener's clients can have, as far as the
+ * listener decides: fn is called for each (for some more than once), with
+ * NULL for mail exchangers of DNS.
+ */
+void	conf_reach(const struct config *, const struct conf_listener *,
+	    void (*fn)(struct conf_remote *, void *), void *);
+/* May clients of this listener log in? */
+bool	conf_has_auth(const struct conf_listener *);
 
 /* Free what a struct of these rows holds, and zero those fields. */
 void	conf_fields_free(const struct schema *, void *);

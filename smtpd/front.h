@@ -14,6 +14,8 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_rule.c	what settings say that depend on the session
+ *	front_ask.c	questions to other processes
  *	front_relay.c	the next hop's part of the envelope
  *	front_body.c	the message itself: DATA, BDAT
  *	front_verdict.c	the next hop's last word
@@ -39,11 +41,14 @@
 #include "smtp_client.h"
 #include "timer.h"
 
+struct ask;
+struct command;
 struct hop;
 struct ptr;
 struct session;
 struct peer;
 struct msg;
+struct wbuf;
 
 /* --- statistics: name in `posternctl show stats' ------------------------- */
 
@@ -165,6 +170,7 @@ struct tx {
 	bool			 utf8_sender;	/* goes only by SMTPUTF8 */
 	bool			 ascii;		/* next hop does not take it:
 						   header must do without */
+	enum smtp_bare		 bare;		/* session.data.bare-newline */
 	int64_t			 size;		/* declared; 0 = not */
 	enum smtp_ret		 ret;
 	char			*envid;		/* as sent; NULL = none */
@@ -209,7 +215,8 @@ enum sess_wait {
 	WAIT_NONE,
 	WAIT_TLS,
 	WAIT_TARPIT,		/* errors.wait */
-	WAIT_HOP		/* answers of the next hop */
+	WAIT_HOP,		/* answers of the next hop */
+	WAIT_ASK		/* those of our own processes: front_ask.c */
 };
 
 #define SF_ESMTP	0x01		/* said EHLO */
@@ -246,6 +253,11 @@ struct session {
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
+	LIST_HEAD(, ask)	 asks;		/* questions that are out */
+	struct slice		 line;		/* the command being run; while
+						   a look-up of it is out, in
+						   our own memory */
+	struct command		*command;	/* what it has looked up */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	struct smtp_reply	*skip_reply;	/* what is said then */
@@ -301,6 +313,10 @@ void		 session_new(int fd, struct config *, struct conf_listener *,
 void		 session_state(struct session *, enum sess_state);
 /* Stop reading until the wait is over; ms: what the timer is set to. */
 void		 session_wait(struct session *, enum sess_wait, int64_t ms);
+/*
+ * The wait is over: read on, or wait for the questions that are out.  The
+ * only place where reading goes on.
+ */
 void		 session_go(struct session *);
 /* Close now: why is for the log. */
 void		 session_end(struct session *, const char *why);
@@ -341,7 +357,10 @@ void		 slots_clear(struct session *);
 
 /* --- front_verbs.c -------------------------------------------------------- */
 
-/* One clean line: its command, from the check to the reply. */
+/*
+ * One clean line: its command, from the check to the reply.  Run again from
+ * the beginning, with the same line, when a look-up of it is answered.
+ */
 void		 verb_line(struct session *, struct slice);
 /* May this line be looked at while answers to earlier ones are owed? */
 bool		 verb_may_overlap(struct slice);
@@ -355,6 +374,64 @@ void		 verb_bdat_over(struct session *);
 
 /* The reply to EHLO or LHLO; what it offers is what the session may use. */
 void		 offer_reply(struct session *, struct smtp_reply *);
+
+/* --- front_ask.c ---------------------------------------------------------- */
+
+/*
+ * Ask the process of that role; body is taken.  done is called once, from the
+ * event loop, never from here, unless the session ends before.  Until then
+ * the session reads nothing, and no answer is told while a tarpit lasts;
+ * afterwards it goes on unless done made it wait for something else.  Out
+ * of memory, the session ends.
+ *
+ * done's message has been looked at: its getter does not fail and takes it
+ * to its end.  It is valid until done returns.  NULL: cannot tell (no such
+ * process, its pipe was lost, too late).
+ */
+void		 ask_send(struct session *, unsigned int role, uint16_t type,
+		    struct wbuf *body,
+		    void (*done)(struct session *, struct msg *));
+/* A tarpit is over: tell what was answered meanwhile. */
+void		 ask_resume(struct session *);
+/* The session ends: nobody waits for the answers any more. */
+void		 ask_forget(struct session *);
+/* From the process that was asked. */
+int		 ask_answer(struct peer *, struct msg *);
+/* The pipe to a process is gone, and what it was asked with it. */
+void		 ask_peer_down(struct peer *);
+
+/* --- front_reach.c -------------------------------------------------------- */
+
+/* For all listeners of a generation; -1 without memory. */
+int		 reach_prepare(struct config *);
+void		 reach_release(struct config *);
+/*
+ * Call fn for every remote that the routes can name to this listener's
+ * clients, each once.  False: they can lead elsewhere too (mx).
+ */
+bool		 front_reach(const struct conf_listener *,
+		    void (*fn)(struct conf_remote *, void *), void *);
+
+/* --- front_rule.c --------------------------------------------------------- */
+
+/*
+ * A setting's value for the command that is being run.  The environment is
+ * the caller's, from session_env and what else it knows.
+ *
+ * RULE_NEED: a look-up is out.  The caller returns at once, having done
+ * nothing yet: the same command is run from its beginning when the answer is
+ * there.  RULE_CANNOT: nobody can tell, 451 4.4.3.  A string is the rule's,
+ * the configuration's, or valid until the command is over.
+ */
+enum rule_result rule_ask(struct session *, const struct rule *,
+		    const struct rule_env *, struct rule_value *);
+/* The same where nothing can wait: what is not held here cannot be told. */
+enum rule_result rule_now(struct session *, const struct rule *,
+		    const struct rule_env *, struct rule_value *);
+/* A command's function has returned: drop what it looked up, unless it asks. */
+void		 command_over(struct session *);
+/* Drop it in any case: the session is gone. */
+void		 command_free(struct session *);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 

@@ -34,23 +34,6 @@
 
 #define SWALLOW_EXTRA	(1024 * 1024)	/* octets over max-size */
 
-static enum smtp_bare
-bare_mode(struct session *s)
-{
-	struct rule_env		env;
-	struct rule_memo	memo = { { 0 } };
-	struct rule_value	v;
-	unsigned int		leaf;
-
-	if (s->conf->session.bare_newline == NULL)
-		return BARE_REJECT;
-	session_env(s, &env);
-	if (rule_eval(s->conf->session.bare_newline, &env, &memo, &v,
-	    &leaf) != RULE_VALUE)
-		return BARE_REJECT;
-	return v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE : BARE_REJECT;
-}
-
 bool
 body_is_absurd(const struct session *s, uint64_t n)
 {
@@ -135,7 +118,7 @@ body_passes_chunks(struct session *s)
 	if (!tx->chunks.on ||
 	    !(client_extensions(hop_client(tx->hop)) & EXT_CHUNKING))
 		return false;
-	return tx->body == BODY_BINARYMIME || bare_mode(s) == BARE_REJECT;
+	return tx->body == BODY_BINARYMIME || tx->bare == BARE_REJECT;
 }
 
 void
@@ -148,7 +131,7 @@ body_begin(struct session *s)
 	if (params_drop_dsn(tx, client_extensions(hop_client(tx->hop))))
 		flog_hop(s, "dsn-dropped", tx->remote->obj.name,
 		    "next hop does not offer DSN");
-	tx->in.mode = bare_mode(s);
+	tx->in.mode = tx->bare;
 	tx->in.chunk = tx->chunks.on;
 	tx->chunks.up = body_passes_chunks(s);
 	if (!send_trace(s))

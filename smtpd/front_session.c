@@ -10,7 +10,8 @@
  * A session reads commands while it waits for nothing (wait is WAIT_NONE);
  * in any wait the input is paused and TCP holds the client back.  Exactly
  * one timer is set: the deadline of the present command, of the wait, or
- * the next look at the rate of the body.
+ * the next look at the rate of the body; a question to another process has
+ * its own (front_ask.c).
  *
  * It ends in one way: session_end marks it S_DEAD and closes the stream,
  * and the end of the turn frees it (session_reap), when nobody up the stack
@@ -69,7 +70,9 @@ session_wait(struct session *s, enum sess_wait wait, int64_t ms)
 	/* The tarpit ends with the client, so its end must be seen. */
 	if (wait != WAIT_TARPIT || io_has_input(&s->io))
 		io_pause(&s->io);
-	if (ms > 0)
+	if (wait == WAIT_ASK)
+		timer_del(&s->timer);	/* the question has its own */
+	else if (ms > 0)
 		timer_set(&s->timer, ms);
 	else if (wait == WAIT_HOP && s->tx != NULL && s->tx->remote != NULL)
 		timer_set(&s->timer, s->tx->remote->timeout.connect * 2 +
@@ -96,6 +99,11 @@ session_go(struct session *s)
 {
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
+	if (!LIST_EMPTY(&s->asks)) {
+		session_wait(s, WAIT_ASK, 0);
+		ask_resume(s);
+		return;
+	}
 	s->wait = WAIT_NONE;
 	set_deadline(s);
 	io_resume(&s->io);
@@ -166,6 +174,7 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 		s->flags |= SF_LOCAL;
 	s->began = mono_now();
 	TAILQ_INIT(&s->slots);
+	LIST_INIT(&s->asks);
 	timer_init(&s->timer, session_timer, s);
 	io_init(&s->io, fd, IO_CHUNK, session_io, s);
 	TAILQ_INSERT_TAIL(&live, s, entry);
@@ -447,6 +456,8 @@ session_timer(void *arg)
 		log_warnx("no answer of the next hop in any of its times");
 		session_end(s, "next hop does not answer");
 		return;
+	case WAIT_ASK:
+		return;
 	case WAIT_NONE:
 		break;
 	}
@@ -508,6 +519,7 @@ session_end(struct session *s, const char *why)
 	session_over(s);
 	ptr_forget(s);
 	slots_clear(s);
+	ask_forget(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
 	flog_end(s);
@@ -539,6 +551,7 @@ session_linger(struct session *s, const char *why)
 	 */
 	session_over(s);
 	slots_clear(s);
+	ask_forget(s);
 	session_state(s, S_CLOSING);
 	s->wait = WAIT_NONE;
 	if (s->io.tls == NULL && io_queued(&s->io) == 0)
@@ -556,6 +569,7 @@ session_reap(void)
 		return;
 	while ((s = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, s, entry);
+		command_free(s);
 		front_conf_unref(s->conf);
 		free(s->skip_reply);
 		free(s->helo);

@@ -23,6 +23,7 @@ struct verb {
 	unsigned int	flags;
 };
 
+#define CANNOT		"451 4.4.3 cannot look that up now"
 #define V_CLEAR		0x01	/* allowed where TLS is required, without */
 
 void
@@ -210,16 +211,39 @@ content_refusal(const struct session *s)
 	return NULL;
 }
 
+/*
+ * The settings of the DATA stage, before anything of it is done.  RULE_NEED:
+ * a look-up is out, and the command is run again.
+ */
+static enum rule_result
+data_rules(struct session *s)
+{
+	struct rule_env		env;
+	struct rule_value	v = { .num = NEWLINE_REJECT };
+	enum rule_result	r;
+
+	session_env(s, &env);
+	r = rule_ask(s, s->conf->session.bare_newline, &env, &v);
+	s->tx->bare = v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE :
+	    BARE_REJECT;
+	return r;
+}
+
 static void
 verb_data(struct session *s, const struct smtp_cmd *cmd)
 {
-	const char	*no = content_refusal(s);
+	const char		*no = content_refusal(s);
+	enum rule_result	 rules = RULE_VALUE;
 
 	(void)cmd;
 	if (no == NULL && s->tx->chunks.on)
 		no = "503 5.5.1 in the middle of BDAT";
 	else if (no == NULL && s->tx->body == BODY_BINARYMIME)
 		no = "503 5.5.1 BINARYMIME needs BDAT";
+	else if (no == NULL && (rules = data_rules(s)) == RULE_CANNOT)
+		no = CANNOT;
+	if (rules == RULE_NEED)
+		return;
 	if (no != NULL)
 		session_reply(s, relay_refusal_flags(s), "%s", no);
 	else
@@ -234,13 +258,12 @@ needs_tls(const struct session *s)
 
 /* Why this BDAT is nothing but octets to swallow; NULL: it is more. */
 static const char *
-bdat_refusal(const struct session *s, const struct smtp_cmd *cmd)
+bdat_refusal(const struct session *s)
 {
 	if (needs_tls(s))
 		return "530 5.7.0 say STARTTLS first";
 	if (!(s->offered & EXT_CHUNKING))
 		return "503 5.5.1 CHUNKING is not offered";
-	(void)cmd;
 	return content_refusal(s);
 }
 
@@ -262,8 +285,14 @@ verb_bdat_over(struct session *s)
 static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
-	const char	*no = bdat_refusal(s, cmd);
+	const char		*no = bdat_refusal(s);
+	enum rule_result	 rules = RULE_VALUE;
 
+	if (no == NULL && !s->tx->chunks.on &&
+	    (rules = data_rules(s)) == RULE_CANNOT)
+		no = CANNOT;
+	if (rules == RULE_NEED)
+		return;
 	if (body_is_absurd(s, cmd->size)) {
 		s->why = "a chunk that nobody wants";
 		session_reply(s, REPLY_CLOSE, "552 5.3.4 chunk too big");
@@ -448,8 +477,8 @@ is_foreign(const struct session *s, enum smtp_verb verb)
 	return verb == VERB_LHLO;
 }
 
-void
-verb_line(struct session *s, struct slice line)
+static void
+run_line(struct session *s, struct slice line)
 {
 	static struct smtp_cmd	 cmd;
 	const char		*no;
@@ -474,4 +503,12 @@ verb_line(struct session *s, struct slice line)
 		return;
 	}
 	verbs[cmd.verb].fn(s, &cmd);
+}
+
+void
+verb_line(struct session *s, struct slice line)
+{
+	s->line = line;
+	run_line(s, line);
+	command_over(s);
 }

@@ -325,6 +325,57 @@ check_routes(struct load *l)
 	}
 }
 
+/* Next hops of a listener's clients: how many, and which are the first. */
+struct hops {
+	const struct conf_remote *first;
+	const char		*second;
+};
+
+static void
+note_hop(struct conf_remote *r, void *arg)
+{
+	struct hops	*h = arg;
+
+	if (r == NULL)
+		h->second = "mx";
+	else if (h->first == NULL)
+		h->first = r;
+	else if (h->first != r && h->second == NULL)
+		h->second = r->obj.name;
+}
+
+/*
+ * A client that logs in submits: it will not split a message by recipients,
+ * as a mail server does that reads 452, and has nobody to try again for it.
+ */
+static void
+check_submission(struct load *l)
+{
+	const struct conf_listener *ls;
+	const struct node	*n;
+	struct hops		 h;
+	char			 path[128];
+	size_t			 i;
+
+	for (i = 0; i < l->conf->listeners.n; i++) {
+		ls = (struct conf_listener *)l->conf->listeners.v[i];
+		memset(&h, 0, sizeof(h));
+		if (!conf_has_auth(ls))
+			continue;
+		conf_reach(l->conf, ls, note_hop, &h);
+		if (h.second == NULL)
+			continue;
+		n = at(l->root, "listener", ls->obj.name, "extensions");
+		snprintf(path, sizeof(path), "listener.%s.extensions",
+		    ls->obj.name);
+		conf_warning(l->errs, l->file, n->line, n->col, path,
+		    "clients log in here, and their mail can go to %s%s%s: "
+		    "set route.session", h.first == NULL ? "" :
+		    h.first->obj.name, h.first == NULL ? "" : " and ",
+		    h.second);
+	}
+}
+
 /* The one finer than the other: both would be asked. */
 static void
 check_directory(struct load *l)
@@ -352,5 +403,6 @@ load_cross(struct load *l)
 	check_listeners(l);
 	check_remotes(l);
 	check_routes(l);
+	check_submission(l);
 	check_directory(l);
 }

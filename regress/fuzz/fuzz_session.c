@@ -31,7 +31,11 @@
 #include "fuzz.h"
 #include "id.h"
 #include "log.h"
+#include "msg.h"
 #include "parent_conf.h"
+#include "peer.h"
+#include "proc.h"
+#include "proto.h"
 #include "smtp_client.h"
 
 #define STEPS_MAX	20000		/* far more than any input needs */
@@ -528,6 +532,93 @@ reap_hops(bool all)
 	must(n <= HOPS_MAX);
 }
 
+/* --- verifyd -------------------------------------------------------------- */
+
+/* What it was asked and has not answered. */
+struct question {
+	LIST_ENTRY(question)	 entry;
+	uint64_t		 sid;
+	uint32_t		 seq;
+	char			 key[1025];
+};
+
+static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
+static struct peer		verifyd = { .role = R_VERIFYD };
+static bool			verifyd_lost;
+
+struct peer *
+proc_peer(unsigned int role, unsigned int index)
+{
+	must(role == R_VERIFYD && index == 0);
+	return verifyd_lost ? NULL : &verifyd;
+}
+
+void
+peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
+    struct wbuf *body)
+{
+	struct proto_lookup	 look;
+	struct question		*q;
+	struct msg		 m = { .fd = -1 };
+
+	must(p == &verifyd && type == MSG_LOOKUP && fd == -1);
+	rbuf_init(&m.body, body->data, body->len);
+	must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
+	must((q = calloc(1, sizeof(*q))) != NULL);
+	q->sid = sid;
+	q->seq = seq;
+	(void)strlcpy(q->key, look.key, sizeof(q->key));
+	LIST_INSERT_HEAD(&questions, q, entry);
+	wbuf_clear(body);
+}
+
+static void
+forget_questions(void)
+{
+	struct question	*q;
+
+	while ((q = LIST_FIRST(&questions)) != NULL) {
+		LIST_REMOVE(q, entry);
+		free(q);
+	}
+}
+
+/* Answer one, well or badly, or be lost; false: nothing was asked. */
+static bool
+verifyd_step(void)
+{
+	struct question		*q = LIST_FIRST(&questions);
+	struct proto_lookup_ans	 ans = { .answer = LOOKUP_NO };
+	struct wbuf		 w = { .data = NULL };
+	struct msg		 m = { .fd = -1, .type = MSG_LOOKUP_ANS };
+	unsigned int		 n;
+
+	if (q == NULL)
+		return false;
+	if ((n = order()) == 0xff) {
+		verifyd_lost = true;
+		forget_questions();
+		ask_peer_down(&verifyd);
+		return true;
+	}
+	m.sid = q->sid;
+	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
+	if (n % 3 == 1)
+		ans.answer = LOOKUP_CANNOT;
+	else if (n % 3 == 2) {
+		ans.answer = LOOKUP_YES;
+		(void)strlcpy(ans.value, n % 4 == 1 ? "b1" : n % 4 == 2 ?
+		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
+	}
+	put_lookup_ans(&w, &ans);
+	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);
+	LIST_REMOVE(q, entry);
+	free(q);
+	must(ask_answer(&verifyd, &m) == (n == 0xf1 ? -1 : 0));
+	wbuf_clear(&w);
+	return true;
+}
+
 /* --- the frame and TLS ---------------------------------------------------- */
 
 static bool	draining;
@@ -661,7 +752,23 @@ static const char *const	texts[] = {
 
 	COMMON
 	"route: {local: b1, relay: b2}\n"
-	"session: {rcpt: {lookup: {domains: list/ours}}}\n"
+	"session: {rcpt: {lookup: {domains: list/ours}}}\n",
+
+	COMMON
+	"datasource: {d: {uri: \"cdb:/d.cdb\"}, e: {uri: \"cdb:/e.cdb\"}}\n"
+	"route:\n"
+	"  local: [{if: rcpt, in-list: db/d, then:\n"
+	"    {lookup: db/e, key: rcpt-domain}}, {else: b1}]\n"
+	"  relay: [{if: sender, ne: x, then: {lookup: db/e, key: rcpt}},\n"
+	"    {else: b2}]\n"
+	"session: {data: {bare-newline: [{if: sender, in-list: db/d,\n"
+	"    then: normalize}, {else: reject}]},\n"
+	"  rcpt: {lookup: {domains: list/ours},\n"
+	"    relay: [{if: rcpt-domain, in-list: db/d,\n"
+	"      on-lookup-failure: false, then: true},\n"
+	"      {if: rcpt-domain, in-list: db/e, then: true},\n"
+	"      {else: false}],\n"
+	"    errors: {total: 6, wait: 1s}}}\n"
 };
 
 #define ALL_EXTENSIONS							\
@@ -674,7 +781,8 @@ static const struct {
 	{ ", relay-hosts: [192.0.2.0/24]", ", eight-bit: strict" },
 	{ "", ", reply-text: own" },
 	{ ALL_EXTENSIONS, "" },
-	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" }
+	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
+	{ "", "" }
 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
@@ -807,10 +915,12 @@ other_step(void)
 
 	if (order() == 0xfe)
 		return time_passes();
+	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
+		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
 		if (hop_step(h))
 			return true;
-	return false;
+	return verifyd_step();
 }
 
 /* The client has left: all must come to an end. */
@@ -890,6 +1000,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	at_script = 0;
 	draining = false;
 	delivered = 0;
+	verifyd_lost = false;
 	nreplies = 0;
 	present = confs[data[0] % NCONFS];
 	lmtp = data[0] % NCONFS == 4;
@@ -898,6 +1009,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	free(copy);
 	check_replies();
 	reap_hops(true);
+	forget_questions();
 	must(LIST_EMPTY(&timers) && present->refs == 1);
 	return 0;
 }
