@@ -92,12 +92,15 @@ body_result(struct smtp_client *c)
 }
 
 static int	chunk_body(struct smtp_client *, const char *, size_t);
+static int	chunk_over(struct smtp_client *, size_t);
 
 int
 client_body(struct smtp_client *c, const char *p, size_t n)
 {
 	if (c->state == C_CHUNK)
 		return chunk_body(c, p, n);
+	if (c->state == C_CHUNKED || c->state == C_FINAL)
+		return chunk_over(c, n);
 	if (c->state != C_BODY)
 		return -1;
 	errno = 0;
@@ -139,13 +142,21 @@ chunk_given(struct smtp_client *c)
 	return 0;
 }
 
+/* Octets behind the last one that was promised. */
+static int
+chunk_over(struct smtp_client *c, size_t n)
+{
+	if (n == 0)
+		return 0;
+	client_fail_later(c, END_GARBAGE, "our own content is too long");
+	return -1;
+}
+
 static int
 chunk_body(struct smtp_client *c, const char *p, size_t n)
 {
-	if (n > c->chunk_left) {
-		client_fail_later(c, END_GARBAGE, "our own chunk is too long");
-		return -1;
-	}
+	if (n > c->chunk_left)
+		return chunk_over(c, n);
 	if (n == 0)
 		return 0;
 	errno = 0;
