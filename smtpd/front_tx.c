@@ -42,6 +42,7 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].normal);
 	}
 	free(tx->rcpts);
+	free(tx->mx_domain);
 	free(tx->sender);
 	free(tx->sender_normal);
 	free(tx->lost);
