@@ -181,6 +181,8 @@ struct tx {
 	size_t			 pending;	/* RC_NEW and RC_SENT */
 	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
+	char			*mx_domain;	/* where that is `mx': whose;
+						   else NULL */
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
 	bool			 data_sent;

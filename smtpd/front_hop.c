@@ -71,7 +71,8 @@ hop_name(const struct hop *h, char *buf, size_t size)
 	char	to[ADDR_TEXT_MAX];
 
 	if (h->to.family == ADDR_NONE)
-		(void)strlcpy(buf, h->remote->obj.name, size);
+		(void)strlcpy(buf, h->domain[0] != '\0' ? h->domain :
+		    h->remote->obj.name, size);
 	else if (strchr(h->host, ':') != NULL)
 		(void)strlcpy(buf, addr_port_text(&h->to, to, sizeof(to)),
 		    size);
@@ -130,6 +131,7 @@ hop_reap(void)
 	while ((h = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, h, entry);
 		front_conf_unref(h->conf);
+		free(h->domain);
 		free(h->helo);
 		free(h);
 	}
@@ -174,6 +176,7 @@ hop_ask_dialer(struct hop *h)
 
 	if (dialer == NULL)
 		return;		/* hop_dialer_up asks */
+	(void)strlcpy(d.domain, h->domain, sizeof(d.domain));
 	put_dial(&w, &d);
 	peer_send(dialer, MSG_DIAL_REQ, h->id, 0, -1, &w);
 }
@@ -255,13 +258,15 @@ hop_own(struct hop *h, struct session *s)
 
 /* The one that the session keeps, if it leads there; else it goes. */
 static struct hop *
-take_kept(struct session *s, const struct conf_remote *remote)
+take_kept(struct session *s, const struct conf_remote *remote,
+    const char *domain)
 {
 	struct hop	*h = s->kept;
 
 	if (h == NULL)
 		return NULL;
 	if (h->state != HOP_KEPT || h->remote->obj.id != remote->obj.id ||
+	    strcmp(h->domain, domain) != 0 ||
 	    strcmp(h->helo, hop_helo(h)) != 0) {
 		hop_quit(h);
 		return NULL;
@@ -273,15 +278,22 @@ take_kept(struct session *s, const struct conf_remote *remote)
 struct hop *
 hop_get(struct session *s, struct conf_remote *remote)
 {
+	static char	 none[] = "";
+	char		*domain = s->tx->mx_domain;
 	struct hop	*h;
 
-	if ((h = take_kept(s, remote)) != NULL ||
-	    (h = pool_take(remote->obj.id)) != NULL) {
+	if (domain == NULL)
+		domain = none;
+	if ((h = take_kept(s, remote, domain)) != NULL ||
+	    (h = pool_take(remote->obj.id, domain)) != NULL) {
 		hop_own(h, s);
 		return h;
 	}
-	if ((h = calloc(1, sizeof(*h))) == NULL)
+	if ((h = calloc(1, sizeof(*h))) == NULL ||
+	    (h->domain = strdup(domain)) == NULL) {
+		free(h);
 		return NULL;
+	}
 	h->s = s;
 	h->conf = front_conf_ref(s->conf);
 	h->remote = remote;

@@ -28,6 +28,7 @@ struct hop {
 						   it; NULL = nobody */
 	struct config		*conf;
 	struct conf_remote	*remote;	/* of conf */
+	char			*domain;	/* if that is mx; else "" */
 	char			*helo;		/* what we said we are */
 	struct smtp_client	*client;
 	struct timer		 timer;		/* dial, or idle */
@@ -83,8 +84,11 @@ bool		 hop_is_keepable(const struct hop *);
 
 /* --- front_pool.c --------------------------------------------------------- */
 
-/* The connection to that remote which was used last, taken out; or NULL. */
-struct hop	*pool_take(uint32_t remote);
+/*
+ * The connection to that remote (for `mx': and domain) which was used last,
+ * taken out; or NULL.
+ */
+struct hop	*pool_take(uint32_t remote, char *domain);
 /* Nobody's: for who waits, or into the pool. */
 void		 pool_put(struct hop *);
 /* It leaves the pool. */

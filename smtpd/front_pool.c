@@ -8,7 +8,8 @@
  * The pools: connections to next hops that are nobody's for now.
  *
  * A pool is of one worker and one remote (by id: another generation's
- * remote of the same id is the same to the letter).  A commit closes all
+ * remote of the same id is the same to the letter); of `mx' there is one for
+ * each domain.  A commit closes all
  * that are idle, and those of older generations do not come back, so that
  * no pool holds a generation alive.  The connection that was used last is
  * taken first: the others come to their idle time, and the pool is as large
@@ -19,6 +20,7 @@
 #include <sys/tree.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "front_hop.h"
 #include "msg.h"
@@ -28,13 +30,16 @@
 struct pool {
 	RB_ENTRY(pool)		 node;
 	uint32_t		 remote;
+	char			*domain;	/* of `mx'; else "" */
 	TAILQ_HEAD(hop_list, hop) hops;		/* the last used first */
 };
 
 static int
 pool_cmp(struct pool *a, struct pool *b)
 {
-	return a->remote < b->remote ? -1 : a->remote > b->remote;
+	if (a->remote != b->remote)
+		return a->remote < b->remote ? -1 : 1;
+	return strcmp(a->domain, b->domain);
 }
 
 static RB_HEAD(pools, pool)	pools = RB_INITIALIZER(&pools);
@@ -42,18 +47,34 @@ RB_PROTOTYPE(pools, pool, node, pool_cmp)
 RB_GENERATE(pools, pool, node, pool_cmp)
 
 static struct pool *
-pool_find(uint32_t remote)
+pool_find(uint32_t remote, char *domain)
 {
-	struct pool	key;
+	struct pool	key = { .remote = remote, .domain = domain };
 
-	key.remote = remote;
 	return RB_FIND(pools, &pools, &key);
+}
+
+/* NULL without memory. */
+static struct pool *
+pool_new(uint32_t remote, const char *domain)
+{
+	struct pool	*p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL ||
+	    (p->domain = strdup(domain)) == NULL) {
+		free(p);
+		return NULL;
+	}
+	p->remote = remote;
+	TAILQ_INIT(&p->hops);
+	RB_INSERT(pools, &pools, p);
+	return p;
 }
 
 void
 pool_remove(struct hop *h)
 {
-	struct pool	*p = pool_find(h->remote->obj.id);
+	struct pool	*p = pool_find(h->remote->obj.id, h->domain);
 
 	TAILQ_REMOVE(&p->hops, h, entry);
 	timer_del(&h->timer);
@@ -61,16 +82,17 @@ pool_remove(struct hop *h)
 	if (!TAILQ_EMPTY(&p->hops))
 		return;
 	RB_REMOVE(pools, &pools, p);
+	free(p->domain);
 	free(p);
 }
 
 struct hop *
-pool_take(uint32_t remote)
+pool_take(uint32_t remote, char *domain)
 {
 	struct pool	*p;
 	struct hop	*h;
 
-	if ((p = pool_find(remote)) == NULL)
+	if ((p = pool_find(remote, domain)) == NULL)
 		return NULL;
 	h = TAILQ_FIRST(&p->hops);
 	pool_remove(h);
@@ -106,14 +128,10 @@ pool_put(struct hop *h)
 		hop_take_over(h, waiting);
 		return;
 	}
-	if ((p = pool_find(h->remote->obj.id)) == NULL) {
-		if ((p = calloc(1, sizeof(*p))) == NULL) {
-			hop_abort(h);
-			return;
-		}
-		p->remote = h->remote->obj.id;
-		TAILQ_INIT(&p->hops);
-		RB_INSERT(pools, &pools, p);
+	if ((p = pool_find(h->remote->obj.id, h->domain)) == NULL &&
+	    (p = pool_new(h->remote->obj.id, h->domain)) == NULL) {
+		hop_abort(h);
+		return;
 	}
 	h->state = HOP_IDLE;
 	TAILQ_INSERT_HEAD(&p->hops, h, entry);
@@ -125,10 +143,13 @@ pool_put(struct hop *h)
 static struct hop *
 find_idle(uint32_t remote)
 {
+	static char	 first[] = "";
+	struct pool	 key = { .remote = remote, .domain = first };
 	struct pool	*p;
 	struct hop	*h;
 
-	if ((p = pool_find(remote)) != NULL)
+	if ((p = RB_NFIND(pools, &pools, &key)) != NULL &&
+	    p->remote == remote)
 		return TAILQ_LAST(&p->hops, hop_list);
 	RB_FOREACH(h, hops, &hops)
 		if (h->state == HOP_KEPT && h->remote->obj.id == remote)

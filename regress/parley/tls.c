@@ -378,6 +378,24 @@ verdict_of(struct conn *c, ssize_t n, short want)
 	return -1;
 }
 
+/*
+ * Plain octets, but no more than to the end of a line behind which a record
+ * of a handshake may begin: what follows a PROXY header is libtls's to read.
+ */
+static ssize_t
+plain_read(struct conn *c, char *p, size_t len)
+{
+	static const char	 behind[2] = { '\n', 0x16 };
+	const char		*end;
+	ssize_t			 n;
+
+	if ((n = recv(c->fd, p, len, MSG_PEEK)) <= 0)
+		return n;
+	if ((end = memmem(p, (size_t)n, behind, sizeof(behind))) != NULL)
+		n = end + 1 - p;
+	return recv(c->fd, p, (size_t)n, 0);
+}
+
 ssize_t
 conn_read(struct conn *c, char *p, size_t len)
 {
@@ -386,7 +404,7 @@ conn_read(struct conn *c, char *p, size_t len)
 	if (c->tls_on)
 		n = tls_read(c->tls, p, len);
 	else
-		n = recv(c->fd, p, len, 0);
+		n = plain_read(c, p, len);
 	n = verdict_of(c, n, POLLIN);
 	return n == -2 ? 0 : n;		/* a reset is an end as well */
 }
