@@ -314,6 +314,12 @@ void		 verb_bad_line(struct session *, enum smtp_line);
 void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+/* May this session use the command, now or after an EHLO or a MAIL? */
+bool		 verb_is_offered(const struct session *, enum smtp_verb);
+
+/* --- front_help.c --------------------------------------------------------- */
+
+void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 

@@ -301,13 +301,6 @@ verb_quit(struct session *s, const struct smtp_cmd *cmd)
 }
 
 static void
-verb_help(struct session *s, const struct smtp_cmd *cmd)
-{
-	(void)cmd;
-	session_reply(s, 0, "214 2.0.0 see RFC 5321, or ask postmaster");
-}
-
-static void
 verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
 {
 	(void)cmd;
@@ -368,6 +361,17 @@ static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_XSETCONTEXT] =	{ verb_hidden, 0 },
 	[VERB_XDUMPCONTEXT] =	{ verb_hidden, 0 }
 };
+
+bool
+verb_is_offered(const struct session *s, enum smtp_verb verb)
+{
+	if (verbs[verb].fn == NULL || verbs[verb].fn == verb_not_here ||
+	    verbs[verb].fn == verb_hidden)
+		return false;
+	if (verb == VERB_STARTTLS)
+		return ftls_is_offered(s);
+	return verb != VERB_BDAT;
+}
 
 /* --- one line ------------------------------------------------------------- */
 
