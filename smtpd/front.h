@@ -110,7 +110,8 @@ enum rcpt_state {
 
 struct rcpt {
 	char		*addr;		/* as it goes upstream */
-	char		*normal;	/* lower case: to know it again */
+	char		*normal;	/* to know it again */
+	bool		 postmaster;	/* <postmaster>: never counted */
 	enum rcpt_state	 state;
 	bool		 replay;	/* the client has its 250 already */
 	size_t		 same;		/* 1 + the index of the one that this

@@ -261,6 +261,7 @@ go_live(struct session *s, const struct judged *j)
 	}
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
+	r->postmaster = j->postmaster;
 	if ((r->slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");
 		return;
