@@ -128,8 +128,10 @@ struct mark {
 
 struct rcpt {
 	char		*addr;		/* as it goes upstream */
-	char		*normal;	/* lower case: to know it again */
+	char		*normal;	/* to know it again */
+	bool		 postmaster;	/* <postmaster>: never counted */
 	char		*orcpt;		/* as sent; NULL = none */
+	bool		 orcpt_utf8;	/* goes only by SMTPUTF8 */
 	unsigned int	 notify;	/* NOTIFY_* */
 	enum rcpt_state	 state;
 	bool		 utf8;		/* goes only by SMTPUTF8 */
@@ -386,6 +388,12 @@ void		 verb_bad_line(struct session *, enum smtp_line);
 void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+/* May this session use the command, now or after an EHLO or a MAIL? */
+bool		 verb_is_offered(const struct session *, enum smtp_verb);
+
+/* --- front_help.c --------------------------------------------------------- */
+
+void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_offer.c -------------------------------------------------------- */
 

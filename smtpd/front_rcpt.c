@@ -324,6 +324,7 @@ go_live(struct session *s, const struct judged *j)
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
 	r->mark = j->mark;
+	r->postmaster = j->postmaster;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
 	    (r->slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");
