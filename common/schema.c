@@ -153,7 +153,7 @@ static const struct key k_listener[] = {
 	    .flags = K_REQUIRED, .check = CHECK_BIND, TO(R_SMTPD),
 	    HELP("ADDRESS:PORT, [ADDRESS]:PORT, :PORT (all) or unix:PATH") },
 	{ K("protocol", T_WORD), AT(conf_listener, protocol), DEF("smtp"),
-	    .words = w_protocol, .unbuilt = w_protocol_later, TO(R_SMTPD),
+	    .words = w_protocol, TO(R_SMTPD),
 	    HELP("what is spoken there") },
 	{ K("tls", T_WORD), AT(conf_listener, tls), DEF("\"off\""),
 	    .words = w_listen_tls, TO(R_SMTPD),
