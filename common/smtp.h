@@ -255,6 +255,8 @@ int	smtp_xtext_decode(struct slice, char *out, size_t size);
  */
 struct smtp_reply {
 	int	 code;			/* 200..599; 0 = no reply */
+	int	 hard;			/* the 5xx that it was, before a soft
+					   bounce; 0 = it was none */
 	char	 enhanced[12];
 	char	 text[SMTP_REPLY_LINE_MAX];
 };

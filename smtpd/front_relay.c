@@ -239,6 +239,7 @@ relay_hop_up(struct session *s)
 		hop_release(h, false);
 		(void)smtp_reply_fmt(&r,
 		    "554 5.6.3 next hop does not take 8-bit content");
+		reply_soften(s, NULL, &r);
 		doom(s, &r);
 		return;
 	}
@@ -376,9 +377,10 @@ data_answered(struct session *s, const struct smtp_reply *theirs)
 	if (tx->broken)
 		(void)smtp_reply_fmt(&r, "451 4.3.0 next hop changed its mind "
 		    "about a recipient");
-	else if (tx->accepted == 0)
+	else if (tx->accepted == 0) {
 		(void)smtp_reply_fmt(&r, "554 5.5.1 no valid recipients");
-	else if (theirs->code == 354) {
+		reply_soften(s, NULL, &r);
+	} else if (theirs->code == 354) {
 		begin_body(s);
 		return;
 	} else
@@ -406,6 +408,8 @@ swallow(struct session *s, const struct smtp_reply *r, bool close)
 	struct hop	*h = tx->hop;
 
 	tx_keep(&tx->verdict, r);
+	if (tx->verdict != NULL)
+		reply_soften(s, NULL, tx->verdict);
 	tx->verdict_close = close;
 	tx->phase = TX_SWALLOW;
 	tx->hop = NULL;

@@ -43,6 +43,7 @@ bad_command(struct session *s, struct slice line, const char *reply)
 
 	stats.commands_bad++;
 	(void)smtp_reply_fmt(&r, "%s", reply);
+	reply_soften(s, NULL, &r);
 	flog_command(s, line, &r);
 	session_reply_r(s, 0, &r);
 	if (++s->bad_commands <
@@ -204,6 +205,7 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 		no = "451 4.3.0 no memory";
 	}
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
+	reply_soften(s, NULL, &r);
 	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
 	session_reply_r(s, 0, &r);
 }
