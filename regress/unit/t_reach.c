@@ -192,7 +192,7 @@ static const struct {
 	{ "", LOCAL "route: {local: {lookup: list/m, key: rcpt-domain}}",
 	    NULL, "r1 r2 " },
 	{ "", LOCAL "route: {local: {lookup: db/d, key: rcpt-domain}}", NULL,
-	    "r1 r2 r3 mx " },
+	    "r1 r2 r3 " },
 	{ "", "session: {rcpt: {relay: {lookup: db/d, key: rcpt}}}\n"
 	    "route: {relay: r2}", NULL, "r2 " }
 };
