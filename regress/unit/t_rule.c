@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "cdb_file.h"
 #include "parent_conf.h"
 #include "rule.h"
 #include "t.h"
@@ -81,6 +82,7 @@ compile(const char *key, const char *text, char *why, size_t size)
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
 	struct rule		*r = NULL, **at;
+	const char		*cdb = cdb_file();
 	uint32_t		 id = 7;
 	char			*yaml;
 	int			 len;
@@ -89,10 +91,11 @@ compile(const char *key, const char *text, char *why, size_t size)
 	    "listener: {in: {bind: \"127.0.0.1:25\"}}\n"
 	    "list: {x: [a]}\nremote: {r: {address: 127.0.0.1}}\n"
 	    "route: {relay: r}\nsession: {rcpt: {%s: %s}}\n"
-	    "datasource: {d: {uri: \"cdb:/d\"}, e: {uri: \"cdb:/e\"}}\n",
-	    key, text);
+	    "datasource: {d: {uri: \"cdb:%s\"}, e: {uri: \"cdb:%s\"}}\n",
+	    key, text, cdb, cdb);
 	why[0] = '\0';
 	conf = parent_conf_parse("t", yaml, (size_t)len, NULL, &errs, NULL);
+	(void)unlink(cdb);
 	if (conf == NULL)
 		strlcpy(why, errs.errors.v[0].text, size);
 	else {
