@@ -295,6 +295,12 @@ struct conf_remote {
 	int64_t			 reply_text;
 };
 
+/* Whom db/NAME asks. */
+struct conf_datasource {
+	struct conf_obj	 obj;
+	struct strs	 uri;
+};
+
 struct conf_session {
 	/* rules where DESIGN.md says so; durations and sizes in ms, octets */
 	int64_t		 timeout;
@@ -353,6 +359,7 @@ struct config {
 	struct conf_map		 listeners;	/* struct conf_listener */
 	struct conf_map		 lists;		/* struct conf_list */
 	struct conf_map		 remotes;	/* struct conf_remote */
+	struct conf_map		 datasources;	/* struct conf_datasource */
 	struct conf_session	 session;
 	struct conf_replies	 replies;
 	struct conf_route	 route;

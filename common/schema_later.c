@@ -22,8 +22,8 @@ static const char *const w_proxy_tls[] = {
 /* --- datasource ----------------------------------------------------------- */
 
 static const struct key k_datasource[] = {
-	{ K("uri", T_STRS), NOWHERE, RANGE(1, 16), .flags = K_REQUIRED,
-	    .check = CHECK_TEXT,
+	{ K("uri", T_STRS), AT(conf_datasource, uri), RANGE(1, 16),
+	    .flags = K_REQUIRED, .check = CHECK_TEXT,
 	    HELP("sqlite:, postgresql://, cdb:, file:; asked in turns") },
 	{ K("cache-life", T_DURATION), NOWHERE, DEF("1h"),
 	    RANGE(0, 365 * DAY), HELP("of an answer") },
@@ -43,7 +43,9 @@ static const struct key k_datasource[] = {
 	    HELP("named queries, for db/DATASOURCE/QUERY") },
 	{ .name = NULL }
 };
-const struct schema schema_datasource = { "datasource", 0, k_datasource };
+const struct schema schema_datasource = {
+	"datasource", sizeof(struct conf_datasource), k_datasource
+};
 
 /* --- directory ------------------------------------------------------------ */
 
