@@ -52,8 +52,10 @@ enum key_type {
 	T_RULE,			/* struct rule *: a rule with values of `of` */
 	T_COND,			/* struct rule *: true where it holds */
 	T_RATE,			/* struct conf_rate: "100/1m" */
-	T_TEXTS			/* map of names to text or {file: PATH}; not
+	T_TEXTS,		/* map of names to text or {file: PATH}; not
 				   stored by anything built so far */
+	T_FDS			/* struct conf_fds, K_HIDDEN: files that the
+				   parent opened, sent by CONF_FD */
 };
 
 /* roles that a setting is sent to */
@@ -98,7 +100,7 @@ enum conf_check {
 	CHECK_LOG,		/* syslog, stderr or an absolute path */
 	CHECK_CA,		/* system or an absolute path */
 	CHECK_USER,
-	CHECK_BIND,		/* address:port of a listener */
+	CHECK_BIND,		/* address:port or unix:path of a listener */
 	CHECK_SERVER,		/* address, with :port or not */
 	CHECK_ADDR,		/* address */
 	CHECK_REMOTE,		/* host name, address */
@@ -107,6 +109,7 @@ enum conf_check {
 	CHECK_POSTMASTER,	/* local part or address */
 	CHECK_CODE,		/* x.y.z */
 	CHECK_MODE,		/* octal mode of a socket */
+	CHECK_OWNER,		/* USER or USER:GROUP */
 	CHECK_THROTTLE_KEY	/* a variable, or remote-net */
 };
 
@@ -164,6 +167,12 @@ struct conf_rate {
 	int64_t	 period;	/* milliseconds */
 };
 
+/* Open files; closed with the object that they belong to. */
+struct conf_fds {
+	int	*v;
+	size_t	 n;
+};
+
 struct nets {
 	struct cidr	*v;
 	size_t		 n;
@@ -200,6 +209,7 @@ enum conf_proto { PROTO_SMTP, PROTO_LMTP };
 enum remote_tls { RTLS_OFF, RTLS_OPPORTUNISTIC, RTLS_REQUIRED,
 	RTLS_IMPLICIT };
 enum bare_newline { NEWLINE_REJECT, NEWLINE_NORMALIZE };
+enum reverse_dns { RDNS_AUTO, RDNS_ALWAYS, RDNS_NEVER };
 enum early_talker { EARLY_ALLOW, EARLY_REJECT };
 enum reply_text { RTEXT_PASS, RTEXT_OWN };
 enum eight_bit { EIGHT_PASS, EIGHT_STRICT };
@@ -245,7 +255,7 @@ struct conf_listener {
 	struct nets	 relay_hosts;
 	bool		 open_relay;
 	char		*mode;		/* of unix: sockets, octal; or NULL */
-	char		*owner;
+	char		*owner;		/* USER or USER:GROUP; or NULL */
 };
 
 struct conf_list {
@@ -301,6 +311,7 @@ struct conf_remote {
 struct conf_datasource {
 	struct conf_obj	 obj;
 	struct strs	 uri;
+	struct conf_fds	 files;		/* of cdb:, in the order of uri */
 };
 
 struct conf_session {
@@ -312,6 +323,7 @@ struct conf_session {
 	int64_t		 max_bad_commands;
 	bool		 ehlo_require;
 	bool		 ehlo_reject_non_fqdn;
+	int64_t		 reverse_dns;
 	int64_t		 early_talker;
 	struct rule	*relay;			/* bool */
 	struct rule	*max_recipients;	/* int */
@@ -395,6 +407,8 @@ void		 strs_clear(struct strs *);
 /* The same for networks (copied) and objects of a map. */
 int		 nets_add(struct nets *, const struct cidr *);
 int		 conf_map_add(struct conf_map *, struct conf_obj *);
+/* The descriptor is the list's; without memory it is closed, and -1. */
+int		 fds_add(struct conf_fds *, int);
 
 /* --- walking the rows ---------------------------------------------------- */
 
@@ -443,8 +457,21 @@ bool	conf_put(struct wbuf *, const struct config *, unsigned int role,
 int	conf_get(struct rbuf *, struct config *, unsigned int role);
 
 /*
+ * The files of objects (T_FDS) follow, one message CONF_FD each.  conf_fd
+ * gives number n of those for a role: the descriptor, which stays the
+ * configuration's, and the map and id of its object; -1 when there is none.
+ * conf_fd_take adds one to an object, in order; the descriptor is taken,
+ * and closed if -1: the object is not there or has no files.
+ */
+int	conf_fd(const struct config *, unsigned int role, size_t n,
+	    uint8_t *map, uint32_t *id);
+int	conf_fd_take(struct config *, unsigned int role, uint8_t map,
+	    uint32_t id, int fd);
+
+/*
  * Is the named object the same in both?  Compared by what goes over the
- * wire, so every field counts and none can be forgotten.  For ids.
+ * wire, so every field counts and none can be forgotten.  For ids.  A file
+ * that was opened anew (T_FDS) makes no other object.
  */
 bool	conf_obj_same(const struct schema *, const struct conf_obj *,
 	    const struct conf_obj *);

@@ -33,6 +33,7 @@ struct judged {
 	const char		*would;		/* warn-only: what it would have
 						   been told, and by what */
 	const char		*would_by;
+	const struct smtp_cmd	*cmd;
 };
 
 static void
@@ -67,6 +68,7 @@ static void
 name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
 {
 	memset(j, 0, sizeof(*j));
+	j->cmd = cmd;
 	set_names(j, &cmd->path);
 	if (cmd->path.domain_len == 0)
 		name_postmaster(s, j);
@@ -111,19 +113,6 @@ ask_rule(struct session *s, const struct judged *j, const struct rule *rule,
 		break;
 	}
 	return false;
-}
-
-/* Row 2: parameters that are not offered. */
-static const char *
-bad_params(struct session *s, const struct smtp_cmd *cmd)
-{
-	if (!(s->flags & SF_ESMTP) && cmd->nparams > 0)
-		return "555 5.5.4 parameters need EHLO";
-	if (cmd->have & (HAVE_NOTIFY | HAVE_ORCPT))
-		return "501 5.5.4 DSN is not offered";
-	if (cmd->path.utf8)
-		return "553 5.6.7 address needs SMTPUTF8, not offered";
-	return NULL;
 }
 
 /*
@@ -245,6 +234,23 @@ repeat(struct session *s, const struct judged *j, const struct rcpt *first)
 		session_end(s, "no memory");
 }
 
+/* Row 5, for LMTP: one reply more behind the message. */
+static int
+add_again(struct tx *tx, const struct judged *j, const struct rcpt *first)
+{
+	size_t		 same = (size_t)(first - tx->rcpts) + 1;
+	struct rcpt	*r;
+
+	if (tx_add(tx, j->addr, j->normal) == -1)
+		return -1;
+	tx->pending--;
+	r = &tx->rcpts[tx->nrcpts - 1];
+	r->same = same;
+	r->state = RC_NO;
+	r->again = true;
+	return 0;
+}
+
 /* Recipients that are accepted, or will be if the next hop says so. */
 static size_t
 expected(const struct tx *tx)
@@ -253,6 +259,8 @@ expected(const struct tx *tx)
 
 	for (i = 0; i < tx->nrcpts && tx->pending > 0; i++)
 		n += tx->rcpts[i].slot != NULL && tx->rcpts[i].same == 0;
+	for (i = 0; i < tx->nrcpts; i++)
+		n += tx->rcpts[i].again;
 	return n;
 }
 
@@ -264,10 +272,13 @@ judge_repeat(struct session *s, const struct judged *j)
 
 	if ((r = tx_find(s->tx, j->normal)) == NULL)
 		return false;
-	if (r->state == RC_OK)
-		session_reply(s, 0, "250 2.1.5 ok, once is enough");
-	else
+	if (r->state != RC_OK)
 		repeat(s, j, r);
+	else if (s->listener->protocol == PROTO_LMTP &&
+	    add_again(s->tx, j, r) == -1)
+		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
+	else
+		session_reply(s, 0, "250 2.1.5 ok, once is enough");
 	return true;
 }
 
@@ -357,7 +368,8 @@ go_live(struct session *s, const struct judged *j)
 		flog_would(s, j->addr, j->would, j->would_by);
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
-	if ((r->slot = slot_new(s)) == NULL) {
+	if (params_rcpt_keep(r, j->cmd) == -1 ||
+	    (r->slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -371,10 +383,12 @@ rcpt_stage(struct session *s, const struct smtp_cmd *cmd)
 	const char	*no;
 
 	name_it(s, cmd, &j);
-	if ((no = bad_params(s, cmd)) != NULL)
+	if ((no = params_rcpt_refusal(s, cmd)) != NULL)
 		refuse(s, &j, 0, no, "parameters");
 	else if (s->tx == NULL)
 		refuse(s, &j, 0, "503 5.5.1 need MAIL first", "order");
+	else if (s->tx->chunks.on)
+		refuse(s, &j, 0, "503 5.5.1 in the middle of BDAT", "order");
 	else if (!judge_count(s, &j) && !judge_place(s, &j))
 		go_live(s, &j);
 }

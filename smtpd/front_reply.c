@@ -17,7 +17,7 @@
  * session reads nothing meanwhile, and the wait ends with the client.
  *
  * session.soft-bounce turns a 5xx of ours into a 4xx on its way out, whoever
- * has said it; the next hop's are its own and pass (REPLY_PASSED).
+ * has said it; the next hop's are its own and pass (smtp_reply.passed).
  */
 
 #include <stdarg.h>
@@ -127,7 +127,7 @@ reply_soften(struct session *s, const char *rcpt, struct smtp_reply *r)
 	struct rule_value	 v;
 	const char		*at;
 
-	if (r->code / 100 != 5)
+	if (r->code / 100 != 5 || r->passed)
 		return;
 	if (!rule_is_constant(rule, &v)) {
 		session_env(s, &env);
@@ -174,7 +174,7 @@ session_reply_r(struct session *s, unsigned int flags,
 
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
-	if (r->code / 100 == 5 && !(flags & REPLY_PASSED)) {
+	if (r->code / 100 == 5) {
 		soft = *r;
 		reply_soften(s, NULL, &soft);
 		r = &soft;

@@ -38,6 +38,7 @@
 #include "id.h"
 #include "log.h"
 #include "proc.h"
+#include "tlsctx.h"
 
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
@@ -140,6 +141,16 @@ turn_away(int fd, const char *host, const char *code, const char *why)
 	stats.sessions_refused++;
 }
 
+/* Of the process that connected to a socket in the file system. */
+static int64_t
+peer_uid(int fd)
+{
+	uid_t	uid;
+	gid_t	gid;
+
+	return getpeereid(fd, &uid, &gid) == -1 ? -1 : (int64_t)uid;
+}
+
 static struct session *
 session_alloc(int fd, struct config *conf, struct conf_listener *l,
     const struct addr *remote, const struct addr *local)
@@ -156,6 +167,8 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->conf = front_conf_ref(conf);
 	s->listener = l;
 	s->remote = *remote;
+	s->uid = remote->family == ADDR_UNIX ? peer_uid(fd) : -1;
+	s->cert_error = TLS_NO_CERT;
 	s->local = *local;
 	if (local->family != ADDR_NONE)
 		s->flags |= SF_LOCAL;
@@ -201,6 +214,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	flog_connect(s);
+	if (conf->session.reverse_dns == RDNS_ALWAYS)
+		ptr_early(s);
 	if (l->tls == LTLS_IMPLICIT) {
 		ftls_start(s, true);
 		return;
@@ -238,11 +253,15 @@ session_env(struct session *s, struct rule_env *env)
 	const char	*at;
 
 	memset(env, 0, sizeof(*env));
-	env->remote_ip = s->remote;
-	env->local_ip = *session_local(s);
+	/* A socket in the file system has no address: they are empty. */
+	if (s->remote.family != ADDR_UNIX) {
+		env->remote_ip = s->remote;
+		env->local_ip = *session_local(s);
+	}
 	env->str[RV_LISTENER] = s->listener->obj.name;
-	env->str[RV_HELO_DOMAIN] = s->helo;
+	env->str[RV_HELO_DOMAIN] = s->helo_normal;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
+	env->str[RV_TLS_VERIFIED] = s->cert_error == 0 ? "true" : "";
 	if (s->tx != NULL) {
 		env->str[RV_SENDER] = s->tx->sender_normal;
 		at = s->tx->sender_normal == NULL ? NULL :
@@ -330,7 +349,7 @@ session_input(struct session *s)
 				return;
 			break;
 		case S_BODY:
-			io_consume(&s->io, relay_input(s, data, n));
+			io_consume(&s->io, body_input(s, data, n));
 			break;
 		case S_SKIP:
 			skip_input(s);
@@ -345,6 +364,23 @@ session_input(struct session *s)
 	}
 }
 
+/* The handshake is over; with STARTTLS the client speaks next. */
+static void
+session_tls(struct session *s)
+{
+	stats.sessions_tls++;
+	ftls_judge(s);
+	flog_tls(s);
+	s->wait = WAIT_NONE;
+	if (s->state != S_START)
+		session_forget(s);
+	else if (s->flags & SF_NO_CERT)
+		ftls_refuse(s);
+	else
+		verb_banner(s);
+	session_go(s);
+}
+
 static void
 session_io(struct io *io, enum io_event ev)
 {
@@ -355,14 +391,7 @@ session_io(struct io *io, enum io_event ev)
 		session_input(s);
 		break;
 	case IO_TLS:
-		stats.sessions_tls++;
-		flog_tls(s);
-		s->wait = WAIT_NONE;
-		if (s->state == S_START)
-			verb_banner(s);
-		else
-			session_forget(s);
-		session_go(s);
+		session_tls(s);
 		break;
 	case IO_TLS_FAIL:
 		s->why = io_error(io);
@@ -464,8 +493,20 @@ session_forget(struct session *s)
 {
 	session_reset(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
+	s->offered = 0;
 	free(s->helo);
 	s->helo = NULL;
+	free(s->helo_normal);
+	s->helo_normal = NULL;
+}
+
+/* No transaction any more, and none will come. */
+static void
+session_over(struct session *s)
+{
+	s->ending = true;
+	session_reset(s);
+	hop_leave(s);
 }
 
 void
@@ -475,7 +516,8 @@ session_end(struct session *s, const char *why)
 		return;
 	if (s->state != S_CLOSING)
 		s->why = why;
-	session_reset(s);
+	session_over(s);
+	ptr_forget(s);
 	slots_clear(s);
 	ask_forget(s);
 	session_state(s, S_DEAD);
@@ -507,7 +549,7 @@ session_linger(struct session *s, const char *why)
 	 * Unread input would turn close(2) into a reset, which can overtake
 	 * our last reply: read on until the client has seen it.
 	 */
-	session_reset(s);
+	session_over(s);
 	slots_clear(s);
 	ask_forget(s);
 	session_state(s, S_CLOSING);
@@ -529,7 +571,9 @@ session_reap(void)
 		TAILQ_REMOVE(&dead, s, entry);
 		command_free(s);
 		front_conf_unref(s->conf);
+		free(s->skip_reply);
 		free(s->helo);
+		free(s->helo_normal);
 		free(s);
 	}
 	listen_resume();

@@ -351,12 +351,26 @@ operand_net(struct compile *c, struct node *n, struct rule_node *rn)
 		node_set(n, cidr_text(&rn->net, text, sizeof(text)), false);
 }
 
-/* What is compared with these variables has been lower-cased. */
-static bool
-is_lower(enum rule_var var)
+/*
+ * These variables are in normal form, and so must be what they are compared
+ * with.  Of a domain that is cut, only the end can be turned into A-labels.
+ */
+static void
+operand_normal(struct rule_node *rn, char **str)
 {
-	return var == RV_SENDER || var == RV_SENDER_DOMAIN ||
-	    var == RV_RCPT || var == RV_RCPT_DOMAIN;
+	char	*alabels;
+
+	if (rn->var != RV_SENDER && rn->var != RV_SENDER_DOMAIN &&
+	    rn->var != RV_RCPT && rn->var != RV_RCPT_DOMAIN &&
+	    rn->var != RV_HELO_DOMAIN)
+		return;
+	if (rn->op < OP_EQ || rn->op > OP_ENDS)
+		return;
+	ascii_lower(*str);
+	if (rn->op == OP_STARTS || (alabels = conf_alabels(*str)) == NULL)
+		return;
+	free(*str);
+	*str = alabels;
 }
 
 static void
@@ -398,8 +412,7 @@ compile_operand(struct compile *c, struct node *n, uint32_t at)
 		c->failed = true;
 	}
 	rn->str = add_str(c->rule, n->text);
-	if (is_lower(rn->var) && rn->op >= OP_EQ && rn->op <= OP_ENDS)
-		ascii_lower(c->rule->strs[rn->str]);
+	operand_normal(rn, &c->rule->strs[rn->str]);
 }
 
 /* {if: VARIABLE, OPERATOR: OPERAND}; n is the node of the operator. */

@@ -5,36 +5,27 @@
  */
 
 /*
- * A datasource for configurations that need one to be there: a cdb file
- * without records, 256 tables of no slots behind themselves.
+ * A cdb file for configurations that must name one: as short as there is,
+ * with 256 tables of no slots, and so without a key.
  */
 #ifndef CDB_FILE_H
 #define CDB_FILE_H
 
 #include <err.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-/* Its path; the caller unlinks it when the configuration is read. */
-static const char *
-cdb_file(void)
-{
-	static char	path[] = "/tmp/postern-cdb.XXXXXX";
-	char		toc[2048];
-	size_t		i;
-	int		fd;
+#define CDB_FILE	"/tmp/postern-cdb.XXXXXX"
 
-	memset(toc, 0, sizeof(toc));
-	for (i = 0; i < sizeof(toc); i += 8)
-		toc[i + 1] = 8;
-	memcpy(path + strlen(path) - 6, "XXXXXX", 6);
-	if ((fd = mkstemp(path)) == -1 ||
-	    write(fd, toc, sizeof(toc)) != (ssize_t)sizeof(toc))
+/* path holds CDB_FILE; the caller unlinks it, as soon as it was opened. */
+static inline void
+cdb_file(char *path)
+{
+	int	fd = mkstemp(path);
+
+	if (fd == -1 || ftruncate(fd, 2048) == -1)
 		err(1, "%s", path);
 	(void)close(fd);
-	return path;
 }
 
 #endif

@@ -23,11 +23,11 @@ parse(const char *listener, const char *rest)
 {
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
-	const char		*cdb = cdb_file();
-	char			*yaml;
+	char			*yaml, cdb[] = CDB_FILE;
 	uint32_t		 id = 7;
 	int			 len;
 
+	cdb_file(cdb);
 	len = asprintf(&yaml, "hostname: a.example\n"
 	    "listener:\n"
 	    "  in: {bind: \"127.0.0.1:25\"%s}\n"

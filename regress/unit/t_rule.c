@@ -44,7 +44,7 @@ env_reset(void)
 	addr_parse(&env.remote_ip, "192.0.2.7");
 	addr_parse(&env.local_ip, "2001:db8::25");
 	env.str[RV_LISTENER] = "in";
-	env.str[RV_HELO_DOMAIN] = "Mail.Example.ORG";
+	env.str[RV_HELO_DOMAIN] = "mail.example.org";
 	env.str[RV_SENDER] = "bob@example.org";
 	env.str[RV_SENDER_DOMAIN] = "example.org";
 	env.str[RV_RCPT] = "yes";
@@ -82,11 +82,12 @@ compile(const char *key, const char *text, char *why, size_t size)
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
 	struct rule		*r = NULL, **at;
-	const char		*cdb = cdb_file();
+	char			 cdb[] = CDB_FILE;
 	uint32_t		 id = 7;
 	char			*yaml;
 	int			 len;
 
+	cdb_file(cdb);
 	len = asprintf(&yaml, "hostname: a.example\n"
 	    "listener: {in: {bind: \"127.0.0.1:25\"}}\n"
 	    "list: {x: [a]}\nremote: {r: {address: 127.0.0.1}}\n"
@@ -155,7 +156,9 @@ static const struct {
 	{ "if: sender, ne: bob@example.org", 0 },
 	{ "if: sender, not-equal-to: x", 1 },
 	{ "if: helo-domain, eq: Mail.Example.ORG", 1 },
-	{ "if: helo-domain, eq: mail.example.org", 0 },
+	{ "if: helo-domain, eq: mail.example.org", 1 },
+	{ "if: helo-domain, ends-with: .EXAMPLE.org", 1 },
+	{ "if: helo-domain, matches: Mail", 0 },
 	{ "if: authenticated-as, eq: \"\"", 1 },
 	{ "if: authenticated-as, ne: \"\"", 0 },
 	{ "if: listener, eq: in", 1 },
