@@ -68,10 +68,10 @@ name_one(struct walk *w, const char *name)
 {
 	struct conf_obj	*o;
 
-	if ((o = conf_find(&w->conf->remotes, name)) != NULL)
-		w->fn((struct conf_remote *)(void *)o, w->arg);
-	else if (strcmp(name, "mx") == 0)
+	if (strcmp(name, "mx") == 0)
 		w->fn(NULL, w->arg);
+	else if ((o = conf_find(&w->conf->remotes, name)) != NULL)
+		w->fn((struct conf_remote *)(void *)o, w->arg);
 }
 
 /* All that is in the list, or, as nobody knows what is in it, anything. */
@@ -90,8 +90,7 @@ name_looked_up(struct walk *w, const char *what)
 	if (list != NULL)
 		return;
 	for (i = 0; i < all->n; i++)
-		w->fn((struct conf_remote *)(void *)all->v[i], w->arg);
-	w->fn(NULL, w->arg);
+		name_one(w, all->v[i]->name);
 }
 
 static void

@@ -365,6 +365,14 @@ void		 session_reply(struct session *, unsigned int flags,
 		    __attribute__((__format__(printf, 3, 4)));
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
+/*
+ * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
+ * session_reply says goes through here; who logs a reply before, or keeps it
+ * for a slot, does it itself.  rcpt: in normal form, where it is about one;
+ * else NULL.
+ */
+void		 reply_soften(struct session *, const char *rcpt,
+		    struct smtp_reply *);
 /* Take a place for an answer that comes later; NULL without memory. */
 struct slot	*slot_new(struct session *);
 /* The answer for it. */
@@ -672,6 +680,9 @@ void		 flog_mail(const struct session *, const char *sender,
 		    const struct smtp_reply *);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
+/* A recipient is admitted that would have been refused. */
+void		 flog_would(const struct session *, const char *addr,
+		    const char *would, const char *by);
 void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
 void		 flog_message(const struct session *,

@@ -74,8 +74,10 @@ body_swallow(struct session *s, const struct smtp_reply *r, bool close)
 	struct tx	*tx = s->tx;
 	bool		 waits = tx->phase == TX_DATA;
 	struct slot	*slot = tx->data_slot;
+	struct smtp_reply soft = *r;
 
-	tx_keep(&tx->verdict, r);
+	reply_soften(s, NULL, &soft);
+	tx_keep(&tx->verdict, &soft);
 	tx->verdict_close = close;
 	relay_abandon(tx);
 	tx->phase = TX_SWALLOW;
@@ -83,7 +85,7 @@ body_swallow(struct session *s, const struct smtp_reply *r, bool close)
 	unstall(s);
 	if (slot != NULL) {
 		/* It was about a chunk that is all there. */
-		slot_answer(s, slot, REPLY_PASSED, r);
+		slot_answer(s, slot, REPLY_PASSED, &soft);
 	} else if (waits)
 		read_content(s);
 	else if (tx->chunks.ended) {

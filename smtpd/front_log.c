@@ -22,6 +22,8 @@ log_reply(const struct smtp_reply *r)
 	if (r->enhanced[0] != '\0')
 		log_str("enhanced", r->enhanced);
 	log_str("reply", r->text);
+	if (r->hard != 0)
+		log_num("hard", r->hard);
 }
 
 void
@@ -89,6 +91,18 @@ flog_rcpt(const struct session *s, const char *addr,
 		return;
 	log_str("address", addr);
 	log_reply(r);
+	log_str("by", by);
+	log_end();
+}
+
+void
+flog_would(const struct session *s, const char *addr, const char *would,
+    const char *by)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "rcpt"))
+		return;
+	log_str("address", addr);
+	log_str("would", would);
 	log_str("by", by);
 	log_end();
 }

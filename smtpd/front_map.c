@@ -41,6 +41,8 @@ map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,
 		return;
 	}
 	*ours = *theirs;
+	ours->hard = 0;
+	ours->passed = class == 5;
 	if (class == 2)
 		ours->code = 250;
 	else if (theirs->code == 421)

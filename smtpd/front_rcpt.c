@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "front.h"
+#include "front_list.h"
 #include "log.h"
 
 /* What the rows decide about one recipient. */
@@ -29,9 +30,50 @@ struct judged {
 	bool			 local;
 	struct conf_remote	*remote;	/* where it goes */
 	const char		*by;		/* what decided: for the log */
+	const char		*would;		/* warn-only: what it would have
+						   been told, and by what */
+	const char		*would_by;
 	const struct smtp_cmd	*cmd;
 	struct mark		 mark;		/* at an LMTP remote */
 };
+
+static void
+set_names(struct judged *j, const struct smtp_path *path)
+{
+	const char	*at;
+
+	(void)smtp_path_print(path, j->addr, sizeof(j->addr));
+	(void)smtp_path_normal(path, j->normal, sizeof(j->normal));
+	at = strrchr(j->normal, '@');
+	j->domain = at == NULL ? "" : at + 1;
+}
+
+/* Mail for the postmaster goes where the configuration says. */
+static void
+name_postmaster(struct session *s, struct judged *j)
+{
+	struct smtp_path	path;
+	struct slice		conf;
+	size_t			used;
+
+	j->postmaster = true;
+	conf.p = s->conf->session.postmaster;
+	conf.n = strlen(conf.p);
+	if (smtp_path_parse(&path, conf, PATH_FORWARD | PATH_BARE,
+	    &used) == PATH_OK)
+		set_names(j, &path);
+}
+
+/* The names that the rows look at.  Only <postmaster> has no domain. */
+static void
+name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
+{
+	memset(j, 0, sizeof(*j));
+	j->cmd = cmd;
+	set_names(j, &cmd->path);
+	if (cmd->path.domain_len == 0)
+		name_postmaster(s, j);
+}
 
 static void
 refuse(struct session *s, const struct judged *j, unsigned int flags,
@@ -42,6 +84,7 @@ refuse(struct session *s, const struct judged *j, unsigned int flags,
 	stats.rcpt_refused++;
 	if (smtp_reply_fmt(&r, "%s", reply) == -1)
 		(void)smtp_reply_fmt(&r, "451 4.3.5 internal error");
+	reply_soften(s, j->normal, &r);
 	flog_rcpt(s, j->addr, &r, by);
 	session_reply_r(s, flags, &r);
 }
@@ -73,18 +116,40 @@ ask_rule(struct session *s, const struct judged *j, const struct rule *rule,
 	return false;
 }
 
-/* Row 7's question, as far as lists answer it: is the domain ours? */
+/*
+ * The refusal of rows 6 (the address), 7, 10 and 11, which warn-only turns
+ * into a word in the log.  False: so it is, look at the next row.
+ */
 static bool
-is_local(struct session *s, const struct judged *j)
+row_refuses(struct session *s, struct judged *j, unsigned int flags,
+    const char *reply, const char *by)
 {
-	const char	*path = s->conf->session.domains;
-	struct conf_obj	*list;
+	struct rule_value	v;
+
+	if (!ask_rule(s, j, s->conf->session.warn_only,
+	    "session.rcpt.warn-only", &v))
+		return true;
+	if (v.num == 0) {
+		refuse(s, j, flags, reply, by);
+		return true;
+	}
+	if (j->would == NULL) {
+		j->would = reply;
+		j->would_by = by;
+	}
+	return false;
+}
+
+/* Is the text in the list that a look-up of addresses names? */
+static bool
+in_list(struct session *s, const char *path, const char *text)
+{
+	const struct conf_obj	*list;
 
 	if (path == NULL || strncmp(path, "list/", 5) != 0)
 		return false;
-	if ((list = conf_find(&s->conf->lists, path + 5)) == NULL)
-		return false;
-	return front_in_list(NULL, list->id, j->domain, NULL) != 0;
+	list = conf_find(&s->conf->lists, path + 5);
+	return list != NULL && list_has(list->priv, text, NULL);
 }
 
 /* Is there one who may relay whatever the rule says? */
@@ -200,31 +265,38 @@ expected(const struct tx *tx)
 	return n;
 }
 
-/* Rows 4 and 5; true: the command is answered. */
+/* Row 5; true: it is here already, and answered. */
 static bool
-judge_count(struct session *s, const struct judged *j)
+judge_repeat(struct session *s, const struct judged *j)
 {
-	static const char	 by[] = "session.rcpt.max-recipients";
-	struct rule_value	 v;
-	struct rcpt		*r;
-	struct tx		*tx = s->tx;
+	struct rcpt	*r;
 
-	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
-		return true;
-	if (v.num > 0 && (int64_t)expected(tx) >= v.num) {
-		refuse(s, j, 0, "452 4.5.3 too many recipients", by);
-		return true;
-	}
-	if ((r = tx_find(tx, j->normal)) == NULL)
+	if ((r = tx_find(s->tx, j->normal)) == NULL)
 		return false;
 	if (r->state != RC_OK)
 		repeat(s, j, r);
 	else if (s->listener->protocol == PROTO_LMTP &&
-	    add_again(tx, j, r) == -1)
+	    add_again(s->tx, j, r) == -1)
 		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
 	else
 		session_reply(s, 0, "250 2.1.5 ok, once is enough");
 	return true;
+}
+
+/* Rows 4 and 5; true: the command is answered. */
+static bool
+judge_count(struct session *s, const struct judged *j)
+{
+	static const char	by[] = "session.rcpt.max-recipients";
+	struct rule_value	v;
+
+	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
+		return true;
+	if (v.num > 0 && (int64_t)expected(s->tx) >= v.num) {
+		refuse(s, j, 0, "452 4.5.3 too many recipients", by);
+		return true;
+	}
+	return judge_repeat(s, j);
 }
 
 /*
@@ -273,41 +345,38 @@ judge_route(struct session *s, struct judged *j)
 	return judge_company(s, j);
 }
 
+/* Row 7; true: unknown, and told, or it is somebody that we have. */
+static bool
+judge_address(struct session *s, struct judged *j)
+{
+	const char	*list = s->conf->session.addresses;
+
+	j->by = "session.rcpt.lookup.domains";
+	if (list == NULL)
+		return false;
+	j->by = "session.rcpt.lookup.addresses";
+	if (in_list(s, list, j->normal))
+		return false;
+	if (strncmp(j->normal, "postmaster@", 11) == 0) {
+		name_postmaster(s, j);
+		return judge_repeat(s, j);
+	}
+	return row_refuses(s, j, REPLY_COUNTED, s->conf->replies.unknown,
+	    j->by);
+}
+
 /* Rows 7 to 9; true: refused, and told. */
 static bool
 judge_place(struct session *s, struct judged *j)
 {
-	j->local = is_local(s, j);
-	j->by = j->local ? "session.rcpt.lookup.domains" : "postmaster";
+	j->by = "postmaster";
+	j->local = !j->postmaster &&
+	    in_list(s, s->conf->session.domains, j->domain);
+	if (j->local && judge_address(s, j))
+		return true;
 	if (!j->local && !j->postmaster && judge_relay(s, j))
 		return true;
 	return judge_route(s, j);
-}
-
-/* The names that the rows look at. */
-static void
-name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
-{
-	struct smtp_path	 path = cmd->path;
-	struct slice		 conf;
-	const char		*at;
-	size_t			 used;
-
-	memset(j, 0, sizeof(*j));
-	j->cmd = cmd;
-	if (path.domain_len == 0) {
-		/* Only <postmaster> has none: it goes where we are told. */
-		j->postmaster = true;
-		conf.p = s->conf->session.postmaster;
-		conf.n = strlen(conf.p);
-		if (smtp_path_parse(&path, conf, PATH_FORWARD | PATH_BARE,
-		    &used) != PATH_OK)
-			path = cmd->path;
-	}
-	(void)smtp_path_print(&path, j->addr, sizeof(j->addr));
-	(void)smtp_path_normal(&path, j->normal, sizeof(j->normal));
-	at = strrchr(j->normal, '@');
-	j->domain = at == NULL ? "" : at + 1;
 }
 
 /* All rows are passed: ask the next hop. */
@@ -321,6 +390,8 @@ go_live(struct session *s, const struct judged *j)
 		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
 		return;
 	}
+	if (j->would != NULL)
+		flog_would(s, j->addr, j->would, j->would_by);
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
 	r->mark = j->mark;

@@ -29,10 +29,11 @@ static bool
 answer_rcpt(struct session *s, size_t i, unsigned int flags,
     const struct smtp_reply *r)
 {
-	struct tx	*tx = s->tx;
-	bool		 ok = r->code / 100 == 2;
-	struct slot	*slot;
-	size_t		 k;
+	struct tx		*tx = s->tx;
+	bool			 ok = r->code / 100 == 2;
+	struct smtp_reply	 soft;
+	struct slot		*slot;
+	size_t			 k;
 
 	for (k = i; k < tx->nrcpts; k++) {
 		if (k != i && tx->rcpts[k].same != i + 1)
@@ -48,9 +49,12 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 			stats.rcpt_accepted++;
 		else
 			stats.rcpt_refused++;
-		flog_rcpt(s, tx->rcpts[k].addr, r, "hop_reply");
+		soft = *r;
+		reply_soften(s, tx->rcpts[k].normal, &soft);
+		flog_rcpt(s, tx->rcpts[k].addr, &soft, "hop_reply");
 		tx->rcpts[k].again = ok && k != i;
-		slot_answer(s, slot, (k == i ? flags : 0) | REPLY_PASSED, r);
+		slot_answer(s, slot, (k == i ? flags : 0) | REPLY_PASSED,
+		    &soft);
 		if (s->tx != tx)
 			return false;
 	}
@@ -92,19 +96,21 @@ relay_refusal_flags(struct session *s)
 void
 relay_refuse_data(struct session *s, const struct smtp_reply *r)
 {
-	struct slot	*slot = s->tx->data_slot;
+	struct slot		*slot = s->tx->data_slot;
+	struct smtp_reply	 soft = *r;
 
 	if (s->tx->chunks.on) {
 		body_swallow(s, r, false);
 		return;
 	}
-	flog_message(s, r, r->code / 100 == 4 ? "deferred" : "refused");
-	if (r->code / 100 == 4)
+	reply_soften(s, NULL, &soft);
+	flog_message(s, &soft, soft.code / 100 == 4 ? "deferred" : "refused");
+	if (soft.code / 100 == 4)
 		stats.messages_deferred++;
 	else
 		stats.messages_refused++;
 	session_reset(s);
-	slot_answer(s, slot, relay_refusal_flags(s) | REPLY_PASSED, r);
+	slot_answer(s, slot, relay_refusal_flags(s) | REPLY_PASSED, &soft);
 }
 
 void

@@ -15,6 +15,9 @@
  * A counted error waits errors.wait before it is said.  It does so as the
  * first of the slots, when all that was to be said before is written; the
  * session reads nothing meanwhile, and the wait ends with the client.
+ *
+ * session.soft-bounce turns a 5xx of ours into a 4xx on its way out, whoever
+ * has said it; the next hop's are its own and pass (smtp_reply.passed).
  */
 
 #include <stdarg.h>
@@ -116,6 +119,33 @@ to_wire(const struct session *s, unsigned int flags,
 	(void)smtp_reply_print(r, wire, size);
 }
 
+void
+reply_soften(struct session *s, const char *rcpt, struct smtp_reply *r)
+{
+	const struct rule	*rule = s->conf->session.soft_bounce;
+	struct rule_env		 env;
+	struct rule_value	 v;
+	const char		*at;
+
+	if (r->code / 100 != 5 || r->passed)
+		return;
+	if (!rule_is_constant(rule, &v)) {
+		session_env(s, &env);
+		env.str[RV_RCPT] = rcpt;
+		at = rcpt == NULL ? NULL : strrchr(rcpt, '@');
+		env.str[RV_RCPT_DOMAIN] = at == NULL ? "" : at + 1;
+		/* Where nobody can tell, the 5xx is what was meant. */
+		if (rule_now(s, rule, &env, &v) != RULE_VALUE)
+			return;
+	}
+	if (v.num == 0)
+		return;
+	r->hard = r->code;
+	r->code -= 100;
+	if (r->enhanced[0] == '5')
+		r->enhanced[0] = '4';
+}
+
 /* Fill a slot that has its place already. */
 static void
 slot_fill(struct session *s, struct slot *slot, unsigned int flags,
@@ -138,11 +168,17 @@ void
 session_reply_r(struct session *s, unsigned int flags,
     const struct smtp_reply *r)
 {
-	struct slot	*slot;
-	char		 wire[WIRE_MAX];
+	struct smtp_reply	 soft;
+	struct slot		*slot;
+	char			 wire[WIRE_MAX];
 
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
+	if (r->code / 100 == 5) {
+		soft = *r;
+		reply_soften(s, NULL, &soft);
+		r = &soft;
+	}
 	if (r->code == 421)
 		flags |= REPLY_CLOSE;
 	if (TAILQ_EMPTY(&s->slots) && !(flags & REPLY_COUNTED)) {

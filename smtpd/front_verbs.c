@@ -46,6 +46,7 @@ bad_command(struct session *s, struct slice line, const char *reply)
 
 	stats.commands_bad++;
 	(void)smtp_reply_fmt(&r, "%s", reply);
+	reply_soften(s, NULL, &r);
 	flog_command(s, line, &r);
 	session_reply_r(s, 0, &r);
 	if (++s->bad_commands <
@@ -196,6 +197,7 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 	if (no == NULL)
 		ptr_early(s);
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
+	reply_soften(s, NULL, &r);
 	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
 	session_reply_r(s, 0, &r);
 }

@@ -329,6 +329,21 @@ check_routes(struct load *l)
 	}
 }
 
+/* Addresses are those of local domains: without them nobody asks. */
+static void
+check_addresses(struct load *l)
+{
+	const struct node	*lookup = at(l->root, "session", "rcpt",
+	    "lookup");
+
+	if (l->conf->session.addresses != NULL &&
+	    l->conf->session.domains == NULL &&
+	    node_is_false(at(lookup, "domains", NULL, NULL)))
+		cross_error(l, at(lookup, "addresses", NULL, NULL),
+		    "session.rcpt.lookup.addresses",
+		    "no domain is local: set session.rcpt.lookup.domains");
+}
+
 /* Next hops of a listener's clients: how many, and which are the first. */
 struct hops {
 	const struct conf_remote *first;
@@ -407,6 +422,8 @@ load_cross(struct load *l)
 	check_listeners(l);
 	check_remotes(l);
 	check_routes(l);
+	check_addresses(l);
 	check_submission(l);
 	check_directory(l);
+	load_sources(l);
 }

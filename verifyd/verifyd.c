@@ -40,6 +40,7 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
+	{ MSG_LOOKUP,		source_lookup },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
@@ -99,7 +100,7 @@ peer_down(struct peer *p)
 static void
 conf_release(struct config *conf)
 {
-	(void)conf;
+	source_release(conf);
 	caps_prune();
 }
 
@@ -127,7 +128,8 @@ show_stats(int fd)
 	static int	 (*const parts[])(char *, size_t) = {
 		shared_stats,
 		caps_stats,
-		ptr_stats
+		ptr_stats,
+		source_stats
 	};
 	char		 text[512];
 	size_t		 i;
@@ -155,6 +157,7 @@ static const struct proc_class	class = {
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
+	.conf_prepare = source_prepare,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "cdb_file.h"
 #include "front.h"
 #include "front_list.h"
 #include "fuzz.h"
@@ -755,7 +756,7 @@ static const char *const	texts[] = {
 	"session: {rcpt: {lookup: {domains: list/ours}}}\n",
 
 	COMMON
-	"datasource: {d: {uri: \"cdb:/d.cdb\"}, e: {uri: \"cdb:/e.cdb\"}}\n"
+	"datasource: {d: {uri: \"cdb:${cdb}\"}, e: {uri: \"cdb:${cdb}\"}}\n"
 	"route:\n"
 	"  local: [{if: rcpt, in-list: db/d, then:\n"
 	"    {lookup: db/e, key: rcpt-domain}}, {else: b1}]\n"
@@ -803,7 +804,8 @@ make_conf(size_t i)
 {
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
-	char			 text[2048];
+	struct macros		 macros = { .n = 0 };
+	char			 text[2048], cdb[] = "cdb=" CDB_FILE;
 	uint32_t		 id = 0;
 	int			 n;
 	size_t			 k;
@@ -814,7 +816,12 @@ make_conf(size_t i)
 	    extras[i].remote);
 #pragma GCC diagnostic pop
 	must(n > 0 && (size_t)n < sizeof(text));
-	conf = parent_conf_parse("fuzz", text, (size_t)n, NULL, &errs, NULL);
+	cdb_file(cdb + strlen("cdb="));
+	must(macros_add(&macros, cdb) == 0);
+	conf = parent_conf_parse("fuzz", text, (size_t)n, &macros, &errs,
+	    NULL);
+	(void)unlink(cdb + strlen("cdb="));
+	macros_clear(&macros);
 	if (conf == NULL)
 		conf_errors_print(&errs, stderr);
 	must(conf != NULL);

@@ -60,6 +60,7 @@ BEGIN {
 	lib["tls.h"] = "^(common/(io|tlsctx)[a-z_]*|smtpd/front_tls)\\.c$"
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"
 	lib["ares.h"] = "^verifyd/(resolved|dns)\\.[ch]$"
+	lib["cdb.h"] = "^verifyd/lookup\\.c$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"

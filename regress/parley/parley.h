@@ -13,6 +13,7 @@
  *	talk.c		the statements at the top level of a talk
  *	wish.c		those that expect something
  *	text.c		lines, comments, text in braces
+ *	cdb.c		files of keys and values
  *	script.c	text -> statements, actors and steps
  *	actor.c		connections: from accept or connect to the end
  *	net.c		sockets: listen, accept, connect
@@ -377,6 +378,11 @@ int	 file_load(const char *, struct bytes *);
 void	 crlf(const struct bytes *, struct bytes *);
 /* The message dot-stuffed, with the final dot. */
 void	 stuff(const struct bytes *, struct bytes *);
+
+/* --- cdb.c ------------------------------------------------------------- */
+
+/* A constant database of lines "KEY VALUE"; the text is cut up. */
+void	 cdb_make(char *, struct bytes *);
 
 /* --- child.c ----------------------------------------------------------- */
 

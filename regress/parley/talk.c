@@ -84,7 +84,10 @@ file_write(const struct stmt *st, const char *name, const struct bytes *b,
 	return 0;
 }
 
-/* "file NAME [crlf] [repeat N] {": the text, so many times. */
+/*
+ * "file NAME [cdb|crlf] [repeat N] {": the text, so many times; or the keys and
+ * values of a database.
+ */
 static int
 do_file(struct stmt *st)
 {
@@ -92,12 +95,14 @@ do_file(struct stmt *st)
 	const char	*why = NULL;
 	char		*p = st->arg, *name = next_word(&p), *word, *text;
 	long long	 times = 1;
-	bool		 net = false;
+	bool		 net = false, cdb = false;
 	int		 rv;
 
 	while ((word = next_word(&p)) != NULL && why == NULL) {
 		if (strcmp(word, "crlf") == 0)
 			net = true;
+		else if (strcmp(word, "cdb") == 0)
+			cdb = true;
 		else if (strcmp(word, "repeat") == 0 &&
 		    (word = next_word(&p)) != NULL)
 			times = strtonum(word, 1, 100000000, &why);
@@ -105,10 +110,13 @@ do_file(struct stmt *st)
 			why = word;
 	}
 	if (name == NULL || why != NULL)
-		return bad(st, "NAME [crlf] [repeat N] {");
+		return bad(st, "NAME [cdb|crlf] [repeat N] {");
 	if ((text = expand(NULL, st->line, st->text)) == NULL)
 		return -1;
-	bytes_adds(&raw, text);
+	if (cdb)
+		cdb_make(text, &raw);
+	else
+		bytes_adds(&raw, text);
 	if (net)
 		crlf(&raw, &lines);
 	rv = file_write(st, name, net ? &lines : &raw, times);

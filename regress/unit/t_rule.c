@@ -7,14 +7,15 @@
 /*
  * Rules: every operator and group, compiled from YAML by the parent's code
  * and sent over the wire before they are evaluated, as in life; the look-ups
- * that are asked elsewhere, which YAML cannot say yet, on rules built by
- * hand; and octets that are no rule.
+ * that are asked elsewhere, mostly on rules built by hand; and octets that
+ * are no rule.
  */
 
 #include <sys/types.h>
 
 #include <stdint.h>
 
+#include "cdb_file.h"
 #include "parent_conf.h"
 #include "rule.h"
 #include "t.h"
@@ -81,16 +82,21 @@ compile(const char *key, const char *text, char *why, size_t size)
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
 	struct rule		*r = NULL, **at;
+	char			 cdb[] = CDB_FILE;
 	uint32_t		 id = 7;
 	char			*yaml;
 	int			 len;
 
+	cdb_file(cdb);
 	len = asprintf(&yaml, "hostname: a.example\n"
 	    "listener: {in: {bind: \"127.0.0.1:25\"}}\n"
 	    "list: {x: [a]}\nremote: {r: {address: 127.0.0.1}}\n"
-	    "route: {relay: r}\nsession: {rcpt: {%s: %s}}\n", key, text);
+	    "route: {relay: r}\nsession: {rcpt: {%s: %s}}\n"
+	    "datasource: {d: {uri: \"cdb:%s\"}, e: {uri: \"cdb:%s\"}}\n",
+	    key, text, cdb, cdb);
 	why[0] = '\0';
 	conf = parent_conf_parse("t", yaml, (size_t)len, NULL, &errs, NULL);
+	(void)unlink(cdb);
 	if (conf == NULL)
 		strlcpy(why, errs.errors.v[0].text, size);
 	else {
@@ -637,6 +643,80 @@ test_lookup_value(void)
 	rule_free(r);
 }
 
+/* From YAML: the same question is one leaf, and comes where it is needed. */
+static void
+test_leaves(void)
+{
+	struct rule_memo	 memo = { .answer = { 0 } };
+	struct rule_value	 v;
+	struct rule		*r;
+	enum rule_var		 var;
+	unsigned int		 leaf = 99;
+	const char		*what;
+	char			 why[256];
+
+	r = compile("relay", "[{if: rcpt, not-in-list: db/d, then: false},\n"
+	    "  {if: sender, in-list: db/d, then: true},\n"
+	    "  {all-of: [{if: rcpt, in-list: db/d},\n"
+	    "    {if: rcpt, in-list: list/x}],\n"
+	    "    then: {key: rcpt, lookup: db/e}},\n"
+	    "  {else: {lookup: list/x, key: rcpt}}]", why, sizeof(why));
+	if (!ok(r != NULL, "%s", why))
+		return;
+	is_int(r->nleaves, 4, "leaves");
+	is_int(r->leaves[0].line, 6, "line of the first");
+	is_int(r->leaves[2].line, 10, "of a value");
+	ok(rule_leaf(r, 1, &what, &var) && var == RV_SENDER, "the second");
+	is_str(what, "db/d", "its datasource");
+	ok(rule_leaf(r, 3, &what, &var) && var == RV_RCPT, "a list's");
+	is_str(what, "list/x", "its list");
+	ok(!rule_leaf(r, 4, &what, &var), "no fifth");
+	env_reset();
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_NEED, "asks");
+	is_int(leaf, 0, "the first");
+	memo.answer[0] = ANSWER_NO;
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_VALUE, "not in");
+	ok(v.type == VALUE_BOOL && v.num == 0, "false");
+	memo.answer[0] = ANSWER_YES;
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_NEED, "asks");
+	is_int(leaf, 1, "the second");
+	memo.answer[1] = ANSWER_NO;
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_NEED, "asks");
+	is_int(leaf, 2, "the value");
+	memo.answer[2] = ANSWER_NO;
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_NEED, "asks");
+	is_int(leaf, 3, "the list's value");
+	memo.answer[3] = ANSWER_NO;
+	is_int(rule_eval(r, &env, &memo, &v, &leaf), RULE_VALUE, "nowhere");
+	ok(v.type == VALUE_BOOL && v.num == 0, "false");
+	rule_free(r);
+}
+
+/* However often it is asked. */
+static void
+test_same_leaf(void)
+{
+	static const char *const vars[] = { "rcpt", "sender", "helo-domain",
+		"rcpt-domain" };
+	struct rule	*r;
+	char		 text[16384], why[256];
+	size_t		 i, n;
+
+	/* 2 datasources and 4 variables are 8. */
+	(void)strlcpy(text, "[", sizeof(text));
+	for (i = 0; i < 200; i++) {
+		n = strlen(text);
+		(void)snprintf(text + n, sizeof(text) - n,
+		    "{if: %s, in-list: db/%c, then: true}, ", vars[i % 4],
+		    i / 4 % 2 == 0 ? 'd' : 'e');
+	}
+	(void)strlcat(text, "{else: false}]", sizeof(text));
+	r = compile("relay", text, why, sizeof(why));
+	if (ok(r != NULL, "%s", why))
+		is_int(r->nleaves, 8, "the same question is one leaf");
+	rule_free(r);
+}
+
 /* --- octets that are no rule ---------------------------------------------- */
 
 static void
@@ -724,6 +804,8 @@ main(void)
 	test_ask();
 	test_ask_groups();
 	test_lookup_value();
+	test_leaves();
+	test_same_leaf();
 	test_wire();
 	test_vars();
 	return done("rule");

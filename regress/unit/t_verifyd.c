@@ -13,6 +13,8 @@
 
 #include "child.h"
 
+#include <cdb.h>
+
 static const char	*program;
 static struct child	 ver;
 static struct conn	 smtpd0, smtpd1, resolved;
@@ -594,6 +596,179 @@ test_ptr_lost(void)
 	end();
 }
 
+/* --- LOOKUP --------------------------------------------------------------- */
+
+/* An open file, without a name any more. */
+static int
+new_file(void)
+{
+	char	path[] = "/tmp/postern-unit.XXXXXX";
+	int	fd = mkostemp(path, O_CLOEXEC);
+
+	if (fd == -1)
+		die(path);
+	(void)unlink(path);
+	return fd;
+}
+
+/* "key value key value"; what needs more is added by the test. */
+static int
+new_cdb(const char *pairs, const char *key, const char *value, size_t vlen)
+{
+	struct cdb_make	 m;
+	char		*all = copy(pairs), *rest = all, *k, *v;
+	int		 fd = new_file();
+
+	(void)cdb_make_start(&m, fd);
+	while ((k = strsep(&rest, " ")) != NULL &&
+	    (v = strsep(&rest, " ")) != NULL)
+		(void)cdb_make_add(&m, k, (unsigned int)strlen(k), v,
+		    (unsigned int)strlen(v));
+	if (key != NULL)
+		(void)cdb_make_add(&m, key, (unsigned int)strlen(key), value,
+		    (unsigned int)vlen);
+	if (cdb_make_finish(&m) == -1)
+		die("cdb_make_finish");
+	free(all);
+	return fd;
+}
+
+/* The files are the configuration's; -1 ends them. */
+static void
+add_source(struct config *conf, uint32_t id, int fd, int fd2)
+{
+	struct conf_datasource	*ds = calloc(1, sizeof(*ds));
+	char			 name[16];
+
+	(void)snprintf(name, sizeof(name), "d%u", id);
+	if (ds == NULL || strs_add(&ds->uri, copy("cdb:/x")) == -1)
+		die("datasource");
+	ds->obj.name = copy(name);
+	ds->obj.id = id;
+	if (fd != -1 && fds_add(&ds->files, fd) == -1)
+		die("datasource");
+	if (fd2 != -1 && fds_add(&ds->files, fd2) == -1)
+		die("datasource");
+	if (conf_map_add(&conf->datasources, &ds->obj) == -1)
+		die("datasource");
+}
+
+static void
+look_up(uint32_t id, const char *query, const char *key,
+    enum lookup_answer answer, const char *value)
+{
+	struct proto_lookup	 q = { .datasource = id };
+	struct proto_lookup_ans	 a;
+	struct wbuf		 w = { 0 };
+	struct msg		 m;
+	struct got		*g;
+
+	(void)strlcpy(q.query, query, sizeof(q.query));
+	(void)strlcpy(q.key, key, sizeof(q.key));
+	put_lookup(&w, &q);
+	conn_send(&smtpd0, MSG_LOOKUP, 8, 9, -1, &w);
+	if (!ok((g = conn_wait(&smtpd0, MSG_LOOKUP_ANS)) != NULL,
+	    "%s: an answer", key))
+		return;
+	m = got_msg(g);
+	is_int(get_lookup_ans(&m, &a), 0, "LOOKUP_ANS is whole");
+	is_int(g->sid, 8, "its sid");
+	is_int(g->seq, 9, "its seq");
+	is_int(a.answer, answer, "%s: the answer", key);
+	is_str(a.value, value, "%s: the value", key);
+	got_free(g);
+}
+
+static void
+test_lookup(void)
+{
+	static char	 big[1025];
+	struct config	*conf = settings(2);
+	struct wbuf	 w = { 0 };
+	int		 fd, cut;
+
+	begin();
+	memset(big, 'v', sizeof(big));
+	fd = new_cdb("a@example.org remote1 B two @example.org all", "long",
+	    big, 1024);
+	cut = dup(fd);
+	add_source(conf, 21, fd, -1);
+	add_source(conf, 22, new_cdb("", "long", big, 1025), -1);
+	add_source(conf, 23, new_cdb("", "lines", "one\ntwo", 7), -1);
+	add_source(conf, 24, new_cdb("", "empty", "", 0), -1);
+	add_source(conf, 25, -1, -1);
+	configure(conf);
+	look_up(21, "", "a@example.org", LOOKUP_YES, "remote1");
+	look_up(21, "", "A@example.org", LOOKUP_NO, "");
+	look_up(21, "", "B", LOOKUP_YES, "two");
+	look_up(21, "", "", LOOKUP_NO, "");
+	big[1024] = '\0';
+	look_up(21, "", "long", LOOKUP_YES, big);
+	look_up(21, "", big, LOOKUP_NO, "");
+	look_up(22, "", "long", LOOKUP_CANNOT, "");
+	look_up(22, "", "short", LOOKUP_NO, "");
+	look_up(23, "", "lines", LOOKUP_CANNOT, "");
+	look_up(24, "", "empty", LOOKUP_YES, "");
+	look_up(25, "", "x", LOOKUP_CANNOT, "");
+	look_up(26, "", "x", LOOKUP_CANNOT, "");
+	look_up(21, "query", "B", LOOKUP_CANNOT, "");
+	is_int((long long)child_logged(&ver, "datasource d22, file 1: a value "
+	    "is too long"), 1, "it says so");
+
+	/* Somebody cuts the file: no answer, never a no; said once. */
+	if (ftruncate(cut, 2200) == -1)
+		die("ftruncate");
+	(void)close(cut);
+	look_up(21, "", "B", LOOKUP_CANNOT, "");
+	look_up(21, "", "nobody", LOOKUP_CANNOT, "");
+	is_int((long long)child_logged(&ver, "datasource d21, file 1: changed "
+	    "in place"), 1, "it says so, once");
+
+	/* The same datasource with another file; then as one cut before. */
+	conf = settings(3);
+	add_source(conf, 21, new_cdb("B three", NULL, NULL, 0), -1);
+	configure(conf);
+	look_up(21, "", "B", LOOKUP_YES, "three");
+	look_up(24, "", "empty", LOOKUP_YES, "");
+	conn_send(&ver.parent, MSG_CONF_DROP, 0, 2, -1, NULL);
+	child_sync(&ver);
+	look_up(24, "", "empty", LOOKUP_CANNOT, "");
+	conf = settings(4);
+	fd = new_cdb("B three", NULL, NULL, 0);
+	if (ftruncate(fd, 2048) == -1)
+		die("ftruncate");
+	add_source(conf, 27, fd, -1);
+	configure(conf);
+	look_up(27, "", "B", LOOKUP_CANNOT, "");
+	put_u32(&w, 27);
+	want_broken(&w, MSG_LOOKUP, "cut short");
+	end();
+}
+
+/* Two files: in turns, and the one for the other. */
+static void
+test_lookup_turns(void)
+{
+	struct config	*conf = settings(2);
+	int		 fd = new_cdb("k one", NULL, NULL, 0);
+
+	begin();
+	add_source(conf, 21, fd, new_cdb("k two", NULL, NULL, 0));
+	fd = dup(fd);
+	configure(conf);
+	look_up(21, "", "k", LOOKUP_YES, "one");
+	look_up(21, "", "k", LOOKUP_YES, "two");
+	look_up(21, "", "k", LOOKUP_YES, "one");
+	if (ftruncate(fd, 0) == -1)
+		die("ftruncate");
+	(void)close(fd);
+	look_up(21, "", "k", LOOKUP_YES, "two");
+	look_up(21, "", "k", LOOKUP_YES, "two");
+	look_up(21, "", "k", LOOKUP_YES, "two");
+	is_int(child_stat(&ver, "verifyd.lookup.yes"), 6, "counted");
+	end();
+}
+
 /* --- the process ---------------------------------------------------------- */
 
 /* To drain is to go on while anybody may ask. */
@@ -624,6 +799,8 @@ main(int argc, char **argv)
 	test_ptr();
 	test_ptr_joined();
 	test_ptr_lost();
+	test_lookup();
+	test_lookup_turns();
 	test_drain();
 	return done("t_verifyd");
 }
