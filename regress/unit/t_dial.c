@@ -433,6 +433,47 @@ test_hosts(void)
 	}
 }
 
+/* The first names of the lines that have the address. */
+static void
+test_hosts_names(void)
+{
+	static const struct {
+		const char	*addr, *want;
+	} cases[] = {
+		{ "192.0.2.1",		"one.example one " },
+		{ "2001:db8::1",	"one " },
+		{ "192.0.2.3",		"three " },
+		{ "192.0.2.4",		"" },
+		{ "192.0.2.5",		"five.example " },
+		{ "192.0.2.6",		"last " },
+		{ "192.0.2.9",		"" }
+	};
+	struct proto_dns_records	r;
+	struct addr			a;
+	char				out[256];
+	size_t				i, j;
+
+	for (i = 0; i < nitems(cases); i++) {
+		memset(&r, 0, sizeof(r));
+		if (!ok(addr_parse(&a, cases[i].addr) == 0, "an address"))
+			continue;
+		hosts_find_names(hosts, sizeof(hosts) - 1, &a, &r);
+		out[0] = '\0';
+		for (j = 0; j < r.n; j++) {
+			(void)strlcat(out, r.record[j].text, sizeof(out));
+			(void)strlcat(out, " ", sizeof(out));
+		}
+		is_str(out, cases[i].want, "names of %s", cases[i].addr);
+	}
+	memset(&r, 0, sizeof(r));
+	for (i = 0; i < 2 * DNS_RECORDS_MAX; i++) {
+		(void)snprintf(out, sizeof(out), "10.0.0.1 n%zu\n", i);
+		if (addr_parse(&a, "10.0.0.1") == 0)
+			hosts_find_names(out, strlen(out), &a, &r);
+	}
+	is_int(r.n, DNS_RECORDS_MAX, "no more names than there is room for");
+}
+
 int
 main(void)
 {
@@ -447,5 +488,6 @@ main(void)
 	test_lease_want();
 	test_names();
 	test_hosts();
+	test_hosts_names();
 	return done("t_dial");
 }
