@@ -82,6 +82,7 @@ enum key_type {
 #define K_SECRET	0x100	/* T_FILE: refused if others can read it */
 #define K_BARE		0x200	/* T_MAP: one struct may stand for a map with
 				   the single name "default" */
+#define K_MX		0x2000	/* K_NAME: mx may be named */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 
@@ -99,7 +100,7 @@ enum conf_check {
 	CHECK_BIND,		/* address:port of a listener */
 	CHECK_SERVER,		/* address, with :port or not */
 	CHECK_ADDR,		/* address */
-	CHECK_REMOTE,		/* host name, address */
+	CHECK_REMOTE,		/* host name, address, unix:PATH */
 	CHECK_EXTENSION,
 	CHECK_REPLY,		/* 4xx or 5xx, x.y.z of the same class */
 	CHECK_POSTMASTER,	/* local part or address */
@@ -129,7 +130,11 @@ struct key {
 					   "lookup": list/NAME and so on */
 	enum conf_check		 check;	/* STR, STRS */
 	enum rule_stage		 stage;	/* RULE, COND: when it is evaluated */
+	const char		*mx;	/* in the remote called mx: another
+					   default, or KEY_NOT_MX */
 };
+
+#define KEY_NOT_MX	""		/* no key there, its field is zero */
 
 #define KEY_NOWHERE	SIZE_MAX
 
@@ -279,6 +284,8 @@ struct conf_remote_limits {
 
 struct conf_remote {
 	struct conf_obj		 obj;
+	bool			 mx;		/* no address: the servers
+						   that DNS names */
 	struct strs		 address;
 	int64_t			 port;
 	int64_t			 protocol;	/* enum conf_proto */

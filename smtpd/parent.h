@@ -14,6 +14,7 @@
  *	parent_user.c	as whom, and in which root, a child runs
  *	parent_reload.c	generations of the configuration
  *	parent_listen.c	listening sockets
+ *	parent_unix.c	connections to sockets of the file system
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -227,6 +228,11 @@ void	reload_gone(struct child *);
 void	reload_progress(void);
 /* The configuration in force; NULL before the first. */
 struct config	*reload_conf(void);
+/*
+ * A remote of any configuration that is alive; NULL with *gone: there was
+ * one with this id, or something else has it.
+ */
+const struct conf_remote *reload_remote(uint32_t id, bool *gone);
 
 /* --- parent_listen.c ------------------------------------------------- */
 
@@ -243,6 +249,11 @@ void	listen_commit(void);
 /* The sockets in force, to one child. */
 void	listen_send(struct child *, uint32_t generation);
 void	listen_close(void);
+
+/* --- parent_unix.c --------------------------------------------------- */
+
+/* UNIX_REQ of the dialer; -1: it may not ask that. */
+int	unix_request(struct peer *, struct msg *);
 
 /* --- parent_log.c ---------------------------------------------------- */
 
