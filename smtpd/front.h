@@ -32,6 +32,7 @@
 #include "config.h"
 #include "io.h"
 #include "mono.h"
+#include "proto.h"
 #include "rule.h"
 #include "smtp.h"
 #include "smtp_client.h"
@@ -381,6 +382,8 @@ void		 relay_hop_lost(struct session *, const struct smtp_reply *);
 void		 map_reply(struct smtp_reply *ours,
 		    const struct smtp_reply *theirs, const char *dflt,
 		    bool own);
+/* Why the dialer has no connection for us. */
+void		 map_dial(struct smtp_reply *, enum dial_error);
 /* Does a refusal of RCPT say that the mailbox does not exist? */
 bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */

@@ -190,6 +190,14 @@ judge_count(struct session *s, const struct judged *j)
 	return true;
 }
 
+/* One transaction, one next hop; of mx each domain is another one. */
+static bool
+same_place(const struct tx *tx, const struct judged *j)
+{
+	return tx->remote == j->remote && (tx->mx_domain == NULL ||
+	    strcmp(tx->mx_domain, j->domain) == 0);
+}
+
 /* Rows 7 to 9; true: refused, and told. */
 static bool
 judge_place(struct session *s, struct judged *j)
@@ -215,7 +223,7 @@ judge_place(struct session *s, struct judged *j)
 		    "route");
 		return true;
 	}
-	if (s->tx->remote != NULL && s->tx->remote != j->remote) {
+	if (s->tx->remote != NULL && !same_place(s->tx, j)) {
 		refuse(s, j, 0, "452 4.5.3 send this recipient in a "
 		    "transaction of its own", "route");
 		return true;
@@ -255,7 +263,10 @@ go_live(struct session *s, const struct judged *j)
 	struct tx	*tx = s->tx;
 	struct rcpt	*r;
 
-	if (tx_add(tx, j->addr, j->normal) == -1) {
+	if (j->remote->mx && tx->mx_domain == NULL)
+		tx->mx_domain = strdup(j->domain);
+	if ((j->remote->mx && tx->mx_domain == NULL) ||
+	    tx_add(tx, j->addr, j->normal) == -1) {
 		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
 		return;
 	}
