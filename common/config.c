@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "schema.h"
 
@@ -70,6 +71,20 @@ nets_add(struct nets *s, const struct cidr *c)
 }
 
 int
+fds_add(struct conf_fds *s, int fd)
+{
+	int	*v;
+
+	if ((v = grow(s->v, s->n, sizeof(*v))) == NULL) {
+		(void)close(fd);
+		return -1;
+	}
+	s->v = v;
+	s->v[s->n++] = fd;
+	return 0;
+}
+
+int
 conf_map_add(struct conf_map *m, struct conf_obj *obj)
 {
 	struct conf_obj	**v;
@@ -111,6 +126,17 @@ file_clear(struct conf_file *f)
 		free(f->data);
 	free(f->path);
 	memset(f, 0, sizeof(*f));
+}
+
+static void
+fds_clear(struct conf_fds *s)
+{
+	size_t	i;
+
+	for (i = 0; i < s->n; i++)
+		(void)close(s->v[i]);
+	free(s->v);
+	memset(s, 0, sizeof(*s));
 }
 
 static void
@@ -159,6 +185,9 @@ value_free(const struct key *k, void *p)
 		break;
 	case T_FILE:
 		file_clear(p);
+		break;
+	case T_FDS:
+		fds_clear(p);
 		break;
 	case T_STRUCT:
 		conf_fields_free(k->sub, p);

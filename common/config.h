@@ -52,8 +52,10 @@ enum key_type {
 	T_RULE,			/* struct rule *: a rule with values of `of` */
 	T_COND,			/* struct rule *: true where it holds */
 	T_RATE,			/* struct conf_rate: "100/1m" */
-	T_TEXTS			/* map of names to text or {file: PATH}; not
+	T_TEXTS,		/* map of names to text or {file: PATH}; not
 				   stored by anything built so far */
+	T_FDS			/* struct conf_fds, K_HIDDEN: files that the
+				   parent opened, sent by CONF_FD */
 };
 
 /* roles that a setting is sent to */
@@ -165,6 +167,12 @@ struct strs {
 struct conf_rate {
 	int64_t	 count;
 	int64_t	 period;	/* milliseconds */
+};
+
+/* Open files; closed with the object that they belong to. */
+struct conf_fds {
+	int	*v;
+	size_t	 n;
 };
 
 struct nets {
@@ -303,6 +311,13 @@ struct conf_remote {
 	int64_t			 reply_text;
 };
 
+/* Whom db/NAME asks. */
+struct conf_datasource {
+	struct conf_obj	 obj;
+	struct strs	 uri;
+	struct conf_fds	 files;		/* of cdb:, in the order of uri */
+};
+
 struct conf_session {
 	/* rules where DESIGN.md says so; durations and sizes in ms, octets */
 	int64_t		 timeout;
@@ -362,6 +377,7 @@ struct config {
 	struct conf_map		 listeners;	/* struct conf_listener */
 	struct conf_map		 lists;		/* struct conf_list */
 	struct conf_map		 remotes;	/* struct conf_remote */
+	struct conf_map		 datasources;	/* struct conf_datasource */
 	struct conf_session	 session;
 	struct conf_replies	 replies;
 	struct conf_route	 route;
@@ -395,6 +411,8 @@ void		 strs_clear(struct strs *);
 /* The same for networks (copied) and objects of a map. */
 int		 nets_add(struct nets *, const struct cidr *);
 int		 conf_map_add(struct conf_map *, struct conf_obj *);
+/* The descriptor is the list's; without memory it is closed, and -1. */
+int		 fds_add(struct conf_fds *, int);
 
 /* --- walking the rows ---------------------------------------------------- */
 
@@ -433,8 +451,21 @@ bool	conf_put(struct wbuf *, const struct config *, unsigned int role,
 int	conf_get(struct rbuf *, struct config *, unsigned int role);
 
 /*
+ * The files of objects (T_FDS) follow, one message CONF_FD each.  conf_fd
+ * gives number n of those for a role: the descriptor, which stays the
+ * configuration's, and the map and id of its object; -1 when there is none.
+ * conf_fd_take adds one to an object, in order; the descriptor is taken,
+ * and closed if -1: the object is not there or has no files.
+ */
+int	conf_fd(const struct config *, unsigned int role, size_t n,
+	    uint8_t *map, uint32_t *id);
+int	conf_fd_take(struct config *, unsigned int role, uint8_t map,
+	    uint32_t id, int fd);
+
+/*
  * Is the named object the same in both?  Compared by what goes over the
- * wire, so every field counts and none can be forgotten.  For ids.
+ * wire, so every field counts and none can be forgotten.  For ids.  A file
+ * that was opened anew (T_FDS) makes no other object.
  */
 bool	conf_obj_same(const struct schema *, const struct conf_obj *,
 	    const struct conf_obj *);

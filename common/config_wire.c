@@ -157,6 +157,7 @@ value_put(struct wbuf *w, const struct key *k, const void *p,
 	case T_MAP:
 	case T_SEQ:
 	case T_TEXTS:
+	case T_FDS:
 		break;
 	}
 }
@@ -470,6 +471,7 @@ value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 	case T_MAP:
 	case T_SEQ:
 	case T_TEXTS:
+	case T_FDS:
 		break;
 	}
 }

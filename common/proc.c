@@ -239,6 +239,19 @@ on_conf_item(struct peer *p, struct msg *m)
 	return conf_get(&m->body, proc.building, proc.class->role);
 }
 
+static int
+on_conf_fd(struct peer *p, struct msg *m)
+{
+	struct proto_conf_fd	f;
+
+	(void)p;
+	if (proc.building == NULL || proc.building->generation != m->seq ||
+	    get_conf_fd(m, &f) == -1)
+		return -1;
+	return conf_fd_take(proc.building, proc.class->role, f.map, f.id,
+	    msg_take_fd(m));
+}
+
 /* All of it is here: judge it. */
 static int
 on_conf_end(struct peer *p, struct msg *m)
@@ -376,6 +389,7 @@ static const struct peer_handler	common_handlers[] = {
 	{ MSG_VERBOSE,		on_verbose },
 	{ MSG_CONF_BEGIN,	on_conf_begin },
 	{ MSG_CONF_ITEM,	on_conf_item },
+	{ MSG_CONF_FD,		on_conf_fd },
 	{ MSG_CONF_END,		on_conf_end },
 	{ MSG_CONF_COMMIT,	on_conf_commit },
 	{ MSG_CONF_ABORT,	on_conf_abort },

@@ -147,6 +147,21 @@ get_log(struct msg *m, struct proto_log *p)
 }
 
 void
+put_conf_fd(struct wbuf *w, const struct proto_conf_fd *p)
+{
+	put_u8(w, p->map);
+	put_u32(w, p->id);
+}
+
+int
+get_conf_fd(struct msg *m, struct proto_conf_fd *p)
+{
+	p->map = get_u8(&m->body);
+	p->id = get_u32(&m->body);
+	return m->fd == -1 ? -1 : get_end(&m->body);
+}
+
+void
 put_conf_err(struct wbuf *w, const struct proto_conf_err *p)
 {
 	put_u32(w, p->line);

@@ -45,6 +45,7 @@ struct msg;
 	X(STOP,		112, R_PARENT, R_ALL)				\
 	X(CTL,		113, R_PARENT, R_ALL)				\
 	X(UNIX_FD,	114, R_PARENT, R_DIALER)			\
+	X(CONF_FD,	115, R_PARENT, R_ALL)				\
 	/* 150: a child to the parent */				\
 	X(READY,	150, R_ALL, R_PARENT)				\
 	X(CONF_OK,	151, R_ALL, R_PARENT)				\
@@ -134,14 +135,21 @@ void	put_log(struct wbuf *, const struct proto_log *);
 int	get_log(struct msg *, struct proto_log *);
 
 /*
- * CONF_BEGIN, CONF_ITEM (conf_put's octets, as they are) ..., CONF_END: a
- * new generation, built aside and judged.  Answered by one CONF_OK or
- * CONF_ERR with the generation; then CONF_COMMIT makes it the one for new
- * sessions, or CONF_ABORT drops it.  CONF_DROP: its last session ended
- * everywhere.  GEN_ENDED: smtpd's last session on a generation that is not
- * the newest has ended.  All carry the generation in seq; only CONF_ITEM and
- * CONF_ERR have a payload.
+ * CONF_BEGIN, CONF_ITEM (conf_put's octets, as they are) ..., CONF_FD (fd: a
+ * file of an object, in order) ..., CONF_END: a new generation, built aside
+ * and judged.  Answered by one CONF_OK or CONF_ERR with the generation; then
+ * CONF_COMMIT makes it the one for new sessions, or CONF_ABORT drops it.
+ * CONF_DROP: its last session ended everywhere.  GEN_ENDED: smtpd's last
+ * session on a generation that is not the newest has ended.  All carry the
+ * generation in seq; only CONF_ITEM, CONF_FD and CONF_ERR have a payload.
  */
+struct proto_conf_fd {
+	uint8_t		map;		/* as conf_fd numbers them */
+	uint32_t	id;		/* of the object */
+};
+void	put_conf_fd(struct wbuf *, const struct proto_conf_fd *);
+int	get_conf_fd(struct msg *, struct proto_conf_fd *);
+
 struct proto_conf_err {
 	uint32_t	line, col;	/* 0: not tied to a place */
 	char		why[512];
@@ -343,9 +351,11 @@ int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
 /*
  * STATE: read or change what is remembered for all processes (state.h).  The
  * payload: op, table, ttl in ms, n, then n times a key and, for STATE_SET, a
- * value.  Answered by one STATE_ANS with the same sid and seq: op, n, then
- * for STATE_GET n times a bool (found) and a value.  A SET is done when it is
- * answered.  A lost verifyd: what is remembered is unknown.
+ * value; a ttl of 0 forgets.  Answered by one STATE_ANS with the same sid and
+ * seq: op, n, then for STATE_GET n times a bool (found) and a value, which is
+ * empty where none was found.  A value that the answer has no room for is not
+ * found either (MSG_MAX).  A SET is done when it is answered.  A lost
+ * verifyd: what is remembered is unknown.
  */
 enum state_op { STATE_GET, STATE_SET, STATE_OP_COUNT };
 

@@ -61,7 +61,8 @@
 #define S		R_SMTPD
 #define D		R_DIALER
 #define N		R_RESOLVED
-#define ALL		(S | D | N)
+#define V		R_VERIFYD
+#define ALL		(S | D | N | V)
 
 #define NARGS		2
 
@@ -111,7 +112,7 @@ static const struct call allowed[] = {
 	CALL(writev, ALL),
 	CALL(recvmsg, ALL),
 	CALL(sendmsg, ALL),
-	CALL_IF(sendto, S | D, NIL(4)),	/* send(2): log lines */
+	CALL_IF(sendto, S | D | V, NIL(4)),	/* send(2): log lines */
 	CALL(sendto, N),
 	CALL(recvfrom, S | N),
 	CALL(close, ALL),
@@ -185,7 +186,7 @@ static const struct call allowed[] = {
 
 	/* resolv.conf and hosts, read anew; landlock knows which files */
 	CALL_IF(openat, N, BITS(2, OPEN_WRITES, 0)),
-	CALL(lseek, N),
+	CALL(lseek, N | V),		/* verifyd: in files it was given */
 };
 
 /*
@@ -196,7 +197,7 @@ static const struct call allowed[] = {
  */
 static const struct call answered[] = {
 	FAIL(open, ALL, EACCES),
-	FAIL(openat, S | D, EACCES),
+	FAIL(openat, S | D | V, EACCES),
 	FAIL(access, ALL, EACCES),
 	FAIL(faccessat, ALL, EACCES),
 	FAIL(stat, ALL, EACCES),

@@ -5,8 +5,8 @@
  */
 
 /*
- * The tables of postern.yaml, continued: sections of which no process has
- * made use yet.  They are checked, so that a file written for all of postern
+ * The tables of postern.yaml, continued: sections of which little or nothing
+ * is built yet.  They are checked, so that a file written for all of postern
  * is told its mistakes, and printed by `postern -nv'.
  */
 
@@ -22,28 +22,33 @@ static const char *const w_proxy_tls[] = {
 /* --- datasource ----------------------------------------------------------- */
 
 static const struct key k_datasource[] = {
-	{ K("uri", T_STRS), NOWHERE, RANGE(1, 16), .flags = K_REQUIRED,
-	    .check = CHECK_TEXT,
-	    HELP("sqlite:, postgresql://, cdb:, file:; asked in turns") },
+	{ K("uri", T_STRS), AT(conf_datasource, uri), RANGE(1, 16),
+	    .flags = K_REQUIRED, .check = CHECK_TEXT,
+	    HELP("a cdb:PATH or several, asked in turns") },
+	{ K("files", T_FDS), AT(conf_datasource, files), .flags = K_HIDDEN,
+	    TO(R_VERIFYD) },
 	{ K("cache-life", T_DURATION), NOWHERE, DEF("1h"),
-	    RANGE(0, 365 * DAY), HELP("of an answer") },
+	    RANGE(0, 365 * DAY), .flags = K_LATER, HELP("of an answer") },
 	{ K("cache-size", T_INT), NOWHERE, DEF("1000"),
-	    RANGE(0, 10000000), HELP("answers kept") },
+	    RANGE(0, 10000000), .flags = K_LATER, HELP("answers kept") },
 	{ K("max-rows", T_INT), NOWHERE, DEF("100"), RANGE(1, 100000),
-	    HELP("of an answer") },
-	{ K("no-cache", T_BOOL), NOWHERE, DEF("false"),
+	    .flags = K_LATER, HELP("of an answer") },
+	{ K("no-cache", T_BOOL), NOWHERE, DEF("false"), .flags = K_LATER,
 	    HELP("keep no answers") },
 	{ K("timeout", T_DURATION), NOWHERE, DEF("5s"),
-	    RANGE(10, 10 * MINUTE), HELP("for an answer") },
+	    RANGE(10, 10 * MINUTE), .flags = K_LATER,
+	    HELP("for an answer") },
 	{ K("connections", T_INT), NOWHERE, DEF("4"), RANGE(1, 256),
-	    HELP("to it") },
-	{ K("scripts", T_BOOL), NOWHERE, DEF("false"),
+	    .flags = K_LATER, HELP("to it") },
+	{ K("scripts", T_BOOL), NOWHERE, DEF("false"), .flags = K_LATER,
 	    HELP("may scripts run SQL there") },
-	{ K("query", T_TEXTS), NOWHERE,
+	{ K("query", T_TEXTS), NOWHERE, .flags = K_LATER,
 	    HELP("named queries, for db/DATASOURCE/QUERY") },
 	{ .name = NULL }
 };
-const struct schema schema_datasource = { "datasource", 0, k_datasource };
+const struct schema schema_datasource = {
+	"datasource", sizeof(struct conf_datasource), k_datasource
+};
 
 /* --- directory ------------------------------------------------------------ */
 

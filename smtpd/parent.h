@@ -95,7 +95,7 @@ struct program {
 	bool		 many_files;	/* wants all descriptors there are */
 };
 
-#define NPROGRAMS	3
+#define NPROGRAMS	4
 /* smtpd is the first. */
 extern const struct program	programs[NPROGRAMS];
 

@@ -37,6 +37,8 @@ static const struct {
 	unsigned int	a, b;
 } links[] = {
 	{ R_SMTPD, R_DIALER },
+	{ R_SMTPD, R_VERIFYD },
+	{ R_VERIFYD, R_RESOLVED },
 	{ R_DIALER, R_RESOLVED }
 };
 

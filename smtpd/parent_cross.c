@@ -329,4 +329,5 @@ load_cross(struct load *l)
 	check_remotes(l);
 	check_routes(l);
 	check_directory(l);
+	load_sources(l);
 }

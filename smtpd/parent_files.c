@@ -115,6 +115,20 @@ file_slurp(int fd, struct conf_file *f, size_t max, char *why, size_t size)
 }
 
 int
+parent_file_open(const char *path, size_t max, char *why, size_t whysize)
+{
+	int	fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd == -1)
+		return fail(why, whysize, "open");
+	if (file_check(fd, false, max, why, whysize) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int
 parent_file_read_max(const char *path, struct conf_file *f, bool secret,
     size_t max, char *why, size_t whysize)
 {

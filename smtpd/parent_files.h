@@ -28,7 +28,13 @@
  */
 int	parent_file_read_max(const char *path, struct conf_file *f,
 	    bool secret, size_t max, char *why, size_t whysize);
-/* The same with FILE_MAX_CONF. */
+/*
+ * Open such a file for a process that reads it itself: the descriptor, or -1
+ * with the reason.
+ */
+int	parent_file_open(const char *path, size_t max, char *why,
+	    size_t whysize);
+/* As parent_file_read_max, with FILE_MAX_CONF. */
 int	parent_file_read(const char *path, struct conf_file *f, bool secret,
 	    char *why, size_t whysize);
 

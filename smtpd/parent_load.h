@@ -110,4 +110,9 @@ void	rule_resolve(struct rule *, const struct config *);
 
 void	load_cross(struct load *);
 
+/* --- parent_source.c ------------------------------------------------------ */
+
+/* Open the files of the datasources. */
+void	load_sources(struct load *);
+
 #endif

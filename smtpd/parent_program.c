@@ -39,6 +39,7 @@
 /* In the order in which they are started and shown. */
 const struct program	programs[NPROGRAMS] = {
 	{ R_SMTPD, "smtpd", "smtpd", true, true },
+	{ R_VERIFYD, "verifyd", "verifyd", true, false },
 	{ R_DIALER, "dialer", "verifyd", true, true },
 	{ R_RESOLVED, "resolved", "verifyd", false, false }
 };

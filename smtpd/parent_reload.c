@@ -28,6 +28,7 @@
 
 #include <sys/types.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,26 @@ send_number(struct child *c, uint16_t type, uint32_t generation)
 	peer_send(&c->peer, type, 0, generation, -1, NULL);
 }
 
+/* Copies of the files of its objects; we keep ours for who comes later. */
+static void
+send_files(struct child *c, const struct config *conf)
+{
+	struct proto_conf_fd	f;
+	struct wbuf		w = { 0 };
+	size_t			n;
+	int			fd;
+
+	for (n = 0; (fd = conf_fd(conf, c->prog->role, n, &f.map,
+	    &f.id)) != -1; n++) {
+		if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+			log_warn("a file for %s", child_name(c));
+			return;
+		}
+		put_conf_fd(&w, &f);
+		peer_send(&c->peer, MSG_CONF_FD, 0, conf->generation, fd, &w);
+	}
+}
+
 static void
 send_conf(struct child *c, const struct config *conf)
 {
@@ -106,6 +127,7 @@ send_conf(struct child *c, const struct config *conf)
 		    &w);
 	}
 	wbuf_clear(&w);
+	send_files(c, conf);
 	send_number(c, MSG_CONF_END, conf->generation);
 }
 

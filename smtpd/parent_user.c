@@ -43,6 +43,7 @@ static struct {
 	struct ids	 ids;
 } users[] = {
 	{ .off = offsetof(struct conf_users, smtpd), .role = R_SMTPD },
+	{ .off = offsetof(struct conf_users, verifyd), .role = R_VERIFYD },
 	{ .off = offsetof(struct conf_users, dialer), .role = R_DIALER },
 	{ .off = offsetof(struct conf_users, resolved), .role = R_RESOLVED }
 };

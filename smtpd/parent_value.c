@@ -647,5 +647,7 @@ load_value(struct load *l, const struct key *k, struct node *n, void *dst)
 	case T_MAP:
 	case T_SEQ:
 		break;		/* parent_conf.c's */
+	case T_FDS:
+		break;		/* parent_source.c's */
 	}
 }

@@ -90,7 +90,8 @@ sink_stop() {
 # As root without the users of an installation, all run as nobody.
 users() {
 	if [ "$(id -u)" -eq 0 ] && ! id _postern >/dev/null 2>&1; then
-		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody}'
+		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody,' \
+		    'verifyd: nobody}'
 	fi
 }
 

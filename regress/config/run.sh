@@ -54,6 +54,13 @@ chmod 644 "$tmp/open.pem"
 printf '# networks and names\n10.0.0.0/8\nUser@Example.ORG\tits value\n' \
     >"$tmp/list.txt"
 printf 'good\n10.0.0.1/8\n' >"$tmp/bad.txt"
+# A cdb without records: 256 tables of no slots, behind themselves.
+awk 'BEGIN { for (; i < 256; i++) printf "@b@@@@@@" }' | tr '@b' '\0\10' \
+    >"$tmp/empty.cdb"
+head -c 2000 "$tmp/empty.cdb" >"$tmp/short.cdb"
+cat "$tmp/empty.cdb" "$tmp/list.txt" >"$tmp/torn.cdb"
+{ printf '\000\010\000\000\002\000\000\000'
+    tail -c +9 "$tmp/empty.cdb"; } >"$tmp/cut.cdb"
 
 failed=0
 total=0

@@ -15,7 +15,8 @@
 #include "fuzz.h"
 #include "wire.h"
 
-static const unsigned int roles[] = { R_SMTPD, R_DIALER, R_RESOLVED, R_ALL };
+static const unsigned int roles[] = { R_SMTPD, R_DIALER, R_RESOLVED, R_VERIFYD,
+	R_ALL };
 
 static int
 in_list(void *arg, uint32_t id, const char *value, const struct addr *ip)

@@ -84,6 +84,73 @@ check_ctl(const struct proto_ctl *p)
 }
 
 static void
+check_conf_fd(const struct proto_conf_fd *p)
+{
+	(void)p;
+}
+
+static void
+check_ptr(const struct proto_ptr *p)
+{
+	check_addr(&p->addr);
+}
+
+static void
+check_ptr_ans(const struct proto_ptr_ans *p)
+{
+	must(p->status < DNS_STATUS_COUNT);
+	check_line(p->name, sizeof(p->name));
+}
+
+static void
+check_lookup(const struct proto_lookup *p)
+{
+	check_line(p->query, sizeof(p->query));
+	check_line(p->key, sizeof(p->key));
+}
+
+static void
+check_lookup_ans(const struct proto_lookup_ans *p)
+{
+	must(p->answer < LOOKUP_ANSWER_COUNT);
+	check_line(p->value, sizeof(p->value));
+}
+
+static void
+check_caps(const struct proto_caps *p)
+{
+	(void)p;
+}
+
+/* Heads only: what is behind them is left for others. */
+static void
+try_state(const char *data, size_t len)
+{
+	struct proto_state	 s;
+	struct proto_state_ans	 a;
+	struct wbuf		 w = { 0 };
+	struct msg		 m;
+
+	message(&m, data, len);
+	if (get_state(&m, &s) == 0) {
+		must(s.op < STATE_OP_COUNT && s.table < STATE_TABLE_COUNT);
+		must(s.n <= STATE_ITEMS_MAX);
+		put_state(&w, &s);
+		must(w.len + (size_t)(m.body.end - m.body.p) == len);
+		must(memcmp(w.data, data, w.len) == 0);
+		wbuf_clear(&w);
+	}
+	message(&m, data, len);
+	if (get_state_ans(&m, &a) == 0) {
+		must(a.op < STATE_OP_COUNT && a.n <= STATE_ITEMS_MAX);
+		put_state_ans(&w, &a);
+		must(w.len + (size_t)(m.body.end - m.body.p) == len);
+		must(memcmp(w.data, data, w.len) == 0);
+		wbuf_clear(&w);
+	}
+}
+
+static void
 check_dial(const struct proto_dial *p)
 {
 	(void)p;
@@ -173,10 +240,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(init);
 	TRY(peer);
 	TRY(log);
+	TRY(conf_fd);
 	TRY(conf_err);
 	TRY(listen);
 	TRY(flag);
 	TRY(ctl);
+	TRY(ptr);
+	TRY(ptr_ans);
+	TRY(lookup);
+	TRY(lookup_ans);
+	TRY(caps);
+	try_state(copy, len);
 	TRY(dial);
 	TRY(dial_fd);
 	TRY(dial_err);

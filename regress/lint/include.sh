@@ -6,7 +6,8 @@
 
 # The layers: who may include what, and who may call what.
 #
-#	A	addr base64 buf id log mono proxy_header timer util wire
+#	A	addr base64 buf id log mono proxy_header siphash state timer
+#		util wire
 #	B	smtp.h and smtp_*.c: pure, nothing but libc
 #	C	messages, processes, configuration, sandbox
 #	D	streams: io, tlsctx, smtp_client
@@ -29,8 +30,8 @@ function finding(what) {
 function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
-	if (name ~ \
-	    /^(addr|base64|buf|id|log|mono|proxy_header|timer|util|wire)$/)
+	if (name ~ /^(addr|base64|buf|id|log|mono|proxy_header)$/ ||
+	    name ~ /^(siphash|state|timer|util|wire)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/)
 		return "D"
@@ -57,6 +58,7 @@ BEGIN {
 	lib["tls.h"] = "^(common/(io|tlsctx)[a-z_]*|smtpd/front_tls)\\.c$"
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"
 	lib["ares.h"] = "^verifyd/(resolved|dns)\\.[ch]$"
+	lib["cdb.h"] = "^verifyd/lookup\\.c$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"

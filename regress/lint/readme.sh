@@ -19,7 +19,8 @@ for page in README man/*.[1-8]; do
 		case $path in
 		etc/postern/*|*/\**)	continue ;;	# installed; a pattern
 		smtpd/postern|smtpd/posternctl|smtpd/smtpd)	continue ;;
-		verifyd/dialer|verifyd/resolved)	continue ;;
+		verifyd/verifyd|verifyd/dialer)	continue ;;
+		verifyd/resolved)	continue ;;
 		esac
 		[ -e "$path" ] || [ -e "$path.c" ] ||
 		    echo "$page:$line: $path does not exist"

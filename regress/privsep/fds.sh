@@ -34,10 +34,11 @@ line()
 
 wanted()
 {
-	line smtpd dialer "listen:$port" "$dir/log"
-	line smtpd dialer "listen:$port" "$dir/log"
+	line smtpd verifyd dialer "listen:$port" "$dir/log"
+	line smtpd verifyd dialer "listen:$port" "$dir/log"
+	line verifyd smtpd smtpd resolved "$dir/log" "$dir/users.cdb"
 	line dialer smtpd smtpd resolved "$dir/log"
-	line resolved dialer "$dir/log"
+	line resolved verifyd dialer "$dir/log"
 }
 
 # shellcheck disable=SC2317	# called by wait_until
@@ -66,7 +67,7 @@ look 'at the start'
 "$build/smtpd/posternctl" -s "$dir/control" reload >"$dir/said" 2>&1 ||
     not_ok "reload: $(cat "$dir/said")"
 look 'after a reload'
-for role in smtpd dialer resolved; do
+for role in smtpd verifyd dialer resolved; do
 	old=$(pid "$role" 0)
 	kill -KILL "$old"
 	wait_until has_other "$role" 0 "$old" || not_ok "$role comes back"

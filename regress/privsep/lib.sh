@@ -130,12 +130,21 @@ wait_until()
 users()
 {
 	if is_root && ! id _postern >/dev/null 2>&1; then
-		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody}'
+		echo 'user: {smtpd: nobody, verifyd: nobody, dialer: nobody,'
+		echo '  resolved: nobody}'
 	fi
+}
+
+# A cdb without records: 256 tables of no slots, behind themselves.
+empty_cdb()
+{
+	awk 'BEGIN { for (; i < 256; i++) printf "@b@@@@@@" }' |
+	    tr '@b' '\0\10'
 }
 
 write_config()
 {
+	empty_cdb >"$dir/users.cdb"
 	cat >"$dir/postern.yaml" <<-EOF
 	hostname: privsep.test
 	processes: {smtpd: 2}
@@ -146,6 +155,7 @@ write_config()
 	remote: {b: {address: 127.0.0.1, port: 9}}
 	session: {rcpt: {lookup: {domains: list/ours}}}
 	route: {local: b}
+	datasource: {users: {uri: "cdb:$dir/users.cdb"}}
 	$(users)
 	EOF
 }

@@ -85,6 +85,10 @@ done
 	without 'smtpd: a pair of sockets only for tlsctx_prepare.c' \
 	    socketpair
 
+	own_objects verifyd >"$dir/objects"
+	without 'verifyd: no files, processes, names, sockets' \
+	    $files $processes $names $sockets socketpair accept accept4
+
 	own_objects dialer >"$dir/objects"
 	without 'dialer: no files, processes, names, listening' \
 	    $files $processes $names listen socketpair accept accept4

@@ -59,7 +59,7 @@ as_root()
 start daemon
 children >"$dir/children"
 is 'processes' "$(awk '{ print $1 }' "$dir/children" | sort | tr '\n' ' ')" \
-    'dialer resolved smtpd smtpd '
+    'dialer resolved smtpd smtpd verifyd '
 while read -r role index pid; do
 	name="$role $index"
 	is "$name: seccomp filters" "$(field "$pid" Seccomp)" 2

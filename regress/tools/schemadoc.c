@@ -84,6 +84,8 @@ type_name(enum key_type type)
 		return "rate";
 	case T_TEXTS:
 		return "map of names and texts";
+	case T_FDS:
+		break;
 	}
 	return "";
 }

@@ -352,15 +352,21 @@ child_peer(struct child *ch, struct conn *c, unsigned int role,
 static void
 child_conf(struct child *ch, const struct config *conf, unsigned int role)
 {
+	struct proto_conf_fd f;
 	struct wbuf	w = { 0 };
 	struct got	*g;
 	uint32_t	 gen = conf->generation;
 	size_t		 n;
+	int		 fd;
 
 	conn_send(&ch->parent, MSG_CONF_BEGIN, 0, gen, -1, NULL);
 	for (n = 0; conf_put(&w, conf, role, n); n++)
 		conn_send(&ch->parent, MSG_CONF_ITEM, 0, gen, -1, &w);
 	wbuf_clear(&w);
+	for (n = 0; (fd = conf_fd(conf, role, n, &f.map, &f.id)) != -1; n++) {
+		put_conf_fd(&w, &f);
+		conn_send(&ch->parent, MSG_CONF_FD, 0, gen, dup(fd), &w);
+	}
 	conn_send(&ch->parent, MSG_CONF_END, 0, gen, -1, NULL);
 	g = conn_wait(&ch->parent, MSG_CONF_OK);
 	ok(g != NULL && g->seq == gen, "generation %u is good", gen);

@@ -103,7 +103,7 @@ static void
 test_roundtrip(const struct config *conf)
 {
 	static const unsigned int roles[] = {
-		R_SMTPD, R_DIALER, R_RESOLVED, R_PROXYD, R_ALL
+		R_SMTPD, R_DIALER, R_RESOLVED, R_VERIFYD, R_PROXYD, R_ALL
 	};
 	struct config	*copy;
 	struct wbuf	 a, b;
@@ -183,7 +183,7 @@ test_dialer(const struct config *conf)
 	size_t			 n;
 
 	c = transfer(conf, R_DIALER, &n);
-	is_int(n, 1 + 2, "items");
+	is_int(n, 1 + 2 + 2, "items");
 	a = (struct conf_remote *)conf_find(&c->remotes, "a");
 	is_str(a->address.v[1], "192.0.2.1", "address");
 	is_int(a->port, 26, "port");
@@ -191,7 +191,7 @@ test_dialer(const struct config *conf)
 	is_int(a->timeout.connect, 10000, "connect");
 	is_int(a->timeout.command, 0, "not told");
 	ok(a->helo == NULL, "not told");
-	is_int(c->lists.n + c->listeners.n + c->tls.certs.n, 0, "not told");
+	is_int(c->lists.n + c->tls.certs.n, 0, "not told");
 	conf_unref(c);
 	w = octets(conf, R_DIALER);
 	ok(!holds(&w, "SECRET") && !holds(&w, "PEM"), "no key");
@@ -199,6 +199,27 @@ test_dialer(const struct config *conf)
 	w = octets(conf, R_RESOLVED);
 	ok(!holds(&w, "SECRET") && !holds(&w, "a.example"), "no key");
 	ok(holds(&w, "127.0.0.1:53"), "name servers");
+	wbuf_clear(&w);
+}
+
+/* verifyd: who the remotes are, none of their secrets. */
+static void
+test_verifyd(const struct config *conf)
+{
+	struct config		*c;
+	struct conf_remote	*a;
+	struct wbuf		 w;
+	size_t			 n;
+
+	c = transfer(conf, R_VERIFYD, &n);
+	a = (struct conf_remote *)conf_find(&c->remotes, "a");
+	is_str(a->address.v[1], "192.0.2.1", "address");
+	is_int(a->port, 26, "port");
+	ok(a->helo == NULL, "not told");
+	is_int(c->lists.n + c->listeners.n + c->tls.certs.n, 0, "not told");
+	conf_unref(c);
+	w = octets(conf, R_VERIFYD);
+	ok(!holds(&w, "SECRET") && !holds(&w, "PEM"), "no key");
 	wbuf_clear(&w);
 }
 
@@ -486,6 +507,7 @@ main(void)
 	test_roundtrip(conf);
 	test_smtpd(conf);
 	test_dialer(conf);
+	test_verifyd(conf);
 	test_truncated(conf);
 	test_changed(conf);
 	test_twice(conf);

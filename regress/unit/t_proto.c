@@ -240,6 +240,85 @@ test_ranges(void)
 	message(&m, &w, 0, -1);
 }
 
+/* Questions to verifyd, and its answers. */
+static void
+test_verifyd(void)
+{
+	static struct proto_conf_fd	file = { 9, 0xfffffff0 };
+	static struct proto_ptr		ptr = { 700, { ADDR_V4, 0, { 192 } } };
+	static struct proto_ptr_ans	ptr_ans = { DNS_OK, "h.example" };
+	static struct proto_lookup	ask = { 7, "by-name", "a@b.example" };
+	static struct proto_lookup_ans	ans = { LOOKUP_YES, "value" };
+	static struct proto_caps	caps = { 12, 0x80000001 };
+
+	TRIP("CONF_FD", put_conf_fd, get_conf_fd, struct proto_conf_fd, file,
+	    true);
+	TRIP("PTR_ASK", put_ptr, get_ptr, struct proto_ptr, ptr, false);
+	ptr.addr = v6;
+	TRIP("PTR_ASK, v6", put_ptr, get_ptr, struct proto_ptr, ptr, false);
+	TRIP("PTR_ANS", put_ptr_ans, get_ptr_ans, struct proto_ptr_ans,
+	    ptr_ans, false);
+	TRIP("LOOKUP", put_lookup, get_lookup, struct proto_lookup, ask,
+	    false);
+	memset(ask.key, 'k', sizeof(ask.key) - 1);
+	TRIP("LOOKUP, the longest key", put_lookup, get_lookup,
+	    struct proto_lookup, ask, false);
+	TRIP("LOOKUP_ANS", put_lookup_ans, get_lookup_ans,
+	    struct proto_lookup_ans, ans, false);
+	memset(ans.value, 'v', sizeof(ans.value) - 1);
+	TRIP("LOOKUP_ANS, the longest value", put_lookup_ans, get_lookup_ans,
+	    struct proto_lookup_ans, ans, false);
+	TRIP("REMOTE_CAPS", put_caps, get_caps, struct proto_caps, caps,
+	    false);
+}
+
+/* These are heads, with items behind them. */
+static void
+test_state(void)
+{
+	struct proto_state	s = { STATE_SET, STATE_DELIVERED, 3600000,
+				    STATE_ITEMS_MAX }, got;
+	struct proto_state_ans	a = { STATE_GET, STATE_ITEMS_MAX }, got_ans;
+	struct wbuf		w = { 0 }, wa = { 0 };
+	struct msg		m;
+	size_t			n;
+
+	put_state(&w, &s);
+	put_state_ans(&wa, &a);
+	for (n = 0; n < w.len; n++) {
+		message(&m, &w, n, -1);
+		is_int(get_state(&m, &got), -1, "STATE cut to %zu", n);
+	}
+	for (n = 0; n < wa.len; n++) {
+		message(&m, &wa, n, -1);
+		is_int(get_state_ans(&m, &got_ans), -1, "its answer cut to "
+		    "%zu", n);
+	}
+	put_u8(&w, 77);
+	message(&m, &w, w.len, -1);
+	is_int(get_state(&m, &got), 0, "STATE");
+	ok(got.op == s.op && got.table == s.table && got.ttl == s.ttl &&
+	    got.n == s.n, "STATE comes out as it went in");
+	is_int(get_u8(&m.body), 77, "what is behind it is left");
+	put_u8(&wa, 77);
+	message(&m, &wa, wa.len, -1);
+	is_int(get_state_ans(&m, &got_ans), 0, "STATE_ANS");
+	ok(got_ans.op == a.op && got_ans.n == a.n, "and its answer");
+	is_int(get_u8(&m.body), 77, "what is behind it is left");
+	wbuf_clear(&w);
+	wbuf_clear(&wa);
+	s.n = a.n = STATE_ITEMS_MAX + 1;
+	put_state(&w, &s);
+	put_state_ans(&wa, &a);
+	message(&m, &w, w.len, -1);
+	is_int(get_state(&m, &got), -1, "an item too many");
+	message(&m, &wa, wa.len, -1);
+	is_int(get_state_ans(&m, &got_ans), -1, "an answer too many");
+	wbuf_clear(&w);
+	wbuf_clear(&wa);
+	message(&m, &w, 0, -1);
+}
+
 static const struct {
 	uint16_t	type;
 	unsigned int	from, to;
@@ -252,6 +331,16 @@ static const struct {
 	{ MSG_PEER, R_DIALER, R_SMTPD, false },
 	{ MSG_CONF_COMMIT, R_RESOLVED, R_PARENT, false },
 	{ MSG_STOP, R_SMTPD, R_SMTPD, false },
+	{ MSG_CONF_FD, R_PARENT, R_VERIFYD, true },
+	{ MSG_CONF_FD, R_VERIFYD, R_PARENT, false },
+	{ MSG_STATE, R_SMTPD, R_VERIFYD, true },
+	{ MSG_STATE, R_DIALER, R_VERIFYD, false },
+	{ MSG_STATE_ANS, R_SMTPD, R_VERIFYD, false },
+	{ MSG_LOOKUP, R_RESOLVED, R_VERIFYD, false },
+	{ MSG_PTR_ASK, R_SMTPD, R_VERIFYD, true },
+	{ MSG_PTR_ASK, R_SMTPD, R_RESOLVED, false },
+	{ MSG_REMOTE_CAPS, R_VERIFYD, R_SMTPD, true },
+	{ MSG_REMOTE_CAPS, R_SMTPD, R_VERIFYD, false },
 	{ MSG_LISTEN_FD, R_PARENT, R_SMTPD, true },
 	{ MSG_LISTEN_FD, R_PARENT, R_DIALER, false },
 	{ MSG_READY, R_SMTPD, R_PARENT, true },
@@ -337,6 +426,8 @@ main(void)
 	test_records();
 	test_strings();
 	test_ranges();
+	test_verifyd();
+	test_state();
 	test_rights();
 	test_table();
 	return done("t_proto");

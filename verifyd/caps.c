@@ -1,0 +1,135 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * What remotes offer: REMOTE_SEEN in, REMOTE_CAPS out.
+ *
+ * Whoever has greeted a remote says what its EHLO offered; all workers are
+ * told where that is news, so that listeners offer what next hops can take.
+ * A worker that is new is told all that is known.
+ *
+ * Kept by the remote's id, for the remotes of generations that live: a remote
+ * that a reload has changed has another id, and is unknown until somebody
+ * greets it.  There are never more of them than the configuration has.
+ */
+
+#include <sys/types.h>
+#include <sys/tree.h>
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config.h"
+#include "log.h"
+#include "peer.h"
+#include "proc.h"
+#include "verifyd.h"
+
+struct known {
+	RB_ENTRY(known)	 entry;
+	uint32_t	 remote;
+	uint32_t	 caps;
+};
+
+RB_HEAD(known_tree, known);
+static struct known_tree	tree = RB_INITIALIZER(&tree);
+static unsigned int		count;
+
+static int
+known_cmp(const struct known *a, const struct known *b)
+{
+	return a->remote < b->remote ? -1 : a->remote > b->remote;
+}
+
+RB_PROTOTYPE(known_tree, known, entry, known_cmp)
+RB_GENERATE(known_tree, known, entry, known_cmp)
+
+static bool
+is_remote(uint32_t id)
+{
+	return proc_conf_obj(offsetof(struct config, remotes), id) != NULL;
+}
+
+static void
+caps_send(struct peer *p, const void *known)
+{
+	const struct known	*k = known;
+	struct proto_caps	 c = { .remote = k->remote, .caps = k->caps };
+	struct wbuf		 w = { 0 };
+
+	put_caps(&w, &c);
+	peer_send(p, MSG_REMOTE_CAPS, 0, 0, -1, &w);
+}
+
+void
+caps_peer_up(struct peer *p)
+{
+	struct known	*k;
+
+	RB_FOREACH(k, known_tree, &tree)
+		caps_send(p, k);
+}
+
+/* The entry of a remote, perhaps a new one without caps; NULL: no memory. */
+static struct known *
+known_of(uint32_t remote, bool *is_new)
+{
+	struct known	 key = { .remote = remote }, *k;
+
+	*is_new = false;
+	if ((k = RB_FIND(known_tree, &tree, &key)) != NULL)
+		return k;
+	if ((k = calloc(1, sizeof(*k))) == NULL)
+		return NULL;
+	k->remote = remote;
+	RB_INSERT(known_tree, &tree, k);
+	count++;
+	*is_new = true;
+	return k;
+}
+
+int
+caps_seen(struct peer *p, struct msg *m)
+{
+	struct proto_caps	 c;
+	struct known		*k;
+	bool			 is_new;
+
+	(void)p;
+	if (get_caps(m, &c) == -1)
+		return -1;
+	/* One of a generation that has just ended is no mistake. */
+	if (!is_remote(c.remote))
+		return 0;
+	if ((k = known_of(c.remote, &is_new)) == NULL ||
+	    (!is_new && k->caps == c.caps))
+		return 0;
+	k->caps = c.caps;
+	log_debug("remote %u offers %#x", k->remote, k->caps);
+	verifyd_each_smtpd(caps_send, k);
+	return 0;
+}
+
+void
+caps_prune(void)
+{
+	struct known	*k, *next;
+
+	RB_FOREACH_SAFE(k, known_tree, &tree, next) {
+		if (is_remote(k->remote))
+			continue;
+		RB_REMOVE(known_tree, &tree, k);
+		free(k);
+		count--;
+	}
+}
+
+int
+caps_stats(char *text, size_t size)
+{
+	return snprintf(text, size, "verifyd.caps.remotes %u\n", count);
+}

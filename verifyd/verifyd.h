@@ -1,0 +1,80 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * verifyd: what is known about addresses, and remembered for all.
+ *
+ *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	ptr.c		names of clients' addresses, from resolved: PTR
+ *	shared.c	what the workers remember together: STATE
+ *	source.c	datasources, each with its files: LOOKUP
+ *	lookup.c	a key in a cdb file
+ *	verifyd.c	the process: who asks, and which part answers
+ *
+ * It opens nothing and connects nowhere: files come from the parent as
+ * descriptors, names from resolved.
+ *
+ * A part's handlers return -1 for what its sender should not have sent
+ * (peer.h); its stats function writes lines "NAME VALUE" as snprintf(3) does.
+ */
+#ifndef VERIFYD_H
+#define VERIFYD_H
+
+#include <stddef.h>
+
+struct config;
+struct msg;
+struct peer;
+struct proto_conf_err;
+
+/* verifyd.c --------------------------------------------------------------- */
+
+/* Call fn for every smtpd that there is a pipe to. */
+void	verifyd_each_smtpd(void (*fn)(struct peer *, const void *),
+	    const void *arg);
+
+/* caps.c ------------------------------------------------------------------ */
+
+/* A new smtpd: tell it all that is known. */
+void	caps_peer_up(struct peer *);
+/* REMOTE_SEEN. */
+int	caps_seen(struct peer *, struct msg *);
+/* A generation has gone: forget what was only in that one. */
+void	caps_prune(void);
+int	caps_stats(char *, size_t);
+
+/* ptr.c ------------------------------------------------------------------- */
+
+/* Before the first question.  Fatal without memory. */
+void	ptr_start(void);
+/* PTR_ASK, and resolved's DNS_ANS to what it makes us ask. */
+int	ptr_ask(struct peer *, struct msg *);
+int	ptr_dns_ans(struct peer *, struct msg *);
+/* resolved is there, or lost: who waits is told DNS_FAIL. */
+void	ptr_resolved_up(struct peer *);
+void	ptr_resolved_down(void);
+/* An asker has gone. */
+void	ptr_peer_down(const struct peer *);
+int	ptr_stats(char *, size_t);
+
+/* shared.c ---------------------------------------------------------------- */
+
+/* Before the first question.  Fatal without memory. */
+void	shared_start(void);
+/* STATE. */
+int	shared_state(struct peer *, struct msg *);
+int	shared_stats(char *, size_t);
+
+/* source.c ---------------------------------------------------------------- */
+
+/* A generation is here as a whole, or goes: see struct proc_class. */
+int	source_prepare(struct config *, struct proto_conf_err *);
+void	source_release(struct config *);
+/* LOOKUP. */
+int	source_lookup(struct peer *, struct msg *);
+int	source_stats(char *, size_t);
+
+#endif
