@@ -152,6 +152,67 @@ addr_is_loopback(const struct addr *a)
 	return a->family == ADDR_UNIX;
 }
 
+/* What is no one's, or everybody's own: RFC 6890 and what came after it. */
+static const struct {
+	uint8_t		ip[4];
+	unsigned int	bits;
+} special4[] = {
+	{ { 0 }, 8 },			/* this network */
+	{ { 10 }, 8 },			/* private: RFC 1918 */
+	{ { 100, 64 }, 10 },		/* shared: RFC 6598 */
+	{ { 127 }, 8 },			/* loopback */
+	{ { 169, 254 }, 16 },		/* link-local */
+	{ { 172, 16 }, 12 },		/* private */
+	{ { 192, 0, 0 }, 24 },		/* protocol assignments */
+	{ { 192, 168 }, 16 },		/* private */
+	{ { 198, 18 }, 15 },		/* benchmarks */
+	{ { 224 }, 3 }			/* multicast, reserved, broadcast */
+};
+
+static bool
+is_public4(const uint8_t *ip)
+{
+	uint32_t	 a, net, mask;
+	size_t		 i;
+
+	a = (uint32_t)ip[0] << 24 | (uint32_t)ip[1] << 16 |
+	    (uint32_t)ip[2] << 8 | ip[3];
+	for (i = 0; i < sizeof(special4) / sizeof(special4[0]); i++) {
+		net = (uint32_t)special4[i].ip[0] << 24 |
+		    (uint32_t)special4[i].ip[1] << 16 |
+		    (uint32_t)special4[i].ip[2] << 8;
+		mask = UINT32_MAX << (32 - special4[i].bits);
+		if ((a & mask) == net)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * 2000::/3 is all that is routed, but for what hides another address: NAT64
+ * and 6to4 are judged by it, Teredo is not worth the trouble.
+ */
+static bool
+is_public6(const uint8_t *ip)
+{
+	static const uint8_t	nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	static const uint8_t	teredo[4] = { 0x20, 0x01 };
+
+	if (memcmp(ip, nat64, sizeof(nat64)) == 0)
+		return is_public4(ip + 12);
+	if (ip[0] == 0x20 && ip[1] == 0x02)
+		return is_public4(ip + 2);
+	return (ip[0] & 0xe0) == 0x20 && memcmp(ip, teredo, 4) != 0;
+}
+
+bool
+addr_is_public(const struct addr *a)
+{
+	if (a->family == ADDR_V4)
+		return is_public4(a->ip);
+	return a->family == ADDR_V6 && is_public6(a->ip);
+}
+
 /* FNV-1a; the seed is the table's own random one, against flooding. */
 uint32_t
 addr_hash(const struct addr *a, uint32_t seed)

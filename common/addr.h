@@ -49,6 +49,12 @@ int	addr_parse(struct addr *, const char *);
 bool	addr_same_ip(const struct addr *, const struct addr *);
 bool	addr_equal(const struct addr *, const struct addr *);
 bool	addr_is_loopback(const struct addr *);
+/*
+ * May it be anybody's on the Internet?  Not so: loopback, private and shared
+ * networks, link-local, unique-local, multicast, unspecified, reserved, and
+ * v6 addresses in which such a v4 one is hidden.
+ */
+bool	addr_is_public(const struct addr *);
 /* Hash of the ip and family (not of the port), for tables in memory. */
 uint32_t addr_hash(const struct addr *, uint32_t seed);
 /* Keep the first bits4 or bits6 bits only: keys of limits per network. */

@@ -86,6 +86,7 @@ enum key_type {
 				   the single name "default" */
 #define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:
 				   no look-ups but in lists */
+#define K_MX		0x2000	/* K_NAME: mx may be named */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 
@@ -103,7 +104,7 @@ enum conf_check {
 	CHECK_BIND,		/* address:port or unix:path of a listener */
 	CHECK_SERVER,		/* address, with :port or not */
 	CHECK_ADDR,		/* address */
-	CHECK_REMOTE,		/* host name, address */
+	CHECK_REMOTE,		/* host name, address, unix:PATH */
 	CHECK_EXTENSION,
 	CHECK_REPLY,		/* 4xx or 5xx, x.y.z of the same class */
 	CHECK_POSTMASTER,	/* local part or address */
@@ -134,7 +135,11 @@ struct key {
 					   "lookup": list/NAME and so on */
 	enum conf_check		 check;	/* STR, STRS */
 	enum rule_stage		 stage;	/* RULE, COND: when it is evaluated */
+	const char		*mx;	/* in the remote called mx: another
+					   default, or KEY_NOT_MX */
 };
+
+#define KEY_NOT_MX	""		/* no key there, its field is zero */
 
 #define KEY_NOWHERE	SIZE_MAX
 
@@ -290,6 +295,8 @@ struct conf_remote_limits {
 
 struct conf_remote {
 	struct conf_obj		 obj;
+	bool			 mx;		/* no address: the servers
+						   that DNS names */
 	struct strs		 address;
 	int64_t			 port;
 	int64_t			 protocol;	/* enum conf_proto */

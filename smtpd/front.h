@@ -567,6 +567,8 @@ int		 params_rcpt_keep(struct rcpt *, const struct smtp_cmd *);
 void		 map_reply(struct smtp_reply *ours,
 		    const struct smtp_reply *theirs, const char *dflt,
 		    bool own);
+/* Why the dialer has no connection for us. */
+void		 map_dial(struct smtp_reply *, enum dial_error);
 /* Does a refusal of RCPT say that the mailbox does not exist? */
 bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */

@@ -108,6 +108,8 @@ caps_seen(const struct conf_remote *remote, unsigned int word)
 	struct peer	*verifyd = proc_peer(R_VERIFYD, 0);
 	bool		 known;
 
+	if (remote->mx)
+		return;
 	if (caps_of(remote->obj.id, &known) == word && known)
 		return;
 	remember(remote->obj.id, word);

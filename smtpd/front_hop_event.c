@@ -55,43 +55,6 @@ hop_dial_fd(struct peer *p, struct msg *m)
 	return 0;
 }
 
-/*
- * What the client reads of it.  What DNS says for good about a domain is
- * said for good to its recipients (RFC 7505, RFC 3463).
- */
-static void
-dial_reply(enum dial_error e, struct smtp_reply *r)
-{
-	switch (e) {
-	case DIAL_NO_DOMAIN:
-		(void)smtp_reply_fmt(r, "550 5.1.2 no such domain");
-		return;
-	case DIAL_NULL_MX:
-		(void)smtp_reply_fmt(r, "556 5.1.10 domain takes no mail");
-		return;
-	case DIAL_FORBIDDEN:
-		(void)smtp_reply_fmt(r,
-		    "550 5.4.4 domain leads nowhere that we may go");
-		return;
-	case DIAL_LOOP:
-		(void)smtp_reply_fmt(r, "554 5.4.6 mail for this domain "
-		    "loops back to us");
-		return;
-	case DIAL_DNS:
-		(void)smtp_reply_fmt(r, "451 4.4.3 cannot look that up now");
-		return;
-	case DIAL_UNKNOWN_REMOTE:
-	case DIAL_NO_ADDRESS:
-	case DIAL_REFUSED:
-	case DIAL_TIMEOUT:
-	case DIAL_LIMIT:
-	case DIAL_HELD:
-	case DIAL_ERROR_COUNT:
-		break;
-	}
-	(void)smtp_reply_fmt(r, "451 4.4.1 next hop not reached");
-}
-
 int
 hop_dial_err(struct peer *p, struct msg *m)
 {
@@ -104,7 +67,7 @@ hop_dial_err(struct peer *p, struct msg *m)
 		return -1;
 	if ((h = find_dialing(m->sid)) == NULL)
 		return 0;
-	dial_reply((enum dial_error)e.error, &r);
+	map_dial(&r, (enum dial_error)e.error);
 	hop_give_up(h, &r, e.why);
 	return 0;
 }
@@ -180,7 +143,8 @@ another(const struct hop *h)
 		return h->remote->xclient == XCLIENT_IF_AVAILABLE ?
 		    "hop-without-xclient" : NULL;
 	if (!h->up && end != END_TLS && end != END_AUTH && end != END_MEMORY &&
-	    h->remote->address.n > 1 && h->tries < TRIES_MAX)
+	    (h->remote->mx || h->remote->address.n > 1) &&
+	    h->tries < TRIES_MAX)
 		return "hop-useless";
 	return NULL;
 }

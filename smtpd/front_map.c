@@ -74,3 +74,40 @@ map_is_unknown(const struct smtp_reply *r)
 			return true;
 	return false;
 }
+
+/*
+ * What DNS says for good about a domain is said for good to its recipients
+ * (RFC 7505, RFC 3463); all else is tried again.
+ */
+void
+map_dial(struct smtp_reply *r, enum dial_error e)
+{
+	switch (e) {
+	case DIAL_NO_DOMAIN:
+		(void)smtp_reply_fmt(r, "550 5.1.2 no such domain");
+		return;
+	case DIAL_NULL_MX:
+		(void)smtp_reply_fmt(r, "556 5.1.10 domain takes no mail");
+		return;
+	case DIAL_FORBIDDEN:
+		(void)smtp_reply_fmt(r,
+		    "550 5.4.4 domain leads nowhere that we may go");
+		return;
+	case DIAL_LOOP:
+		(void)smtp_reply_fmt(r, "554 5.4.6 mail for this domain "
+		    "loops back to us");
+		return;
+	case DIAL_DNS:
+		(void)smtp_reply_fmt(r, "451 4.4.3 cannot look that up now");
+		return;
+	case DIAL_UNKNOWN_REMOTE:
+	case DIAL_NO_ADDRESS:
+	case DIAL_REFUSED:
+	case DIAL_TIMEOUT:
+	case DIAL_LIMIT:
+	case DIAL_HELD:
+	case DIAL_ERROR_COUNT:
+		break;
+	}
+	(void)smtp_reply_fmt(r, "451 4.4.1 next hop not reached");
+}

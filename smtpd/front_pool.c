@@ -109,7 +109,8 @@ pool_waiting(const struct hop *h)
 		return NULL;
 	RB_FOREACH(w, hops, &hops)
 		if (w->state == HOP_DIALING &&
-		    w->remote->obj.id == h->remote->obj.id)
+		    w->remote->obj.id == h->remote->obj.id &&
+		    strcmp(w->domain, h->domain) == 0)
 			return w;
 	return NULL;
 }
@@ -141,18 +142,16 @@ pool_put(struct hop *h)
 
 /* A connection to there that only waits for work; NULL: none. */
 static struct hop *
-find_idle(uint32_t remote)
+find_idle(uint32_t remote, char *domain)
 {
-	static char	 first[] = "";
-	struct pool	 key = { .remote = remote, .domain = first };
 	struct pool	*p;
 	struct hop	*h;
 
-	if ((p = RB_NFIND(pools, &pools, &key)) != NULL &&
-	    p->remote == remote)
+	if ((p = pool_find(remote, domain)) != NULL)
 		return TAILQ_LAST(&p->hops, hop_list);
 	RB_FOREACH(h, hops, &hops)
-		if (h->state == HOP_KEPT && h->remote->obj.id == remote)
+		if (h->state == HOP_KEPT && h->remote->obj.id == remote &&
+		    strcmp(h->domain, domain) == 0)
 			return h;
 	return NULL;
 }
@@ -166,7 +165,7 @@ hop_dial_want(struct peer *p, struct msg *m)
 	(void)p;
 	if (get_dial(m, &d) == -1)
 		return -1;
-	if ((h = find_idle(d.remote)) != NULL)
+	if ((h = find_idle(d.remote, d.domain)) != NULL)
 		hop_quit(h);
 	return 0;
 }

@@ -299,6 +299,14 @@ judge_count(struct session *s, const struct judged *j)
 	return judge_repeat(s, j);
 }
 
+/* One transaction, one next hop; of mx each domain is another one. */
+static bool
+same_place(const struct tx *tx, const struct judged *j)
+{
+	return tx->remote == j->remote && (tx->mx_domain == NULL ||
+	    strcmp(tx->mx_domain, j->domain) == 0);
+}
+
 /*
  * Row 9: may it go with those that were accepted?  True: not, and told, or a
  * look-up is out.
@@ -309,7 +317,7 @@ judge_company(struct session *s, struct judged *j)
 	static const char	own[] = "452 4.5.3 send this recipient in a "
 				    "transaction of its own";
 
-	if (s->tx->remote != NULL && s->tx->remote != j->remote) {
+	if (s->tx->remote != NULL && !same_place(s->tx, j)) {
 		refuse(s, j, 0, own, "route");
 		return true;
 	}
@@ -386,7 +394,10 @@ go_live(struct session *s, const struct judged *j)
 	struct tx	*tx = s->tx;
 	struct rcpt	*r;
 
-	if (tx_add(tx, j->addr, j->normal) == -1) {
+	if (j->remote->mx && tx->mx_domain == NULL)
+		tx->mx_domain = strdup(j->domain);
+	if ((j->remote->mx && tx->mx_domain == NULL) ||
+	    tx_add(tx, j->addr, j->normal) == -1) {
 		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
 		return;
 	}

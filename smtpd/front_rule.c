@@ -334,6 +334,8 @@ convert(struct session *s, const struct rule *r, const char *text,
 	if ((of.key->flags & K_FALSE) != 0 && strcmp(text, "false") == 0)
 		return true;
 	v->str = text;
+	if ((of.key->flags & K_MX) == 0 && strcmp(text, "mx") == 0)
+		return false;
 	return of.key->ref == NULL || strcmp(of.key->ref, "remote") != 0 ||
 	    conf_find(&s->conf->remotes, text) != NULL;
 }

@@ -15,6 +15,7 @@
  *	parent_reload.c	generations of the configuration
  *	parent_listen.c	listening sockets
  *	parent_unix.c	those of them that are in the file system
+ *	parent_connect.c connections to sockets of the file system
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -228,6 +229,11 @@ void	reload_gone(struct child *);
 void	reload_progress(void);
 /* The configuration in force; NULL before the first. */
 struct config	*reload_conf(void);
+/*
+ * A remote of any configuration that is alive; NULL with *gone: there was
+ * one with this id, or something else has it.
+ */
+const struct conf_remote *reload_remote(uint32_t id, bool *gone);
 
 /* --- parent_listen.c ------------------------------------------------- */
 
@@ -272,6 +278,11 @@ int	usock_bind(struct usock *, bool replaces, char *why, size_t);
 int	usock_place(struct usock *);
 /* Remove it where it is still ours.  To be done before its close(2). */
 void	usock_free(struct usock *);
+
+/* --- parent_connect.c ------------------------------------------------- */
+
+/* UNIX_REQ of the dialer; -1: it may not ask that. */
+int	unix_request(struct peer *, struct msg *);
 
 /* --- parent_log.c ---------------------------------------------------- */
 

@@ -10,6 +10,9 @@
  * the one who has mistyped a key.
  */
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,7 +304,10 @@ check_remote(const char *s)
 	struct addr	addr;
 
 	if (strncmp(s, "unix:", 5) == 0)
-		return LATER;
+		return s[5] == '/' && is_printable(s) && strlen(s + 5) <
+		    sizeof(((struct sockaddr_un *)0)->sun_path) ? NULL :
+		    "wanted unix: and an absolute path of less than 108 "
+		    "octets";
 	if (addr_parse(&addr, s) == 0 || is_hostname(s, true))
 		return NULL;
 	if (s[0] == '[')
@@ -567,11 +573,13 @@ check_ref(struct load *l, const struct key *k, const struct node *n)
 
 	if (strcmp(k->ref, "lookup") != 0 &&
 	    strcmp(k->ref, "rule-lookup") != 0) {
-		if (strcmp(k->ref, "remote") == 0 &&
-		    strcmp(n->text, "mx") == 0)
-			load_error(l, n, "mx: " LATER);
-		else
+		if (strcmp(k->ref, "remote") != 0 ||
+		    strcmp(n->text, "mx") != 0)
 			check_object(l, n, k->ref, n->text);
+		else if ((k->flags & K_MX) != 0)
+			l->use_mx = true;
+		else
+			load_error(l, n, "mx is for route.relay only");
 		return;
 	}
 	if (strncmp(n->text, "list/", 5) == 0) {

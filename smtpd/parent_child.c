@@ -204,6 +204,7 @@ const struct peer_handler	child_handlers[] = {
 	{ MSG_GEN_ENDED,	on_gen_ended },
 	{ MSG_LOG_LOST,		on_log_lost },
 	{ MSG_PEER_BROKE,	on_peer_broke },
+	{ MSG_UNIX_REQ,		unix_request },
 	{ 0,			NULL }
 };
 

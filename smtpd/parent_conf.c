@@ -143,6 +143,17 @@ derived(const struct node *tls)
 	    strcmp(mode->text, "implicit") == 0);
 }
 
+static struct node *
+default_text(struct load *l, const char *text, const struct node *at)
+{
+	struct node	*n;
+
+	n = node_parse("default", text, strlen(text), NULL, l->errs);
+	if (n != NULL)
+		mark_default(n, at);
+	return n;
+}
+
 /* The node that a key has where the file has none; NULL if it has none. */
 static struct node *
 default_node(struct load *l, const struct key *k, const struct node *at)
@@ -151,6 +162,8 @@ default_node(struct load *l, const struct key *k, const struct node *at)
 
 	if ((k->flags & K_HIDDEN) != 0)
 		return NULL;
+	if (l->in_mx && k->mx != NULL)
+		return default_text(l, k->mx, at);
 	if ((k->flags & K_DERIVED) != 0 && !derived(at))
 		return NULL;
 	if ((k->flags & K_HOSTNAME) != 0)
@@ -158,8 +171,7 @@ default_node(struct load *l, const struct key *k, const struct node *at)
 	else if ((k->flags & K_CPUS) != 0)
 		n = default_cpus(k);
 	else if (k->def != NULL)
-		n = node_parse("default", k->def, strlen(k->def), NULL,
-		    l->errs);
+		return default_text(l, k->def, at);
 	if (n != NULL)
 		mark_default(n, at);
 	return n;
@@ -286,6 +298,24 @@ load_kid(struct load *l, const struct key *k, struct node *parent,
 	path_pop(l, mark);
 }
 
+/* The remote called mx has no such key, nor its default. */
+static bool
+is_not_mx(struct load *l, const struct key *k, const struct node *parent)
+{
+	const struct node	*n = node_child(parent, k->name);
+	size_t			 mark;
+
+	if (!l->in_mx || k->mx == NULL || strcmp(k->mx, KEY_NOT_MX) != 0)
+		return false;
+	if (n != NULL) {
+		mark = path_push(l, k->name);
+		load_key_error(l, n, "mx stands for the servers that DNS "
+		    "names: it has no such key");
+		path_pop(l, mark);
+	}
+	return true;
+}
+
 /* Members in the order of the rows, so that -nv always prints the same. */
 static void
 sort_kids(const struct schema *s, struct node *n)
@@ -324,7 +354,8 @@ load_struct(struct load *l, const struct schema *s, struct node *n,
 		return;
 	check_keys(l, s, n);
 	for (k = s->keys; k->name != NULL; k++)
-		load_kid(l, k, n, base);
+		if (!is_not_mx(l, k, n))
+			load_kid(l, k, n, base);
 	sort_kids(s, n);
 }
 
@@ -335,6 +366,14 @@ static bool
 is_direct(const struct schema *s)
 {
 	return s->keys[0].type == T_ENTRIES;
+}
+
+/* The rows of a remote are the only ones that are others for mx. */
+static bool
+is_mx(const struct schema *s, const struct node *n)
+{
+	return s->size == sizeof(struct conf_remote) &&
+	    strcmp(s->name, "remote") == 0 && strcmp(n->key, "mx") == 0;
 }
 
 static void
@@ -352,11 +391,15 @@ load_obj(struct load *l, const struct schema *s, struct node *n,
 		obj = xcalloc(1, s->size);
 		obj->name = xstrdup(n->key);
 	}
+	l->in_mx = is_mx(s, n);
 	if (!is_direct(s))
 		load_struct(l, s, n, obj);
 	else
 		load_value(l, &s->keys[0], n, obj == NULL ? NULL :
 		    (char *)obj + s->keys[0].off);
+	if (obj != NULL && l->in_mx)
+		((struct conf_remote *)(void *)obj)->mx = true;
+	l->in_mx = false;
 	if (obj != NULL && conf_map_add(map, obj) == -1)
 		abort();
 	path_pop(l, mark);
@@ -469,6 +512,31 @@ load_any(struct load *l, const struct key *k, struct node *n, void *dst)
 
 /* --- the file ------------------------------------------------------------- */
 
+/*
+ * A route leads to mx, and the file does not say how mail goes there: a
+ * remote of defaults, which is not in the tree and so not in what -nv prints.
+ */
+static void
+add_mx(struct load *l)
+{
+	const struct key	*row;
+	struct conf_map		*map;
+	struct node		*n;
+	size_t			 i;
+
+	if (!l->use_mx || conf_find(&l->conf->remotes, "mx") != NULL)
+		return;
+	for (i = 0; (row = conf_map_row(l->conf, i, &map)) != NULL; i++)
+		if (map == &l->conf->remotes)
+			break;
+	if (row == NULL)
+		return;
+	n = node_new(NODE_MAP, l->root);
+	n->key = xstrdup("mx");
+	load_obj(l, row->sub, n, map);
+	node_free(n);
+}
+
 struct config *
 parent_conf_parse(const char *file, const char *data, size_t len,
     const struct macros *macros, struct conf_errors *errs,
@@ -485,6 +553,7 @@ parent_conf_parse(const char *file, const char *data, size_t len,
 		if (l.root->line == 0)
 			l.root->line = l.root->col = 1;
 		load_struct(&l, &schema_top, l.root, l.conf);
+		add_mx(&l);
 		load_cross(&l);
 	}
 	conf_errors_sort(errs, file);

@@ -201,6 +201,17 @@ read_ca(struct load *l, struct conf_remote *r, const struct node *n)
 	    system_ca[0], system_ca[1]);
 }
 
+static bool
+has_path(const struct conf_remote *r)
+{
+	size_t	i;
+
+	for (i = 0; i < r->address.n; i++)
+		if (strncmp(r->address.v[i], "unix:", 5) == 0)
+			return true;
+	return false;
+}
+
 /* Opportunistic TLS goes on in clear text: to judge means nothing there. */
 static void
 check_verify(struct load *l, struct conf_remote *r, const struct node *tls)
@@ -215,6 +226,10 @@ check_verify(struct load *l, struct conf_remote *r, const struct node *tls)
 	path_pop(l, mark);
 	if (r->tls.mode != RTLS_REQUIRED && r->tls.mode != RTLS_IMPLICIT)
 		r->tls.verify = false;
+	if (r->tls.verify && r->tls.name != NULL && r->tls.name[0] == '\0' &&
+	    has_path(r))
+		load_error(l, tls, "a unix: address has no name to verify: "
+		    "set name, or verify: false");
 	mark = path_push(l, "ca");
 	if (r->tls.verify && r->tls.ca != NULL)
 		read_ca(l, r, at(tls, "ca", NULL, NULL));
@@ -246,9 +261,6 @@ check_remotes(struct load *l)
 		n = node_child(node_child(l->root, "remote"), r->obj.name);
 		tls = node_child(n, "tls");
 		snprintf(l->path, sizeof(l->path), "remote.%s", r->obj.name);
-		if (strcmp(r->obj.name, "mx") == 0)
-			load_key_error(l, n, "mx is not a remote: the word "
-			    "stands for the servers that DNS names");
 		check_auth(l, r, n);
 		strlcat(l->path, ".tls", sizeof(l->path));
 		if (tls != NULL && tls->kind == NODE_MAP) {

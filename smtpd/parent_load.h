@@ -31,6 +31,8 @@ struct load {
 	struct node		*root;
 	struct config		*conf;
 	bool			 dry;	/* a default, for comparison only */
+	bool			 in_mx;	/* within remote.mx */
+	bool			 use_mx;	/* a route leads to mx */
 	char			 path[256];	/* of the key at hand */
 };
 

@@ -71,6 +71,19 @@ reload_conf(void)
 	return g == NULL ? NULL : g->conf;
 }
 
+const struct conf_remote *
+reload_remote(uint32_t id, bool *gone)
+{
+	struct generation	*g;
+	struct conf_obj		*obj;
+
+	TAILQ_FOREACH(g, &rl.live, entry)
+		if ((obj = conf_find_id(&g->conf->remotes, id)) != NULL)
+			return (const struct conf_remote *)(void *)obj;
+	*gone = id != 0 && id <= rl.id;
+	return NULL;
+}
+
 /* --- to one child ---------------------------------------------------- */
 
 static void

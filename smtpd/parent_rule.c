@@ -221,6 +221,8 @@ value_lookup(struct compile *c, struct node *n, struct rule_const *v)
 	enum rule_var	 var;
 
 	v->type = VALUE_LOOKUP;
+	if ((c->key->flags & K_MX) != 0)
+		c->l->use_mx = true;
 	if (n->nkids != 2 || key == NULL) {
 		fail(c, n, "wanted {lookup: PATH, key: VARIABLE}");
 		return;

@@ -71,6 +71,12 @@ is_exhausted(int error)
 }
 
 bool
+connect_has_room(int fd)
+{
+	return fd < fd_limit;
+}
+
+bool
 connect_can(const struct conf_remote *remote, enum addr_family family)
 {
 	struct addr	a;

@@ -21,105 +21,33 @@
  * nothing else connected, those of them which nobody is trying are tried
  * in the time that is left.  No address is tried twice by one dial.
  *
- * An attempt that is given up tells something about the address only if it
- * had a fair time.  Errors of our own (descriptors, a source address that
- * is not there) tell nothing about any.
+ * The entries of `mx' are a domain's mail exchangers (exchange.c), which are
+ * found out first.
  *
  * The settings are looked up by the remote's id at each step: nothing here
  * points into a configuration between two turns of the loop.
- *
- * No octet is read from or written to a socket here.
  */
 
-#include <sys/types.h>
-#include <sys/queue.h>
-#include <sys/time.h>
-
-#include <event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "dialer.h"
-#include "log.h"
-#include "timer.h"
-#include "util.h"
+#include "dial_private.h"
 
 #define FAIR_TIME	1000		/* ms; less tells nothing */
 
-/* A socket that is being connected. */
-struct attempt {
-	LIST_ENTRY(attempt)	 entry_of;
-	struct dial		*dial;
-	struct event		 ev;
-	int			 fd;
-	struct addr		 to;
-	size_t			 entry;		/* of the remote's */
-	bool			 trial;		/* see hold_try() */
-	struct mono		 since;
-};
-
-/* An address that this dial has come across. */
-struct seen {
-	struct addr		 addr;
-	size_t			 entry;		/* of the remote's */
-	bool			 passed;	/* over, as it was held down */
-};
-
-enum dial_state { D_ENTRIES, D_PASSED };
-
-struct dial {
-	enum dial_state		 state;
-	uint32_t		 remote;
-	uint64_t		 sid;
-	struct mono		 deadline;
-	int64_t			 fair;		/* ms an attempt deserves */
-	size_t			 entry;		/* the next of the remote's */
-	char			 host[256];	/* the present one */
-	struct mono		 until;		/* its part of the time */
-	struct name_wait	 wait;
-	struct addr		 addr[DNS_ADDRS_MAX];
-	size_t			 n, next;
-	struct seen		*seen;
-	size_t			 nseen;
-	LIST_HEAD(, attempt)	 attempts;
-	struct timer		 timer;		/* stagger, or until */
-	/* What has been found out, for the error. */
-	bool			 dns_failed, refused, timed_out, held;
-	char			 why[256];
-	void			(*done)(void *, const struct dial_result *);
-	void			*arg;
-};
-
-static void	next_entry(struct dial *);
-static void	next_address(struct dial *);
-
 /* --- ends ----------------------------------------------------------------- */
-
-static void
-attempt_free(struct attempt *t)
-{
-	LIST_REMOVE(t, entry_of);
-	(void)event_del(&t->ev);
-	close_fd(&t->fd);
-	free(t);
-}
 
 void
 dial_free(struct dial *d)
 {
-	struct attempt	*t;
-
 	if (d == NULL)
 		return;
-	while ((t = LIST_FIRST(&d->attempts)) != NULL) {
-		hold_dropped(&t->to, t->trial);
-		attempt_free(t);
-	}
+	attempts_drop(d);
 	names_forget(&d->wait);
 	timer_del(&d->timer);
+	free(d->mx);
 	free(d->seen);
 	free(d);
 }
@@ -139,8 +67,8 @@ finish(struct dial *d, struct dial_result *r)
 	done(arg, r);
 }
 
-static void
-fail(struct dial *d, enum dial_error error, const char *why)
+void
+dial_fail(struct dial *d, enum dial_error error, const char *why)
 {
 	struct dial_result	r = { .fd = -1, .error = error };
 
@@ -149,25 +77,33 @@ fail(struct dial *d, enum dial_error error, const char *why)
 	finish(d, &r);
 }
 
-/* Nothing is left to try. */
+/*
+ * Nothing is left to try.  What a better exchanger may cure comes first: a
+ * domain is refused for good only if nothing but that is in the way.
+ */
 static void
 give_up(struct dial *d)
 {
 	if (d->timed_out)
-		fail(d, DIAL_TIMEOUT, NULL);
+		dial_fail(d, DIAL_TIMEOUT, NULL);
 	else if (d->refused)
-		fail(d, DIAL_REFUSED, NULL);
+		dial_fail(d, DIAL_REFUSED, NULL);
 	else if (d->held)
-		fail(d, DIAL_HELD, "held down, and being tried by another");
+		dial_fail(d, DIAL_HELD, "held down, and being tried by "
+		    "another");
 	else if (d->dns_failed)
-		fail(d, DIAL_DNS, NULL);
+		dial_fail(d, DIAL_DNS, NULL);
+	else if (d->loop)
+		dial_fail(d, DIAL_LOOP, NULL);
+	else if (d->forbidden)
+		dial_fail(d, DIAL_FORBIDDEN, NULL);
 	else
-		fail(d, DIAL_NO_ADDRESS, d->why[0] == '\0' ?
+		dial_fail(d, DIAL_NO_ADDRESS, d->why[0] == '\0' ?
 		    "no address of a family that can be used" : NULL);
 }
 
-static void __attribute__((__format__(printf, 2, 3)))
-set_why(struct dial *d, const char *fmt, ...)
+void
+dial_why(struct dial *d, const char *fmt, ...)
 {
 	va_list	ap;
 
@@ -176,156 +112,26 @@ set_why(struct dial *d, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --- what becomes of an attempt ------------------------------------------- */
-
-static void
-note_failure(struct dial *d, const struct addr *to, bool trial,
-    const char *error)
-{
-	const struct conf_remote	*remote = dialer_remote(d->remote);
-	char				 text[ADDR_TEXT_MAX];
-
-	set_why(d, "%s: %s", addr_port_text(to, text, sizeof(text)), error);
-	if (log_begin(LOG_LEVEL_DEBUG, d->sid, "attempt-failed")) {
-		log_str("to", text);
-		log_str("error", error);
-		log_end();
-	}
-	if (!hold_failed(to, trial, mono_now()))
-		return;
-	if (log_begin(LOG_LEVEL_WARN, 0, "address-down")) {
-		log_str("remote", remote == NULL ? "" : remote->obj.name);
-		log_str("to", text);
-		log_str("error", error);
-		log_end();
-	}
-}
-
-static void
-note_success(const struct conf_remote *remote, const struct addr *to)
-{
-	char	text[ADDR_TEXT_MAX];
-
-	if (!hold_worked(to))
-		return;
-	if (log_begin(LOG_LEVEL_INFO, 0, "address-up")) {
-		log_str("remote", remote == NULL ? "" : remote->obj.name);
-		log_str("to", addr_port_text(to, text, sizeof(text)));
-		log_end();
-	}
-}
-
 /* The first one that connected: it is given away, all others closed. */
-static void
-won(struct dial *d, struct attempt *t)
+void
+dial_won(struct dial *d, struct attempt *t)
 {
 	const struct conf_remote	*remote = dialer_remote(d->remote);
 	struct dial_result		 r = { .fd = t->fd, .to = t->to };
+	const char			*host, *path;
 
-	note_success(remote, &t->to);
 	if (remote == NULL) {
-		fail(d, DIAL_UNKNOWN_REMOTE, "the remote is gone");
+		dial_fail(d, DIAL_UNKNOWN_REMOTE, "the remote is gone");
 		return;
 	}
-	(void)strlcpy(d->host, remote->address.v[t->entry], sizeof(d->host));
+	host = dial_entry(d, remote, t->entry);
+	if ((path = local_path(host)) != NULL)
+		host = path;
+	(void)strlcpy(d->host, host, sizeof(d->host));
+	(void)event_del(&t->ev);
 	t->fd = -1;
 	attempt_free(t);
 	finish(d, &r);
-}
-
-static void
-on_connect(int fd, short events, void *arg)
-{
-	struct attempt	*t = arg;
-	struct dial	*d = t->dial;
-	int		 error;
-
-	(void)events;
-	if ((error = connect_error(fd, &t->to)) == 0) {
-		won(d, t);
-		return;
-	}
-	d->refused = true;
-	note_failure(d, &t->to, t->trial, strerror(error));
-	attempt_free(t);
-	next_address(d);
-}
-
-/* Their time is over. */
-static void
-time_out_attempts(struct dial *d)
-{
-	struct attempt	*t;
-
-	while ((t = LIST_FIRST(&d->attempts)) != NULL) {
-		d->timed_out = true;
-		if (mono_diff(mono_now(), t->since) >= d->fair)
-			note_failure(d, &t->to, t->trial, "timed out");
-		else
-			hold_dropped(&t->to, t->trial);
-		attempt_free(t);
-	}
-}
-
-/* --- attempts ------------------------------------------------------------- */
-
-enum outcome { STARTED, FAILED, ENDED };
-
-/* A socket on its way, or there.  ENDED: and the dial is over with it. */
-static enum outcome
-attempt_begin(struct dial *d, int fd, const struct addr *to, size_t entry,
-    bool connected)
-{
-	struct attempt	*t;
-
-	if ((t = calloc(1, sizeof(*t))) == NULL) {
-		(void)close(fd);
-		fail(d, DIAL_LIMIT, "no memory");
-		return ENDED;
-	}
-	t->dial = d;
-	t->fd = fd;
-	t->to = *to;
-	t->entry = entry;
-	t->since = mono_now();
-	t->trial = hold_try(to);
-	LIST_INSERT_HEAD(&d->attempts, t, entry_of);
-	event_set(&t->ev, fd, EV_WRITE, on_connect, t);
-	if (connected) {
-		won(d, t);
-		return ENDED;
-	}
-	if (event_add(&t->ev, NULL) == 0)
-		return STARTED;
-	fail(d, DIAL_LIMIT, "no event");
-	return ENDED;
-}
-
-static enum outcome
-attempt(struct dial *d, const struct conf_remote *remote,
-    const struct addr *to, size_t entry)
-{
-	char	text[ADDR_TEXT_MAX];
-	int	fd, error;
-
-	switch (connect_start(remote, to, &fd, &error)) {
-	case CONNECT_DONE:
-		return attempt_begin(d, fd, to, entry, true);
-	case CONNECT_STARTED:
-		return attempt_begin(d, fd, to, entry, false);
-	case CONNECT_EXHAUSTED:
-		fail(d, DIAL_LIMIT, strerror(error));
-		return ENDED;
-	case CONNECT_OURS:
-		set_why(d, "%s: %s", addr_port_text(to, text, sizeof(text)),
-		    strerror(error));
-		break;
-	case CONNECT_FAILED:
-		note_failure(d, to, hold_try(to), strerror(error));
-		break;
-	}
-	d->refused = true;
-	return FAILED;
 }
 
 /* --- addresses ------------------------------------------------------------ */
@@ -388,7 +194,7 @@ pick_passed(struct dial *d, struct addr *to, size_t *entry)
 
 	while (d->next < d->nseen) {
 		s = &d->seen[d->next++];
-		if (!s->passed)
+		if (!s->passed || (d->loop && s->entry >= d->nmx))
 			continue;
 		*to = s->addr;
 		*entry = s->entry;
@@ -417,32 +223,43 @@ set_timer(struct dial *d)
 	    DIAL_STAGGER : left);
 }
 
-/* Start one more attempt, or wait for those on their way, or go on. */
-static void
-next_address(struct dial *d)
+void
+dial_next(struct dial *d)
 {
 	const struct conf_remote	*remote = dialer_remote(d->remote);
 	struct addr			 to;
 	size_t				 entry;
 
 	while (remote != NULL && pick(d, &to, &entry)) {
-		switch (attempt(d, remote, &to, entry)) {
-		case STARTED:
+		switch (attempt_start(d, remote, &to, entry)) {
+		case ATTEMPT_STARTED:
 			set_timer(d);
 			return;
-		case FAILED:
+		case ATTEMPT_FAILED:
 			break;
-		case ENDED:
+		case ATTEMPT_ENDED:
 			return;
 		}
 	}
 	if (LIST_EMPTY(&d->attempts))
-		next_entry(d);
+		dial_next_entry(d);
 	else
 		set_timer(d);
 }
 
 /* --- entries -------------------------------------------------------------- */
+
+size_t
+dial_entries(const struct dial *d, const struct conf_remote *remote)
+{
+	return d->domain[0] != '\0' ? d->nmx : remote->address.n;
+}
+
+const char *
+dial_entry(const struct dial *d, const struct conf_remote *remote, size_t i)
+{
+	return d->domain[0] != '\0' ? d->mx[i].host : remote->address.v[i];
+}
 
 static void
 use_addresses(struct dial *d, const struct conf_remote *remote,
@@ -454,9 +271,33 @@ use_addresses(struct dial *d, const struct conf_remote *remote,
 		d->addr[i] = v[i];
 		d->addr[i].port = (uint16_t)remote->port;
 	}
+	if (d->domain[0] != '\0')
+		i = exchange_filter(d, d->addr, i);
 	d->n = hold_order(d->addr, i, connect_can(remote, ADDR_V4),
 	    connect_can(remote, ADDR_V6));
 	d->next = 0;
+}
+
+/* One that needs no look-up; false: it is a name. */
+static bool
+use_literal(struct dial *d, const struct conf_remote *remote,
+    const char *host)
+{
+	struct addr	 a;
+	const char	*path = local_path(host);
+
+	/* What DNS calls the host of an MX is never an address. */
+	if (d->domain[0] != '\0' && !d->mx[d->entry - 1].literal)
+		return false;
+	if (path != NULL && d->domain[0] == '\0') {
+		local_addr(&d->addr[0], path);
+		d->n = 1;
+		return true;
+	}
+	if (addr_parse(&a, host) == -1)
+		return false;
+	use_addresses(d, remote, &a, 1);
+	return true;
 }
 
 static void
@@ -468,12 +309,12 @@ use_answer(struct dial *d, const struct conf_remote *remote,
 		use_addresses(d, remote, a->addr, a->n);
 		return;
 	case DNS_NONE:
-		set_why(d, "%s: no such name, or no address", d->host);
+		dial_why(d, "%s: no such name, or no address", d->host);
 		return;
 	case DNS_TIMEOUT:
 	case DNS_FAIL:
 	case DNS_STATUS_COUNT:
-		set_why(d, "%s: %s", d->host, a->status == DNS_TIMEOUT ?
+		dial_why(d, "%s: %s", d->host, a->status == DNS_TIMEOUT ?
 		    "the name servers do not answer" : "cannot be looked up");
 		break;
 	}
@@ -489,7 +330,7 @@ on_name(void *arg, const struct name_answer *a)
 	timer_del(&d->timer);
 	if (remote != NULL)
 		use_answer(d, remote, a);
-	next_address(d);
+	dial_next(d);
 }
 
 /*
@@ -500,18 +341,16 @@ static bool
 open_entry(struct dial *d, const struct conf_remote *remote)
 {
 	struct name_answer	 answer;
-	struct addr		 literal;
 	int64_t			 left = mono_diff(d->deadline, mono_now());
-	size_t			 parts = remote->address.n - d->entry;
-	const char		*host = remote->address.v[d->entry++];
+	size_t			 parts = dial_entries(d, remote) - d->entry;
+	const char		*host = dial_entry(d, remote, d->entry++);
 
 	d->until = mono_add(mono_now(), left / (int64_t)parts);
 	d->n = d->next = 0;
 	(void)strlcpy(d->host, host, sizeof(d->host));
-	if (addr_parse(&literal, host) == 0) {
-		use_addresses(d, remote, &literal, 1);
+	if (use_literal(d, remote, host))
 		return true;
-	}
+	d->wait.fn = on_name;
 	if (names_ask(&d->wait, host, &answer)) {
 		use_answer(d, remote, &answer);
 		return true;
@@ -520,14 +359,14 @@ open_entry(struct dial *d, const struct conf_remote *remote)
 	return false;
 }
 
-static void
-next_entry(struct dial *d)
+void
+dial_next_entry(struct dial *d)
 {
 	const struct conf_remote	*remote = dialer_remote(d->remote);
 
 	timer_del(&d->timer);
 	if (remote == NULL) {
-		fail(d, DIAL_UNKNOWN_REMOTE, "the remote is gone");
+		dial_fail(d, DIAL_UNKNOWN_REMOTE, "the remote is gone");
 		return;
 	}
 	if (d->state == D_PASSED ||
@@ -535,15 +374,15 @@ next_entry(struct dial *d)
 		give_up(d);
 		return;
 	}
-	if (d->entry < remote->address.n) {
+	if (d->entry < dial_entries(d, remote)) {
 		if (open_entry(d, remote))
-			next_address(d);
+			dial_next(d);
 		return;
 	}
 	d->state = D_PASSED;
 	d->next = 0;
 	d->until = d->deadline;
-	next_address(d);
+	dial_next(d);
 }
 
 static void
@@ -552,23 +391,24 @@ on_timer(void *arg)
 	struct dial	*d = arg;
 
 	if (mono_diff(d->until, mono_now()) > 0) {
-		next_address(d);
+		dial_next(d);
 		return;
 	}
 	if (d->wait.name != NULL) {
 		names_forget(&d->wait);
 		d->dns_failed = true;
-		set_why(d, "%s: no answer in time", d->host);
+		dial_why(d, "%s: no answer in time", d->host);
 	}
-	time_out_attempts(d);
-	next_entry(d);
+	attempts_time_out(d);
+	dial_next_entry(d);
 }
 
 /* --- begin ---------------------------------------------------------------- */
 
 struct dial *
-dial_new(uint32_t remote, uint64_t sid, struct mono deadline,
-    void (*done)(void *, const struct dial_result *), void *arg)
+dial_new(uint32_t remote, const char *domain, uint64_t sid,
+    struct mono deadline, void (*done)(void *, const struct dial_result *),
+    void *arg)
 {
 	struct dial	*d;
 
@@ -576,13 +416,13 @@ dial_new(uint32_t remote, uint64_t sid, struct mono deadline,
 		return NULL;
 	d->state = D_ENTRIES;
 	d->remote = remote;
+	(void)strlcpy(d->domain, domain, sizeof(d->domain));
 	d->sid = sid;
 	d->deadline = deadline;
 	d->fair = mono_diff(deadline, mono_now()) / 2;
 	if (d->fair > FAIR_TIME)
 		d->fair = FAIR_TIME;
 	LIST_INIT(&d->attempts);
-	d->wait.fn = on_name;
 	d->wait.arg = d;
 	timer_init(&d->timer, on_timer, d);
 	d->done = done;
@@ -593,5 +433,8 @@ dial_new(uint32_t remote, uint64_t sid, struct mono deadline,
 void
 dial_go(struct dial *d)
 {
-	next_entry(d);
+	if (d->domain[0] != '\0')
+		exchange_begin(d);
+	else
+		dial_next_entry(d);
 }

@@ -111,11 +111,12 @@ send_fd(struct peer *p, uint64_t sid, uint64_t session,
 }
 
 static void
-send_want(struct asker *a, uint32_t remote)
+send_want(struct asker *a, uint32_t remote, const char *domain)
 {
 	struct proto_dial	d = { .remote = remote };
 	struct wbuf		w = { 0 };
 
+	(void)strlcpy(d.domain, domain, sizeof(d.domain));
 	put_dial(&w, &d);
 	peer_send(asker_peer(a), MSG_DIAL_WANT, 0, 0, -1, &w);
 }
@@ -182,8 +183,8 @@ pump(void)
 	while ((l = lease_next()) != NULL) {
 		q = l->owner;
 		timer_del(&q->timer);
-		q->dial = dial_new(lease_remote(l), q->asked.session,
-		    q->deadline, on_dialled, q);
+		q->dial = dial_new(q->asked.remote, q->asked.domain,
+		    q->asked.session, q->deadline, on_dialled, q);
 		if (q->dial == NULL)
 			ask_fail(q, DIAL_LIMIT, "no memory");
 		else
@@ -239,13 +240,18 @@ on_dial_req(struct peer *p, struct msg *m)
 		    "no such remote");
 		return 0;
 	}
+	if (remote->mx != (req.domain[0] != '\0')) {
+		send_error(p, m->sid, &req, DIAL_NO_ADDRESS,
+		    "mx and a domain go together");
+		return 0;
+	}
 	if (a->questions >= QUESTIONS_MAX || (q = ask_new(remote)) == NULL) {
 		send_error(p, m->sid, &req, DIAL_LIMIT,
 		    "too many questions");
 		return 0;
 	}
 	q->asked = req;
-	if (lease_join(&q->lease, a, m->sid, req.remote,
+	if (lease_join(&q->lease, a, m->sid, req.remote, req.domain,
 	    (size_t)remote->connections) == -1) {
 		free(q);
 		send_error(p, m->sid, &req, DIAL_LIMIT, "no memory");
@@ -299,6 +305,12 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DIAL_CANCEL,	on_dial_cancel },
 	{ MSG_DIAL_DONE,	on_dial_done },
 	{ MSG_DNS_ADDR_ANS,	names_on_answer },
+	{ MSG_DNS_ANS,		names_on_records },
+	{ 0,			NULL }
+};
+
+static const struct peer_handler	parent_handlers[] = {
+	{ MSG_UNIX_FD,		local_on_fd },
 	{ 0,			NULL }
 };
 
@@ -391,6 +403,7 @@ static const struct proc_class	class = {
 	.name = "dialer",
 	.role = R_DIALER,
 	.handlers = handlers,
+	.parent_handlers = parent_handlers,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,

@@ -10,9 +10,12 @@
  *
  *	hold.c		what to try in which order, and what to leave alone
  *	lease.c		who has how many connections to which remote, who waits
- *	names.c		addresses of names, by way of resolved
+ *	names.c		addresses and MX of names, by way of resolved
  *	connect.c	sockets
- *	dial.c		one connection: addresses, attempts, time
+ *	local.c		sockets of the file system, by way of the parent
+ *	dial.c		one connection: addresses, time
+ *	attempt.c	its attempts
+ *	exchange.c	whom a domain's mail goes to, and who must not get it
  *	dialer.c	the process: questions come in, answers go out
  *
  * hold.c and lease.c know neither sockets nor processes, and are told the
@@ -107,13 +110,13 @@ struct lease {
 };
 
 /*
- * Queue a question for a remote that has limit connections (0: any number).
- * -1: EEXIST where the asker uses sid already, or ENOMEM.
+ * Queue a question for a remote, and of `mx' for a domain (else ""), that has
+ * limit connections (0: any number).  -1: EEXIST where the asker uses sid
+ * already, or ENOMEM.
  */
 int		 lease_join(struct lease *, struct asker *, uint64_t sid,
-		    uint32_t remote, size_t limit);
+		    uint32_t remote, const char *domain, size_t limit);
 struct lease	*lease_find(struct asker *, uint64_t sid);
-uint32_t	 lease_remote(const struct lease *);
 /*
  * The next one that may dial: first come, first served for each remote.  It
  * is LEASE_DIALLING from now on.  NULL: nobody may.
@@ -125,9 +128,11 @@ void		 lease_given(struct lease *);
 void		 lease_end(struct lease *);
 /* Call fn for every asker that holds a connection to this remote ... */
 void		 lease_holders(const struct lease *,
-		    void (*fn)(struct asker *, uint32_t remote));
+		    void (*fn)(struct asker *, uint32_t remote,
+		    const char *domain));
 /* ... and to any remote that somebody waits for. */
-void		 lease_wanted(void (*fn)(struct asker *, uint32_t remote));
+void		 lease_wanted(void (*fn)(struct asker *, uint32_t remote,
+		    const char *domain));
 /* All questions and leases; those given away; those waiting. */
 size_t		 lease_count(void);
 size_t		 lease_held(void);
@@ -135,11 +140,12 @@ size_t		 lease_waiting(void);
 
 /* names.c ----------------------------------------------------------------- */
 
-/* The answer; addresses have no port. */
+/* The answer: addresses without a port, or MX in order. */
 struct name_answer {
-	enum dns_status		 status;
-	size_t			 n;
-	const struct addr	*addr;
+	enum dns_status			 status;
+	size_t				 n;
+	const struct addr		*addr;
+	const struct proto_dns_record	*record;
 };
 
 /* Somebody who waits for a name.  Zero to begin with. */
@@ -156,13 +162,43 @@ struct name_wait {
  */
 bool	names_ask(struct name_wait *, const char *host,
 	    struct name_answer *out);
+/* The same for a domain's MX. */
+bool	names_ask_mx(struct name_wait *, const char *domain,
+	    struct name_answer *out);
 /* Not interested any more; harmless for one that does not wait. */
 void	names_forget(struct name_wait *);
-/* The answer of resolved; -1: it is not one. */
+/* The answers of resolved; -1: it is not one. */
 int	names_on_answer(struct peer *, struct msg *);
+int	names_on_records(struct peer *, struct msg *);
 /* A new resolved: what it is not answering yet is asked again. */
 void	names_up(struct peer *);
 void	names_down(void);
+
+/* local.c ----------------------------------------------------------------- */
+
+/* Somebody who waits for a connection.  Zero to begin with. */
+struct local_wait {
+	RB_ENTRY(local_wait)	 by_sid;
+	uint64_t		 sid;		/* 0: not waiting */
+	void			(*fn)(void *, int fd, int error);
+	void			*arg;
+};
+
+/* Is it an address of that kind?  NULL, or its path. */
+const char *local_path(const char *address);
+/*
+ * An address that stands for a path, for what is known of it: two remotes
+ * with one path share that.
+ */
+void	local_addr(struct addr *, const char *path);
+/*
+ * Ask the parent to connect to a remote's address.  fn is called from the
+ * loop, with the descriptor, which is its own then, or with -1 and errno's.
+ */
+void	local_ask(struct local_wait *, uint32_t remote, size_t entry);
+void	local_forget(struct local_wait *);
+/* The answer of the parent; -1: it is not one. */
+int	local_on_fd(struct peer *, struct msg *);
 
 /* connect.c --------------------------------------------------------------- */
 
@@ -182,6 +218,8 @@ void		 connect_prepare(void);
  */
 enum connect_state connect_start(const struct conf_remote *,
 		    const struct addr *to, int *fd, int *error);
+/* May we keep a descriptor that another made? */
+bool		 connect_has_room(int fd);
 /* Is there a source of this family, where there are sources? */
 bool		 connect_can(const struct conf_remote *, enum addr_family);
 /* How it ended: 0 or errno's. */
@@ -202,11 +240,12 @@ struct dial_result {
 };
 
 /*
- * A connection to a remote, by deadline at the latest.  done is called once,
- * perhaps before dial_go returns; the dial is gone then.  sid is for the log.
- * NULL without memory.
+ * A connection to a remote, by deadline at the latest; domain is "" but for
+ * `mx'.  done is called once, perhaps before dial_go returns; the dial is
+ * gone then.  sid is for the log.  NULL without memory.
  */
-struct dial	*dial_new(uint32_t remote, uint64_t sid, struct mono deadline,
+struct dial	*dial_new(uint32_t remote, const char *domain, uint64_t sid,
+		    struct mono deadline,
 		    void (*done)(void *, const struct dial_result *),
 		    void *arg);
 void		 dial_go(struct dial *);

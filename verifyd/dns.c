@@ -8,7 +8,9 @@
  * c-ares on the event loop.
  *
  * What is taken of it is sending a packet, sending it again, to the next
- * server or over TCP, and parsing answers.  The rest is not used:
+ * server or over TCP, and finding addresses in answers (other records are
+ * dns_reply.c's, as its functions for them do not tell the TTL).  The rest
+ * is not used:
  *
  *  - ares_getaddrinfo() asks for both families and tells the status of the
  *    one that came last, so that a failure may look like "no such name".
@@ -17,7 +19,7 @@
  *    file, or badly where that fails, as in a jail.  Here they come from
  *    arc4random(3).
  *  - Names are complete: nothing is appended to them.
- *  - No EDNS: the addresses of a name fit into 512 octets, or come over TCP,
+ *  - No EDNS: the records of a name fit into 512 octets, or come over TCP,
  *    and no server or firewall takes offence.
  *
  * There is one channel, replaced when the configuration changes.  Questions
@@ -62,9 +64,9 @@ struct sock {
 
 struct query {
 	char			name[256];
-	enum addr_family	family;
-	void			(*fn)(void *, enum addr_family,
-				    const struct dns_result *);
+	int			type;		/* ns_t_* */
+	void			(*fn)(void *, enum dns_status,
+				    const uint8_t *, size_t);
 	void			*arg;
 };
 
@@ -294,18 +296,11 @@ dns_setup(const struct conf_resolver *conf)
 /* --- questions ------------------------------------------------------------ */
 
 static void
-query_end(struct query *q, struct dns_result *r)
+query_end(struct query *q, enum dns_status status, const uint8_t *p,
+    size_t len)
 {
-	q->fn(q->arg, q->family, r);
+	q->fn(q->arg, status, p, len);
 	free(q);
-}
-
-static void
-query_failed(struct query *q, enum dns_status status)
-{
-	struct dns_result	r = { .status = status };
-
-	query_end(q, &r);
 }
 
 static void
@@ -328,49 +323,41 @@ add_one(struct dns_result *r, int family, const void *ip, int ttl)
 		r->ttl = t;
 }
 
-/* The addresses of a reply; c-ares follows the aliases in it. */
-static int
-parse(enum addr_family family, const unsigned char *p, int len,
+/* c-ares follows the aliases in the reply. */
+void
+dns_addrs(enum addr_family family, const uint8_t *p, size_t len,
     struct dns_result *r)
 {
 	struct ares_addrttl	a[DNS_ADDRS_MAX];
 	struct ares_addr6ttl	aaaa[DNS_ADDRS_MAX];
 	int			i, rc, n = DNS_ADDRS_MAX;
 
+	memset(r, 0, sizeof(*r));
 	r->ttl = UINT32_MAX;
 	if (family == ADDR_V4) {
-		rc = ares_parse_a_reply(p, len, NULL, a, &n);
+		rc = ares_parse_a_reply(p, (int)len, NULL, a, &n);
 		for (i = 0; rc == ARES_SUCCESS && i < n; i++)
 			add_one(r, AF_INET, &a[i].ipaddr, a[i].ttl);
 	} else {
-		rc = ares_parse_aaaa_reply(p, len, NULL, aaaa, &n);
+		rc = ares_parse_aaaa_reply(p, (int)len, NULL, aaaa, &n);
 		for (i = 0; rc == ARES_SUCCESS && i < n; i++)
 			add_one(r, AF_INET6, &aaaa[i].ip6addr, aaaa[i].ttl);
 	}
-	return rc;
+	r->status = rc == ARES_SUCCESS || rc == ARES_ENODATA ? DNS_OK :
+	    DNS_FAIL;
+	if (r->n == 0)
+		r->ttl = 0;
 }
 
 static void
 use_reply(struct query *q, const unsigned char *p, int len)
 {
-	struct dns_result	r = { .status = DNS_FAIL };
-	int			rc;
-
-	if (len < NS_HFIXEDSZ || ((p[3] & 0xf) != ns_r_noerror &&
-	    (p[3] & 0xf) != ns_r_nxdomain)) {
-		query_failed(q, DNS_FAIL);
-		return;
-	}
-	if ((p[3] & 0xf) == ns_r_nxdomain) {
-		query_failed(q, DNS_NONE);
-		return;
-	}
-	rc = parse(q->family, p, len, &r);
-	if (rc == ARES_ENODATA || (rc == ARES_SUCCESS && r.n == 0))
-		r.status = DNS_NONE;
-	else if (rc == ARES_SUCCESS)
-		r.status = DNS_OK;
-	query_end(q, &r);
+	if (len >= NS_HFIXEDSZ && (p[3] & 0xf) == ns_r_noerror)
+		query_end(q, DNS_OK, p, (size_t)len);
+	else if (len >= NS_HFIXEDSZ && (p[3] & 0xf) == ns_r_nxdomain)
+		query_end(q, DNS_NONE, NULL, 0);
+	else
+		query_end(q, DNS_FAIL, NULL, 0);
 }
 
 static void
@@ -384,13 +371,13 @@ on_reply(void *arg, int status, int timeouts, unsigned char *p, int len)
 		use_reply(q, p, len);
 		break;
 	case ARES_ETIMEOUT:
-		query_failed(q, DNS_TIMEOUT);
+		query_end(q, DNS_TIMEOUT, NULL, 0);
 		break;
 	case ARES_EDESTRUCTION:
 		query_send(q);		/* on the channel that is new */
 		break;
 	default:
-		query_failed(q, DNS_FAIL);
+		query_end(q, DNS_FAIL, NULL, 0);
 		break;
 	}
 }
@@ -401,10 +388,10 @@ query_send(struct query *q)
 	unsigned char	*packet;
 	int		 len;
 
-	if (ares_create_query(q->name, ns_c_in, q->family == ADDR_V4 ?
-	    ns_t_a : ns_t_aaaa, (unsigned short)arc4random_uniform(0x10000),
-	    1, &packet, &len, 0) != ARES_SUCCESS) {
-		query_failed(q, DNS_FAIL);
+	if (ares_create_query(q->name, ns_c_in, q->type,
+	    (unsigned short)arc4random_uniform(0x10000), 1, &packet, &len,
+	    0) != ARES_SUCCESS) {
+		query_end(q, DNS_FAIL, NULL, 0);
 		return;
 	}
 	ares_send(channel, packet, len, on_reply, q);
@@ -413,19 +400,17 @@ query_send(struct query *q)
 }
 
 void
-dns_ask(const char *name, enum addr_family family,
-    void (*fn)(void *, enum addr_family, const struct dns_result *),
-    void *arg)
+dns_ask(const char *name, int type, void (*fn)(void *, enum dns_status,
+    const uint8_t *, size_t), void *arg)
 {
-	struct dns_result	 none = { .status = DNS_FAIL };
-	struct query		*q;
+	struct query	*q;
 
 	if ((q = calloc(1, sizeof(*q))) == NULL) {
-		fn(arg, family, &none);
+		fn(arg, DNS_FAIL, NULL, 0);
 		return;
 	}
 	(void)strlcpy(q->name, name, sizeof(q->name));
-	q->family = family;
+	q->type = type;
 	q->fn = fn;
 	q->arg = arg;
 	query_send(q);

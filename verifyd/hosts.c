@@ -132,21 +132,30 @@ next_word(const char **p, const char *end, const char **word)
 	return (size_t)(*p - *word);
 }
 
+/* The address that a line begins with; *p behind it.  -1: none. */
+static int
+line_addr(const char **p, const char *end, struct addr *a)
+{
+	const char	*word;
+	char		 ip[ADDR_TEXT_MAX];
+	size_t		 n = next_word(p, end, &word);
+
+	if (n == 0 || n >= sizeof(ip))
+		return -1;
+	memcpy(ip, word, n);
+	ip[n] = '\0';
+	return addr_parse(a, ip);
+}
+
 static void
 find_in_line(const char *p, const char *end, const char *name,
     struct dns_result *r)
 {
 	struct addr	 a;
 	const char	*word;
-	char		 ip[ADDR_TEXT_MAX];
 	size_t		 n;
 
-	n = next_word(&p, end, &word);
-	if (n == 0 || n >= sizeof(ip))
-		return;
-	memcpy(ip, word, n);
-	ip[n] = '\0';
-	if (addr_parse(&a, ip) == -1)
+	if (line_addr(&p, end, &a) == -1)
 		return;
 	while ((n = next_word(&p, end, &word)) > 0)
 		if (name_equal(word, n, name, strlen(name))) {
@@ -155,19 +164,71 @@ find_in_line(const char *p, const char *end, const char *name,
 		}
 }
 
+/* The next line without its comment; false at the end. */
+static bool
+next_line(const char **p, const char *end, const char **line,
+    const char **line_end)
+{
+	const char	*hash;
+
+	if (*p >= end)
+		return false;
+	*line = *p;
+	*line_end = memchr(*p, '\n', (size_t)(end - *p));
+	if (*line_end == NULL)
+		*line_end = end;
+	*p = *line_end + 1;
+	hash = memchr(*line, '#', (size_t)(*line_end - *line));
+	if (hash != NULL)
+		*line_end = hash;
+	return true;
+}
+
 void
 hosts_find(const char *text, size_t len, const char *name,
     struct dns_result *r)
 {
-	const char	*p = text, *end = text + len, *line_end, *hash;
+	const char	*p = text, *line, *line_end;
 
-	while (p < end) {
-		line_end = memchr(p, '\n', (size_t)(end - p));
-		if (line_end == NULL)
-			line_end = end;
-		hash = memchr(p, '#', (size_t)(line_end - p));
-		find_in_line(p, hash == NULL ? line_end : hash, name, r);
-		p = line_end + 1;
+	while (next_line(&p, text + len, &line, &line_end))
+		find_in_line(line, line_end, name, r);
+}
+
+/* Add a name that DNS could have, without the dot at its end. */
+static void
+add_name(struct proto_dns_records *r, const char *word, size_t n)
+{
+	char		 name[256];
+	uint32_t	 i;
+
+	if (n > 0 && word[n - 1] == '.')
+		n--;
+	if (n >= sizeof(name) || r->n >= DNS_RECORDS_MAX)
+		return;
+	memcpy(name, word, n);
+	name[n] = '\0';
+	if (!hosts_name_ok(name))
+		return;
+	for (i = 0; i < r->n; i++)
+		if (strcasecmp(r->record[i].text, name) == 0)
+			return;
+	(void)strlcpy(r->record[r->n++].text, name, sizeof(name));
+}
+
+void
+hosts_find_names(const char *text, size_t len, const struct addr *addr,
+    struct proto_dns_records *r)
+{
+	struct addr	 a;
+	const char	*p = text, *line, *line_end, *word;
+	size_t		 n;
+
+	while (next_line(&p, text + len, &line, &line_end)) {
+		if (line_addr(&line, line_end, &a) == -1 ||
+		    !addr_same_ip(&a, addr))
+			continue;
+		if ((n = next_word(&line, line_end, &word)) > 0)
+			add_name(r, word, n);
 	}
 }
 
@@ -219,6 +280,24 @@ hosts_answer(const char *name, struct dns_result *r)
 		for (i = 0; i < 2; i++)
 			if (addr_parse(&a, loop[i]) == 0)
 				result_add(r, &a);
+	r->status = DNS_OK;
+	r->ttl = HOSTS_TTL;
+	return r->n > 0;
+}
+
+bool
+hosts_names(const struct addr *addr, struct proto_dns_records *r)
+{
+	static const char *const	loop[] = { "::1", "127.0.0.1" };
+	struct addr			a;
+	size_t				i;
+
+	memset(r, 0, sizeof(*r));
+	read_file();
+	hosts_find_names(hosts.text, hosts.len, addr, r);
+	for (i = 0; i < 2 && r->n == 0; i++)
+		if (addr_parse(&a, loop[i]) == 0 && addr_same_ip(&a, addr))
+			add_name(r, "localhost", strlen("localhost"));
 	r->status = DNS_OK;
 	r->ttl = HOSTS_TTL;
 	return r->n > 0;

@@ -7,11 +7,11 @@
 /*
  * Who has how many connections to which remote, and who waits for one.
  *
- * A remote has a pool: a count of connections in use (being made or given
- * away) against its limit, and a queue.  An asker's part of a pool is a
- * share, so that "who holds connections to this remote" is answered by
- * looking at the askers, of which there are few, and not at the leases.
- * Pools and shares live as long as somebody is in them.
+ * A remote has a pool (of `mx' each domain): a count of connections in use
+ * (being made or given away) against its limit, and a queue.  An asker's
+ * part of a pool is a share, so that "who holds connections to this remote"
+ * is answered by looking at the askers, of which there are few, and not at
+ * the leases.  Pools and shares live as long as somebody is in them.
  *
  * A pool with somebody in the queue and a connection to spare is on the
  * list of those that are ready: lease_next() takes one from each in turn.
@@ -27,6 +27,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "dialer.h"
 
@@ -35,6 +37,7 @@ struct pool {
 	TAILQ_ENTRY(pool)	 entry;		/* while it is ready */
 	bool			 ready;
 	uint32_t		 remote;
+	char			 domain[256];
 	size_t			 limit;
 	size_t			 used;
 	TAILQ_HEAD(, lease)	 queue;
@@ -59,7 +62,9 @@ static size_t			total, held, waiting;
 static int
 pool_cmp(const struct pool *a, const struct pool *b)
 {
-	return a->remote < b->remote ? -1 : a->remote > b->remote;
+	if (a->remote != b->remote)
+		return a->remote < b->remote ? -1 : 1;
+	return strcasecmp(a->domain, b->domain);
 }
 
 static int
@@ -74,16 +79,18 @@ RB_PROTOTYPE(leases, lease, by_sid, lease_cmp)
 RB_GENERATE(leases, lease, by_sid, lease_cmp)
 
 static struct pool *
-pool_get(uint32_t remote)
+pool_get(uint32_t remote, const char *domain)
 {
 	struct pool	 key, *p;
 
 	key.remote = remote;
+	(void)strlcpy(key.domain, domain, sizeof(key.domain));
 	if ((p = RB_FIND(pools, &pools, &key)) != NULL)
 		return p;
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
 	p->remote = remote;
+	(void)strlcpy(p->domain, domain, sizeof(p->domain));
 	TAILQ_INIT(&p->queue);
 	LIST_INIT(&p->shares);
 	RB_INSERT(pools, &pools, p);
@@ -134,7 +141,7 @@ share_get(struct asker *a, struct pool *p)
 
 int
 lease_join(struct lease *l, struct asker *a, uint64_t sid, uint32_t remote,
-    size_t limit)
+    const char *domain, size_t limit)
 {
 	struct pool	*p;
 
@@ -145,7 +152,7 @@ lease_join(struct lease *l, struct asker *a, uint64_t sid, uint32_t remote,
 		errno = EEXIST;
 		return -1;
 	}
-	if ((p = pool_get(remote)) == NULL)
+	if ((p = pool_get(remote, domain)) == NULL)
 		return -1;
 	if ((l->share = share_get(a, p)) == NULL) {
 		pool_unused(p);
@@ -170,12 +177,6 @@ lease_find(struct asker *a, uint64_t sid)
 
 	key.sid = sid;
 	return RB_FIND(leases, &a->leases, &key);
-}
-
-uint32_t
-lease_remote(const struct lease *l)
-{
-	return l->share->pool->remote;
 }
 
 /* Out of the queue, one way or the other. */
@@ -247,23 +248,25 @@ lease_end(struct lease *l)
 }
 
 static void
-pool_holders(const struct pool *p, void (*fn)(struct asker *, uint32_t))
+pool_holders(const struct pool *p,
+    void (*fn)(struct asker *, uint32_t, const char *))
 {
 	struct share	*s;
 
 	LIST_FOREACH(s, &p->shares, in_pool)
 		if (s->held > 0)
-			fn(s->asker, p->remote);
+			fn(s->asker, p->remote, p->domain);
 }
 
 void
-lease_holders(const struct lease *l, void (*fn)(struct asker *, uint32_t))
+lease_holders(const struct lease *l,
+    void (*fn)(struct asker *, uint32_t, const char *))
 {
 	pool_holders(l->share->pool, fn);
 }
 
 void
-lease_wanted(void (*fn)(struct asker *, uint32_t))
+lease_wanted(void (*fn)(struct asker *, uint32_t, const char *))
 {
 	struct pool	*p;
 

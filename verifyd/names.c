@@ -5,7 +5,7 @@
  */
 
 /*
- * Addresses of names, by way of resolved.
+ * Addresses and mail exchangers of names, by way of resolved.
  *
  * Many dials to one remote begin at the same moment: they share one
  * question, which is withdrawn when the last of them has given up.  How long
@@ -20,8 +20,8 @@
  * When resolved is lost its questions go with it.  They are asked again as
  * soon as there is a new one; until then those who wait keep waiting.
  *
- * Names are those of the configuration: few.  Still, the table is bounded,
- * and what was used longest ago goes first.
+ * Names are those of the configuration, and with `mx' those that recipients
+ * have: the table is bounded, and what was used longest ago goes first.
  */
 
 #include <stdlib.h>
@@ -32,7 +32,7 @@
 #include "peer.h"
 #include "proc.h"
 
-#define NAMES_MAX	1024		/* kept without anybody waiting */
+#define NAMES_MAX	4096		/* kept without anybody waiting */
 #define ASK_TIMEOUT	60000		/* ms; resolver.timeout is shorter */
 #define TTL_MIN		1		/* s */
 #define TTL_MAX		300
@@ -48,7 +48,9 @@ struct name {
 	struct mono		 until;		/* of the answer; unset: none */
 	enum dns_status		 status;
 	size_t			 n;
-	struct addr		 addr[DNS_ADDRS_MAX];
+	struct addr		 *addr;		/* n of them, or */
+	struct proto_dns_record	 *record;	/* n of them */
+	bool			 mx;
 	char			 host[256];
 };
 
@@ -65,7 +67,8 @@ static uint64_t			last_sid;
 static int
 host_cmp(const struct name *a, const struct name *b)
 {
-	return strcasecmp(a->host, b->host);
+	return a->mx != b->mx ? (a->mx ? 1 : -1) :
+	    strcasecmp(a->host, b->host);
 }
 
 static int
@@ -85,15 +88,23 @@ name_ask(struct name *n)
 {
 	struct peer		*resolved = proc_peer(R_RESOLVED, 0);
 	struct proto_dns	 q = { .timeout = ASK_TIMEOUT };
+	struct proto_dns_ask	 mx = { .type = DNS_TYPE_MX,
+				    .timeout = ASK_TIMEOUT };
 	struct wbuf		 w = { 0 };
 
 	if (resolved == NULL || n->sid != 0)
 		return;
 	n->sid = ++last_sid;
 	RB_INSERT(names_asked, &asked, n);
-	(void)strlcpy(q.name, n->host, sizeof(q.name));
-	put_dns(&w, &q);
-	peer_send(resolved, MSG_DNS_ADDR, n->sid, 0, -1, &w);
+	if (n->mx) {
+		(void)strlcpy(mx.name, n->host, sizeof(mx.name));
+		put_dns_ask(&w, &mx);
+	} else {
+		(void)strlcpy(q.name, n->host, sizeof(q.name));
+		put_dns(&w, &q);
+	}
+	peer_send(resolved, n->mx ? MSG_DNS_ASK : MSG_DNS_ADDR, n->sid, 0, -1,
+	    &w);
 }
 
 static void
@@ -112,6 +123,8 @@ name_free(struct name *n)
 	RB_REMOVE(names, &names, n);
 	TAILQ_REMOVE(&used, n, by_use);
 	nnames--;
+	free(n->addr);
+	free(n->record);
 	free(n);
 }
 
@@ -129,10 +142,11 @@ make_room(void)
 }
 
 static struct name *
-name_get(const char *host)
+name_get(const char *host, bool mx)
 {
 	struct name	 key, *n;
 
+	key.mx = mx;
 	if (strlcpy(key.host, host, sizeof(key.host)) >= sizeof(key.host))
 		return NULL;
 	if ((n = RB_FIND(names, &names, &key)) != NULL) {
@@ -144,6 +158,7 @@ name_get(const char *host)
 	if ((n = calloc(1, sizeof(*n))) == NULL)
 		return NULL;
 	(void)strlcpy(n->host, host, sizeof(n->host));
+	n->mx = mx;
 	TAILQ_INIT(&n->waiting);
 	RB_INSERT(names, &names, n);
 	TAILQ_INSERT_TAIL(&used, n, by_use);
@@ -157,12 +172,13 @@ name_answer(const struct name *n, struct name_answer *out)
 	out->status = n->status;
 	out->n = n->n;
 	out->addr = n->addr;
+	out->record = n->record;
 }
 
-bool
-names_ask(struct name_wait *w, const char *host, struct name_answer *out)
+static bool
+ask(struct name_wait *w, const char *host, bool mx, struct name_answer *out)
 {
-	struct name	*n = name_get(host);
+	struct name	*n = name_get(host, mx);
 
 	if (n == NULL) {
 		memset(out, 0, sizeof(*out));
@@ -177,6 +193,18 @@ names_ask(struct name_wait *w, const char *host, struct name_answer *out)
 	TAILQ_INSERT_TAIL(&n->waiting, w, entry);
 	name_ask(n);
 	return false;
+}
+
+bool
+names_ask(struct name_wait *w, const char *host, struct name_answer *out)
+{
+	return ask(w, host, false, out);
+}
+
+bool
+names_ask_mx(struct name_wait *w, const char *host, struct name_answer *out)
+{
+	return ask(w, host, true, out);
 }
 
 void
@@ -213,18 +241,31 @@ name_tell(struct name *n)
 	n->busy = false;
 }
 
-static void
-name_keep(struct name *n, const struct proto_dns_ans *a)
+/* Without memory it is a failure, and asked again. */
+static void *
+copy_of(struct name *n, const void *v, size_t count, size_t size)
 {
-	int64_t	ttl = a->ttl;
+	void	*p;
 
-	n->status = a->status;
-	n->n = a->n;
-	memcpy(n->addr, a->addr, a->n * sizeof(a->addr[0]));
+	if (count == 0)
+		return NULL;
+	if ((p = reallocarray(NULL, count, size)) == NULL) {
+		n->status = DNS_FAIL;
+		return NULL;
+	}
+	memcpy(p, v, count * size);
+	n->n = count;
+	return p;
+}
+
+/* Until when the answer is good; failures are not kept. */
+static void
+name_keep(struct name *n, int64_t ttl)
+{
 	n->until.ms = 0;
-	if (a->status == DNS_NONE)
+	if (n->status == DNS_NONE || (n->status == DNS_OK && n->n == 0))
 		ttl = TTL_NONE;
-	else if (a->status != DNS_OK)
+	else if (n->status != DNS_OK)
 		return;
 	if (ttl < TTL_MIN)
 		ttl = TTL_MIN;
@@ -233,20 +274,56 @@ name_keep(struct name *n, const struct proto_dns_ans *a)
 	n->until = mono_add(mono_now(), ttl * 1000);
 }
 
+/* The name that was asked for by this number, without its old answer. */
+static struct name *
+take_asked(uint64_t sid, bool mx)
+{
+	struct name	key, *n;
+
+	key.sid = sid;
+	if ((n = RB_FIND(names_asked, &asked, &key)) == NULL || n->mx != mx)
+		return NULL;		/* withdrawn meanwhile */
+	name_unask(n);
+	free(n->addr);
+	free(n->record);
+	n->addr = NULL;
+	n->record = NULL;
+	n->n = 0;
+	return n;
+}
+
 int
 names_on_answer(struct peer *p, struct msg *m)
 {
 	struct proto_dns_ans	 a;
-	struct name		 key, *n;
+	struct name		*n;
 
 	(void)p;
-	if (get_dns_ans(m, &a) == -1 || a.n > DNS_ADDRS_MAX)
+	if (get_dns_ans(m, &a) == -1)
 		return -1;
-	key.sid = m->sid;
-	if ((n = RB_FIND(names_asked, &asked, &key)) == NULL)
-		return 0;		/* withdrawn meanwhile */
-	name_unask(n);
-	name_keep(n, &a);
+	if ((n = take_asked(m->sid, false)) == NULL)
+		return 0;
+	n->status = a.status;
+	n->addr = copy_of(n, a.addr, a.n, sizeof(a.addr[0]));
+	name_keep(n, a.ttl);
+	name_tell(n);
+	return 0;
+}
+
+int
+names_on_records(struct peer *p, struct msg *m)
+{
+	struct proto_dns_records	 r;
+	struct name			*n;
+
+	(void)p;
+	if (get_dns_records(m, &r) == -1)
+		return -1;
+	if ((n = take_asked(m->sid, true)) == NULL)
+		return 0;
+	n->status = r.status;
+	n->record = copy_of(n, r.record, r.n, sizeof(r.record[0]));
+	name_keep(n, r.ttl);
 	name_tell(n);
 	return 0;
 }

@@ -7,9 +7,9 @@
 /*
  * The resolved process: questions, shares, deadlines.
  *
- * A question for addresses is two questions to DNS, A and AAAA.  Both are
- * waited for; but when one has given addresses, the other has no more than
- * a quarter of a second left: some servers never answer for AAAA.
+ * A question is one to DNS or a few (find.c).  Of A and AAAA both are waited
+ * for; but when one has given addresses, the other has no more than a quarter
+ * of a second left: some servers never answer for AAAA.
  *
  * Each asker has a share: so many questions of its are under way, the rest
  * waits in a queue of its own, so that one asker cannot keep the others from
@@ -56,9 +56,7 @@ struct question {
 	enum question_state	 state;
 	uint64_t		 sid;
 	struct timer		 timer;
-	unsigned int		 pending;	/* families without an answer */
-	struct dns_result	 v4, v6;
-	char			 name[256];
+	struct find		 find;
 };
 
 RB_HEAD(questions, question);
@@ -101,9 +99,10 @@ warn_timeout(const char *name)
 	log_warnx("the name servers do not answer (asked for %s)", name);
 }
 
+/* Count it, and say it to whoever reads debug lines. */
 static void
-send_answer(struct share *s, uint64_t sid, const char *name,
-    const struct proto_dns_ans *a)
+note_answer(const char *name, const char *type, uint8_t status, uint32_t n,
+    uint32_t ttl)
 {
 	static const char *const	words[] = {
 		[DNS_OK] = "ok",
@@ -111,9 +110,8 @@ send_answer(struct share *s, uint64_t sid, const char *name,
 		[DNS_FAIL] = "failed",
 		[DNS_TIMEOUT] = "timeout"
 	};
-	struct wbuf			w = { 0 };
 
-	switch ((enum dns_status)a->status) {
+	switch ((enum dns_status)status) {
 	case DNS_OK:
 		count.answered++;
 		break;
@@ -132,66 +130,59 @@ send_answer(struct share *s, uint64_t sid, const char *name,
 	}
 	if (log_begin(LOG_LEVEL_DEBUG, 0, "dns")) {
 		log_str("name", name);
-		log_str("result", words[a->status]);
-		log_num("addresses", a->n);
-		log_num("ttl", a->ttl);
+		log_str("type", type);
+		log_str("result", words[status]);
+		log_num("records", n);
+		log_num("ttl", ttl);
 		log_end();
 	}
+}
+
+static void
+send_addrs(struct share *s, uint64_t sid, const char *name,
+    const struct proto_dns_ans *a)
+{
+	struct wbuf	w = { 0 };
+
+	note_answer(name, "address", a->status, a->n, a->ttl);
 	put_dns_ans(&w, a);
 	peer_send(s->peer, MSG_DNS_ADDR_ANS, sid, 0, -1, &w);
 }
 
-static bool
-has(const struct proto_dns_ans *a, const struct addr *addr)
+static void
+send_records(struct share *s, uint64_t sid, enum dns_type type,
+    const char *name, const struct proto_dns_records *r)
 {
-	uint32_t	i;
+	static const char *const	types[] = {
+		[DNS_TYPE_A] = "a",
+		[DNS_TYPE_AAAA] = "aaaa",
+		[DNS_TYPE_MX] = "mx",
+		[DNS_TYPE_TXT] = "txt",
+		[DNS_TYPE_PTR] = "ptr",
+		[DNS_TYPE_PTR_FC] = "ptr-confirmed"
+	};
+	struct wbuf			w = { 0 };
 
-	for (i = 0; i < a->n; i++)
-		if (addr_same_ip(&a->addr[i], addr))
-			return true;
-	return false;
+	note_answer(name, types[type], r->status, r->n, r->ttl);
+	put_dns_records(&w, r);
+	peer_send(s->peer, MSG_DNS_ANS, sid, 0, -1, &w);
 }
 
+/* What is known of it by now. */
 static void
-add_family(struct proto_dns_ans *a, const struct dns_result *r, size_t max)
+send_found(struct question *q)
 {
-	size_t	i;
+	struct proto_dns_records	r;
+	struct proto_dns_ans		a;
 
-	/* A mapped address of AAAA may be the same as one of A. */
-	for (i = 0; i < r->n && i < max; i++)
-		if (!has(a, &r->addr[i]))
-			a->addr[a->n++] = r->addr[i];
-	if (r->n > 0 && r->ttl < a->ttl)
-		a->ttl = r->ttl;
-}
-
-/*
- * Both families in one answer.  Where there are too many addresses, each
- * gives up the same part.
- */
-static void
-merge(const struct dns_result *v4, const struct dns_result *v6,
-    struct proto_dns_ans *a)
-{
-	size_t	half = DNS_ADDRS_MAX / 2, max6 = DNS_ADDRS_MAX;
-
-	memset(a, 0, sizeof(*a));
-	a->ttl = UINT32_MAX;
-	if (v4->n + v6->n > DNS_ADDRS_MAX)
-		max6 = v4->n < half ? DNS_ADDRS_MAX - v4->n : half;
-	add_family(a, v6, max6);
-	add_family(a, v4, DNS_ADDRS_MAX - a->n);
-	if (a->n > 0) {
-		a->status = DNS_OK;
-		return;
+	if (q->find.both) {
+		find_addrs(&q->find, &a);
+		send_addrs(q->share, q->sid, q->find.name, &a);
+	} else {
+		find_records(&q->find, &r);
+		send_records(q->share, q->sid, q->find.type, q->find.name,
+		    &r);
 	}
-	a->ttl = 0;
-	if (v4->status == DNS_FAIL || v6->status == DNS_FAIL)
-		a->status = DNS_FAIL;
-	else if (v4->status == DNS_TIMEOUT || v6->status == DNS_TIMEOUT)
-		a->status = DNS_TIMEOUT;
-	else
-		a->status = DNS_NONE;
 }
 
 /* --- the life of a question ----------------------------------------------- */
@@ -209,6 +200,7 @@ question_free(struct question *q)
 		TAILQ_REMOVE(&s->asked, q, queue);
 		s->nasked--;
 	}
+	find_clear(&q->find);
 	free(q);
 }
 
@@ -219,7 +211,8 @@ question_over(struct question *q)
 	timer_del(&q->timer);
 	if (q->state != Q_OVER && q->share != NULL)
 		RB_REMOVE(questions, &q->share->questions, q);
-	if (q->state == Q_QUEUED || q->pending == 0)
+	q->find.over = true;
+	if (q->find.pending == 0)
 		question_free(q);
 	else
 		q->state = Q_OVER;
@@ -228,10 +221,7 @@ question_over(struct question *q)
 static void
 question_answer(struct question *q)
 {
-	struct proto_dns_ans	a;
-
-	merge(&q->v4, &q->v6, &a);
-	send_answer(q->share, q->sid, q->name, &a);
+	send_found(q);
 	question_over(q);
 }
 
@@ -241,25 +231,24 @@ on_deadline(void *arg)
 	question_answer(arg);
 }
 
+/* A step is done. */
 static void
-on_family(void *arg, enum addr_family family, const struct dns_result *r)
+on_step(void *arg)
 {
 	struct question	*q = arg;
 
-	*(family == ADDR_V4 ? &q->v4 : &q->v6) = *r;
-	q->pending--;
 	if (q->state == Q_OVER) {
-		if (q->pending == 0)
+		if (q->find.pending == 0)
 			question_free(q);
 		return;
 	}
-	if (q->pending == 0)
+	if (q->find.pending == 0)
 		question_answer(q);
-	else if (r->n > 0 && (mono_diff(q->timer.when, mono_now()) > GRACE))
+	else if (q->find.v4.n + q->find.v6.n > 0 &&
+	    mono_diff(q->timer.when, mono_now()) > GRACE)
 		timer_set(&q->timer, GRACE);
 }
 
-/* Both families count as begun first: c-ares may answer at once. */
 static void
 question_ask(struct question *q)
 {
@@ -270,9 +259,7 @@ question_ask(struct question *q)
 	TAILQ_INSERT_TAIL(&s->asked, q, queue);
 	s->nasked++;
 	q->state = Q_ASKED;
-	q->pending = 2;
-	dns_ask(q->name, ADDR_V6, on_family, q);
-	dns_ask(q->name, ADDR_V4, on_family, q);
+	find_start(&q->find);
 }
 
 /* At the end of each turn: what may be asked is asked. */
@@ -296,28 +283,28 @@ time_allowed(uint32_t asked)
 	return asked != 0 && asked < ms ? (int64_t)asked : ms;
 }
 
-static void
-enqueue(struct share *s, uint64_t sid, const struct proto_dns *req)
+/* NULL: it cannot be asked. */
+static struct question *
+question_new(struct share *s, uint64_t sid, const char *name,
+    uint32_t timeout)
 {
-	struct proto_dns_ans	 fail = { .status = DNS_FAIL };
-	struct question		*q = NULL;
+	struct question	*q = NULL;
 
 	if (s->nqueue < QUEUE_MAX)
 		q = calloc(1, sizeof(*q));
-	if (q == NULL) {
-		send_answer(s, sid, req->name, &fail);
-		return;
-	}
+	if (q == NULL)
+		return NULL;
 	q->share = s;
 	q->sid = sid;
 	q->state = Q_QUEUED;
-	q->v4.status = q->v6.status = DNS_TIMEOUT;
-	(void)strlcpy(q->name, req->name, sizeof(q->name));
+	find_init(&q->find, on_step, q);
+	(void)strlcpy(q->find.name, name, sizeof(q->find.name));
 	RB_INSERT(questions, &s->questions, q);
 	TAILQ_INSERT_TAIL(&s->queue, q, queue);
 	s->nqueue++;
 	timer_init(&q->timer, on_deadline, q);
-	timer_set(&q->timer, time_allowed(req->timeout));
+	timer_set(&q->timer, time_allowed(timeout));
+	return q;
 }
 
 static struct question *
@@ -333,18 +320,39 @@ static int
 on_dns_addr(struct peer *p, struct msg *m)
 {
 	struct share		*s = p->arg;
+	struct question		*q;
 	struct proto_dns	 req;
-	struct dns_result	 r, none = { .status = DNS_NONE };
-	struct proto_dns_ans	 a;
+	struct proto_dns_ans	 a = { .status = DNS_FAIL };
 
 	if (get_dns(m, &req) == -1 || question_find(s, m->sid) != NULL)
 		return -1;
 	count.questions++;
-	if (hosts_answer(req.name, &r)) {
-		merge(&r, &none, &a);
-		send_answer(s, m->sid, req.name, &a);
-	} else
-		enqueue(s, m->sid, &req);
+	if (find_addrs_here(req.name, &a))
+		send_addrs(s, m->sid, req.name, &a);
+	else if ((q = question_new(s, m->sid, req.name, req.timeout)) == NULL)
+		send_addrs(s, m->sid, req.name, &a);
+	else
+		q->find.both = true;
+	return 0;
+}
+
+static int
+on_dns_ask(struct peer *p, struct msg *m)
+{
+	struct share			*s = p->arg;
+	struct question			*q;
+	struct proto_dns_ask		 req;
+	struct proto_dns_records	 r, fail = { .status = DNS_FAIL };
+
+	if (get_dns_ask(m, &req) == -1 || question_find(s, m->sid) != NULL)
+		return -1;
+	count.questions++;
+	if (find_records_here(req.type, req.name, &r))
+		send_records(s, m->sid, req.type, req.name, &r);
+	else if ((q = question_new(s, m->sid, req.name, req.timeout)) == NULL)
+		send_records(s, m->sid, req.type, req.name, &fail);
+	else
+		q->find.type = req.type;
 	return 0;
 }
 
@@ -362,6 +370,7 @@ on_dns_cancel(struct peer *p, struct msg *m)
 
 static const struct peer_handler	handlers[] = {
 	{ MSG_DNS_ADDR,		on_dns_addr },
+	{ MSG_DNS_ASK,		on_dns_ask },
 	{ MSG_DNS_CANCEL,	on_dns_cancel },
 	{ 0,			NULL }
 };

@@ -186,6 +186,29 @@ check_dns_ans(const struct proto_dns_ans *p)
 		check_addr(&p->addr[i]);
 }
 
+static void
+check_dns_ask(const struct proto_dns_ask *p)
+{
+	must(p->type < DNS_TYPE_COUNT);
+	check_line(p->name, sizeof(p->name));
+}
+
+static void
+check_dns_records(const struct proto_dns_records *p)
+{
+	uint32_t	i;
+
+	must(p->status < DNS_STATUS_COUNT && p->n <= DNS_RECORDS_MAX);
+	for (i = 0; i < p->n; i++)
+		check_line(p->record[i].text, sizeof(p->record[i].text));
+}
+
+static void
+check_unix(const struct proto_unix *p)
+{
+	(void)p;
+}
+
 #define TRY(name)							\
 	do {								\
 		static struct proto_##name	 p;			\
@@ -233,6 +256,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(dial_err);
 	TRY(dns);
 	TRY(dns_ans);
+	TRY(dns_ask);
+	TRY(dns_records);
+	TRY(unix);
 	must(!taken || len > 0);
 	free(copy);
 	return 0;

@@ -65,7 +65,7 @@ BEGIN {
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"
 	lib["event.h"] = "^(common/(io|peer|proc|timer)[a-z_]*|" \
-	    "smtpd/(parent|front_listen)[a-z_]*|verifyd/[a-z]+)\\.[ch]$"
+	    "smtpd/(parent|front_listen)[a-z_]*|verifyd/[a-z_]+)\\.[ch]$"
 
 	# calls, and the sources that may make them
 	parent = "smtpd/parent[a-z_]*\\.c"

@@ -161,6 +161,7 @@ loop_turn(int64_t limit)
 	pollset_until(&ps, talk.start + TALK_LIMIT * talk.deadline);
 	children_poll(&ps);
 	actors_poll(&ps);
+	dns_poll(&ps);
 	if (talk.trickle)
 		sched_yield();		/* let them see the octet by itself */
 	pollset_wait(&ps);
@@ -170,6 +171,7 @@ loop_turn(int64_t limit)
 	}
 	children_ready(&ps);
 	actors_ready(&ps);
+	dns_ready(&ps);
 }
 
 int

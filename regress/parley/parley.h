@@ -22,6 +22,7 @@
  *	match.c		bytes, globs, escapes, macros, the dot
  *	child.c		programs run, and what they print
  *	daemon.c	the daemon under test, its log, posternctl
+ *	dns.c		a name server for the daemon
  *	tls.c		certificates, handshake, octets in and out
  *	trace.c		the transcript and the failure
  *
@@ -425,6 +426,13 @@ void	 log_forbid(int, const char *);
 /* End the daemon, after a failure too, and judge its exit and its log. */
 void	 daemon_finish(void);
 void	 daemon_print_log(void);
+
+/* --- dns.c ------------------------------------------------------------- */
+
+/* The records from now on. */
+int	 do_dns(struct stmt *);
+void	 dns_poll(struct pollset *);
+void	 dns_ready(const struct pollset *);
 
 /* --- tls.c ------------------------------------------------------------- */
 

@@ -307,6 +307,7 @@ static const struct stmt_word words[] = {
 	{ "conf",	do_conf,	true },
 	{ "file",	do_file,	true },
 	{ "script",	do_file,	true },
+	{ "dns",	do_dns,		true },
 	{ "start",	do_start,	false },
 	{ "stop",	do_stop,	false },
 	{ "run",	do_run,		false },

@@ -139,6 +139,43 @@ remote(uint32_t id, const char *address, uint16_t port, int64_t connect_ms,
 		die("conf_map_add");
 }
 
+/* The remote that is called mx. */
+static inline void
+remote_mx(uint32_t id, uint16_t port, int64_t connect_ms, int64_t connections,
+    const char *source)
+{
+	struct conf_remote	*r;
+
+	remote(id, "", port, connect_ms, connections, source);
+	r = (struct conf_remote *)(void *)conf_find_id(&conf->remotes, id);
+	r->mx = true;
+}
+
+/* Where DNS may lead although it is private. */
+static inline void
+network(const char *s)
+{
+	struct cidr	c;
+
+	if (cidr_parse(&c, s) == -1 || nets_add(&conf->remote_networks,
+	    &c) == -1)
+		die(s);
+}
+
+static inline void
+listener(uint32_t id, const char *bind)
+{
+	struct conf_listener	*l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		die("calloc");
+	l->obj.name = copy("in");
+	l->obj.id = id;
+	words(&l->bind, bind);
+	if (conf_map_add(&conf->listeners, &l->obj) == -1)
+		die("conf_map_add");
+}
+
 static inline void
 conf_start(uint32_t generation)
 {
@@ -146,6 +183,7 @@ conf_start(uint32_t generation)
 		die("conf_new");
 	conf->log.to = copy("stderr");
 	conf->log.level = LOGL_DEBUG;
+	conf->hostname = copy("us.example");
 }
 
 static inline void
@@ -160,13 +198,20 @@ conf_send(void)
 /* --- talking to it -------------------------------------------------------- */
 
 static inline void
-dial(struct conn *c, uint64_t sid, uint32_t id)
+dial_domain(struct conn *c, uint64_t sid, uint32_t id, const char *domain)
 {
 	struct proto_dial	d = { .remote = id };
 	struct wbuf		w = { 0 };
 
+	(void)strlcpy(d.domain, domain, sizeof(d.domain));
 	put_dial(&w, &d);
 	conn_send(c, MSG_DIAL_REQ, sid, 0, -1, &w);
+}
+
+static inline void
+dial(struct conn *c, uint64_t sid, uint32_t id)
+{
+	dial_domain(c, sid, id, "");
 }
 
 static inline void
@@ -265,6 +310,51 @@ answer(uint64_t sid, enum dns_status status, const char *addrs)
 	strs_clear(&list);
 	put_dns_ans(&w, &a);
 	conn_send(&resolved, MSG_DNS_ADDR_ANS, sid, 0, -1, &w);
+}
+
+/* The same for a domain's MX, and "PREF HOST ..." as an answer. */
+static inline uint64_t
+want_mx_question(const char *domain)
+{
+	struct got		*g = conn_wait(&resolved, MSG_DNS_ASK);
+	struct proto_dns_ask	 d;
+	struct msg		 m;
+	uint64_t		 sid;
+
+	if (!ok(g != NULL, "a question for MX of %s", domain))
+		return 0;
+	m = got_msg(g);
+	is_int(get_dns_ask(&m, &d), 0, "DNS_ASK is whole");
+	is_int(d.type, DNS_TYPE_MX, "its type");
+	is_str(d.name, domain, "the domain asked for");
+	sid = g->sid;
+	got_free(g);
+	return sid;
+}
+
+static inline void
+answer_mx(uint64_t sid, enum dns_status status, const char *records)
+{
+	static struct proto_dns_records	 r;
+	struct wbuf			 w = { 0 };
+	struct strs			 list = { 0 };
+	size_t				 i;
+
+	memset(&r, 0, sizeof(r));
+	r.status = (uint8_t)status;
+	r.ttl = 60;
+	words(&list, records);
+	for (i = 0; i + 1 < list.n; i += 2) {
+		r.record[r.n].pref = (uint16_t)strtonum(list.v[i], 0, 65535,
+		    NULL);
+		if (strcmp(list.v[i + 1], ".") != 0)
+			(void)strlcpy(r.record[r.n].text, list.v[i + 1],
+			    sizeof(r.record[0].text));
+		r.n++;
+	}
+	strs_clear(&list);
+	put_dns_records(&w, &r);
+	conn_send(&resolved, MSG_DNS_ANS, sid, 0, -1, &w);
 }
 
 /* Give a connection back. */

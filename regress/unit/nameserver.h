@@ -19,7 +19,7 @@
 #include "addr.h"
 #include "child.h"
 
-enum { A = 1, CNAME = 5, AAAA = 28 };
+enum { A = 1, CNAME = 5, PTR = 12, MX = 15, TXT = 16, AAAA = 28 };
 enum { NOERROR = 0, FORMERR = 1, SERVFAIL = 2, NXDOMAIN = 3, REFUSED = 5 };
 
 #define SILENT	0x01		/* no answer to this family */
@@ -57,6 +57,54 @@ static const struct zone	zones[] = {
 	{ "cut.test", NOERROR, "192.0.2.1 192.0.2.2", NULL, CUT, 0, 100 },
 	{ "alias.test", NOERROR, "192.0.2.1", NULL, ALIAS, 0, 100 },
 	{ "counts.test", NOERROR, "192.0.2.1", NULL, COUNTS, 0, 100 }
+};
+
+/*
+ * Records of other types.  Of a name in data, "@" is a pointer to the name
+ * that was asked for, "." the root and "^" a pointer to itself.  A name in
+ * this table exists; one without data has no more than that.
+ */
+struct rr {
+	const char	*name;
+	int		 type;
+	unsigned int	 pref;
+	const char	*data;
+	unsigned int	 flags;		/* as above */
+};
+
+static const struct rr	rrs[] = {
+	{ "mx.test", MX, 20, "b.mx.test", 0 },
+	{ "mx.test", MX, 10, "a.mx.test", 0 },
+	{ "mx.test", MX, 30, "c.mx.test", 0 },
+	{ "mx.test", MX, 5, "B.mx.test", 0 },
+	{ "equal.test", MX, 10, "a.mx.test", 0 },
+	{ "equal.test", MX, 10, "b.mx.test", 0 },
+	{ "null.test", MX, 0, ".", 0 },
+	{ "nullandmore.test", MX, 0, ".", 0 },
+	{ "nullandmore.test", MX, 10, "a.mx.test", 0 },
+	{ "self.test", MX, 10, "@", 0 },
+	{ "loop.test", MX, 10, "^", 0 },
+	{ "odd.test", MX, 10, "a b.mx.test", 0 },
+	{ "odd.test", MX, 20, "192.0.2.1", 0 },
+	{ "mxcut.test", MX, 10, "a.mx.test", CUT },
+	{ "mxcounts.test", MX, 10, "a.mx.test", COUNTS },
+	{ "mxsilent.test", MX, 10, "a.mx.test", SILENT },
+	{ "nomx.test", 0, 0, NULL, 0 },
+	{ "txt.test", TXT, 0, "v=spf1|-all", 0 },
+	{ "txt.test", TXT, 0, "tab\there \303\251", 0 },
+	{ "1.2.0.192.in-addr.arpa", PTR, 0, "both.test", 0 },
+	{ "1.2.0.192.in-addr.arpa", PTR, 0, "nx.test", 0 },
+	{ "1.2.0.192.in-addr.arpa", PTR, 0, "six.test", 0 },
+	{ "1.2.0.192.in-addr.arpa", PTR, 0, "192.0.2.1", 0 },
+	{ "1.2.0.192.in-addr.arpa", PTR, 0, "four.test", 0 },
+	{ "9.2.0.192.in-addr.arpa", PTR, 0, "four.test", 0 },
+	{ "8.2.0.192.in-addr.arpa", PTR, 0, "fail.test", 0 },
+	{ "8.2.0.192.in-addr.arpa", PTR, 0, "four.test", 0 },
+	{ "7.2.0.192.in-addr.arpa", PTR, 0, "half.test", 0 },
+	{ "6.2.0.192.in-addr.arpa", PTR, 0, "silent.test", 0 },
+	{ "5.2.0.192.in-addr.arpa", 0, 0, NULL, 0 },
+	{ "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
+	    "ip6.arpa", PTR, 0, "six.test", 0 }
 };
 
 static struct {
@@ -132,6 +180,106 @@ put_addrs(uint8_t **p, const struct zone *z, int type, const char *list)
 	return n;
 }
 
+/* Octets of a name, in the form of RFC 1035. */
+static inline size_t
+put_name(uint8_t *p, const char *name, size_t at)
+{
+	uint8_t		*begin = p;
+	const char	*dot;
+	size_t		 n;
+
+	if (strcmp(name, "@") == 0 || strcmp(name, "^") == 0) {
+		put16(&p, 0xc000U | (name[0] == '@' ? 12 : (unsigned int)at));
+		return 2;
+	}
+	for (; *name != '\0' && strcmp(name, ".") != 0; name += n) {
+		dot = strchr(name, '.');
+		n = dot == NULL ? strlen(name) : (size_t)(dot - name);
+		*p++ = (uint8_t)n;
+		memcpy(p, name, n);
+		p += n;
+		n += dot != NULL;
+	}
+	*p++ = 0;
+	return (size_t)(p - begin);
+}
+
+/* Strings of a TXT record, between bars. */
+static inline size_t
+put_text(uint8_t *p, const char *text)
+{
+	uint8_t	*begin = p;
+	size_t	 n;
+
+	for (; *text != '\0'; text += n) {
+		n = strcspn(text, "|");
+		*p++ = (uint8_t)n;
+		memcpy(p, text, n);
+		p += n;
+		n += text[n] == '|';
+	}
+	return (size_t)(p - begin);
+}
+
+/* "manymx.test" has forty, the best of them last. */
+static inline unsigned int
+put_many_mx(uint8_t **p)
+{
+	uint8_t		data[64];
+	unsigned int	i;
+	char		name[32];
+
+	for (i = 0; i < 40; i++) {
+		data[0] = 0;
+		data[1] = (uint8_t)(40 - i);
+		(void)snprintf(name, sizeof(name), "m%u.test", 40 - i);
+		put_record(p, MX, 100, data, 2 + put_name(data + 2, name, 0));
+	}
+	return 40;
+}
+
+/* begin: of the whole reply. */
+static inline unsigned int
+put_rrs(uint8_t **p, const uint8_t *begin, const char *name, int type)
+{
+	uint8_t		data[300];
+	size_t		i, n;
+	unsigned int	count = 0;
+
+	for (i = 0; i < nitems(rrs); i++) {
+		if (strcasecmp(rrs[i].name, name) != 0 ||
+		    rrs[i].type != type)
+			continue;
+		data[0] = 0;
+		data[1] = (uint8_t)rrs[i].pref;
+		n = type == MX ? 2 : 0;
+		n += type == TXT ? put_text(data, rrs[i].data) :
+		    put_name(data + n, rrs[i].data,
+		    (size_t)(*p - begin) + 12 + n);
+		put_record(p, type, 100 + count++, data, n);
+	}
+	return count;
+}
+
+static inline const struct rr *
+rr_find(const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < nitems(rrs); i++)
+		if (strcasecmp(rrs[i].name, name) == 0)
+			return &rrs[i];
+	return NULL;
+}
+
+static inline unsigned int
+name_flags(const char *name, int type)
+{
+	const struct rr	*r = rr_find(name);
+
+	return r != NULL && r->type == type ? r->flags : 0;
+}
+
 static inline unsigned int
 zone_flags(const struct zone *z, int type)
 {
@@ -151,7 +299,8 @@ put_answers(uint8_t **p, const struct zone *z, const char *name, int type)
 
 	if (strcmp(name, "many.test") == 0)
 		return put_many(p, type);
-	list = z == NULL ? NULL : type == A ? z->a : z->aaaa;
+	list = z == NULL ? NULL : type == A ? z->a : type == AAAA ?
+	    z->aaaa : NULL;
 	if (list == NULL)
 		return 0;
 	if ((zone_flags(z, type) & ALIAS) == 0)
@@ -176,7 +325,7 @@ reply(const uint8_t *q, size_t len, uint8_t *out, bool tcp, char *name,
 	const struct zone	*z;
 	uint8_t			*p;
 	size_t			 i = 12, n;
-	unsigned int		 answers;
+	unsigned int		 answers, flags;
 	int			 rcode;
 
 	name[0] = '\0';
@@ -193,25 +342,30 @@ reply(const uint8_t *q, size_t len, uint8_t *out, bool tcp, char *name,
 	ns.asked++;
 	ns.over_tcp += tcp;
 	z = zone_find(name);
-	if (ns.mute || (zone_flags(z, *type) & SILENT))
+	flags = zone_flags(z, *type) | name_flags(name, *type);
+	if (ns.mute || (flags & SILENT))
 		return 0;
 	memcpy(out, q, i + 5);
 	p = out + i + 5;
 	answers = put_answers(&p, z, name, *type);
-	if (zone_flags(z, *type) & COUNTS)
+	answers += put_rrs(&p, out, name, *type);
+	if (strcmp(name, "manymx.test") == 0)
+		answers += put_many_mx(&p);
+	if (flags & COUNTS)
 		answers++;
-	rcode = z != NULL ? z->rcode : answers > 0 ? NOERROR : NXDOMAIN;
+	rcode = z != NULL ? z->rcode : answers > 0 || rr_find(name) != NULL ?
+	    NOERROR : NXDOMAIN;
 	out[2] = 0x81;
 	out[3] = (uint8_t)(0x80 | rcode);
 	out[6] = 0;
 	out[7] = (uint8_t)answers;
 	out[8] = out[9] = out[10] = out[11] = 0;
-	if (!tcp && ((zone_flags(z, *type) & TRUNC) || p - out > 512)) {
+	if (!tcp && ((flags & TRUNC) || p - out > 512)) {
 		out[2] |= 0x02;
 		out[7] = 0;
 		return i + 5;
 	}
-	return (size_t)(p - out) - (zone_flags(z, *type) & CUT ? 5 : 0);
+	return (size_t)(p - out) - (flags & CUT ? 5 : 0);
 }
 
 static inline void

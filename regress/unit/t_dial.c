@@ -185,10 +185,10 @@ static struct asker	x, y;
 static char		wants[64];
 
 static void
-on_want(struct asker *a, uint32_t remote)
+on_want(struct asker *a, uint32_t remote, const char *domain)
 {
 	(void)snprintf(wants + strlen(wants), sizeof(wants) - strlen(wants),
-	    "%c%u ", a == &x ? 'x' : 'y', remote);
+	    "%c%u%s ", a == &x ? 'x' : 'y', remote, domain);
 }
 
 static void
@@ -215,11 +215,11 @@ test_lease_queue(void)
 
 	reset();
 	for (i = 0; i < 5; i++)
-		is_int(lease_join(&l[i], i == 1 ? &y : &x, i + 1, 7, 2), 0,
+		is_int(lease_join(&l[i], i == 1 ? &y : &x, i + 1, 7, "", 2), 0,
 		    "join %zu", i);
-	is_int(lease_join(&twice, &x, 1, 7, 2), -1, "a sid twice");
+	is_int(lease_join(&twice, &x, 1, 7, "", 2), -1, "a sid twice");
 	is_int(errno, EEXIST, "says so");
-	is_int(lease_join(&twice, &y, 1, 8, 2), 0, "of another asker, not");
+	is_int(lease_join(&twice, &y, 1, 8, "", 2), 0, "of another asker, not");
 	is_int(lease_waiting(), 6, "all wait at first");
 	is_int(x.questions, 4, "x's questions");
 	is_int(next(), 1, "remote 7: first");
@@ -227,7 +227,6 @@ test_lease_queue(void)
 	is_int(next(), 2, "remote 7: second");
 	is_int(next(), 0, "no more than two");
 	is_int(l[2].state, LEASE_WAITING, "the third waits");
-	is_int(lease_remote(&l[2]), 7, "for its remote");
 	lease_given(&l[0]);
 	is_int(next(), 0, "a connection given away counts");
 	is_int(x.questions, 3, "but is no question");
@@ -255,7 +254,7 @@ test_lease_no_limit(void)
 
 	reset();
 	for (i = 0; i < nitems(l); i++)
-		(void)lease_join(&l[i], &x, i + 1, 7, 0);
+		(void)lease_join(&l[i], &x, i + 1, 7, "", 0);
 	for (i = 0; i < nitems(l); i++)
 		is_int(next(), (long long)i + 1, "all may, in order");
 	for (i = 0; i < nitems(l); i++)
@@ -271,7 +270,7 @@ test_lease_pools(void)
 
 	reset();
 	for (i = 0; i < 6; i++)
-		(void)lease_join(&l[i], &x, i + 1, i < 3 ? 1 : 2,
+		(void)lease_join(&l[i], &x, i + 1, i < 3 ? 1 : 2, "",
 		    i < 3 ? 1 : 2);
 	is_int(next(), 1, "remote 1");
 	is_int(next(), 4, "remote 2");
@@ -283,17 +282,41 @@ test_lease_pools(void)
 	is_int(lease_count(), 0, "nothing is left");
 }
 
+/* Of mx each domain has its own limit. */
+static void
+test_lease_domains(void)
+{
+	struct lease	a, b, c;
+
+	reset();
+	(void)lease_join(&a, &x, 1, 7, "a.example", 1);
+	(void)lease_join(&b, &y, 2, 7, "A.Example", 1);
+	(void)lease_join(&c, &y, 3, 7, "b.example", 1);
+	is_int(next(), 1, "a domain");
+	is_int(next(), 3, "another one");
+	is_int(next(), 0, "the first is full");
+	lease_given(&a);
+	wants[0] = '\0';
+	lease_holders(&b, on_want);
+	is_str(wants, "x7a.example ", "the holder is told the domain");
+	lease_end(&a);
+	is_int(next(), 2, "by whatever case");
+	lease_end(&b);
+	lease_end(&c);
+	is_int(lease_count(), 0, "nothing is left");
+}
+
 static void
 test_lease_want(void)
 {
 	struct lease	a, b, c, d;
 
 	reset();
-	(void)lease_join(&a, &x, 1, 7, 2);
-	(void)lease_join(&b, &y, 2, 7, 2);
+	(void)lease_join(&a, &x, 1, 7, "", 2);
+	(void)lease_join(&b, &y, 2, 7, "", 2);
 	is_int(next(), 1, "a dials");
 	is_int(next(), 2, "b dials");
-	(void)lease_join(&c, &y, 3, 7, 2);
+	(void)lease_join(&c, &y, 3, 7, "", 2);
 	wants[0] = '\0';
 	lease_holders(&c, on_want);
 	is_str(wants, "", "nobody holds one yet");
@@ -304,7 +327,7 @@ test_lease_want(void)
 	lease_wanted(on_want);
 	is_str(wants, "x7 ", "again");
 	lease_given(&b);
-	(void)lease_join(&d, &x, 4, 9, 1);
+	(void)lease_join(&d, &x, 4, 9, "", 1);
 	is_int(next(), 4, "d dials");
 	lease_given(&d);
 	wants[0] = '\0';
@@ -433,6 +456,47 @@ test_hosts(void)
 	}
 }
 
+/* The first names of the lines that have the address. */
+static void
+test_hosts_names(void)
+{
+	static const struct {
+		const char	*addr, *want;
+	} cases[] = {
+		{ "192.0.2.1",		"one.example one " },
+		{ "2001:db8::1",	"one " },
+		{ "192.0.2.3",		"three " },
+		{ "192.0.2.4",		"" },
+		{ "192.0.2.5",		"five.example " },
+		{ "192.0.2.6",		"last " },
+		{ "192.0.2.9",		"" }
+	};
+	struct proto_dns_records	r;
+	struct addr			a;
+	char				out[256];
+	size_t				i, j;
+
+	for (i = 0; i < nitems(cases); i++) {
+		memset(&r, 0, sizeof(r));
+		if (!ok(addr_parse(&a, cases[i].addr) == 0, "an address"))
+			continue;
+		hosts_find_names(hosts, sizeof(hosts) - 1, &a, &r);
+		out[0] = '\0';
+		for (j = 0; j < r.n; j++) {
+			(void)strlcat(out, r.record[j].text, sizeof(out));
+			(void)strlcat(out, " ", sizeof(out));
+		}
+		is_str(out, cases[i].want, "names of %s", cases[i].addr);
+	}
+	memset(&r, 0, sizeof(r));
+	for (i = 0; i < 2 * DNS_RECORDS_MAX; i++) {
+		(void)snprintf(out, sizeof(out), "10.0.0.1 n%zu\n", i);
+		if (addr_parse(&a, "10.0.0.1") == 0)
+			hosts_find_names(out, strlen(out), &a, &r);
+	}
+	is_int(r.n, DNS_RECORDS_MAX, "no more names than there is room for");
+}
+
 int
 main(void)
 {
@@ -444,8 +508,10 @@ main(void)
 	test_lease_queue();
 	test_lease_no_limit();
 	test_lease_pools();
+	test_lease_domains();
 	test_lease_want();
 	test_names();
 	test_hosts();
+	test_hosts_names();
 	return done("t_dial");
 }

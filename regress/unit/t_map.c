@@ -161,11 +161,44 @@ test_unknown(void)
 	}
 }
 
+static void
+test_dial(void)
+{
+	static const struct {
+		enum dial_error	 error;
+		const char	*want;
+	} errors[] = {
+		{ DIAL_NO_DOMAIN, "550 5.1.2" },
+		{ DIAL_NULL_MX, "556 5.1.10" },
+		{ DIAL_FORBIDDEN, "550 5.4.4" },
+		{ DIAL_LOOP, "554 5.4.6" },
+		{ DIAL_DNS, "451 4.4.3" },
+		{ DIAL_UNKNOWN_REMOTE, "451 4.4.1" },
+		{ DIAL_NO_ADDRESS, "451 4.4.1" },
+		{ DIAL_REFUSED, "451 4.4.1" },
+		{ DIAL_TIMEOUT, "451 4.4.1" },
+		{ DIAL_LIMIT, "451 4.4.1" },
+		{ DIAL_HELD, "451 4.4.1" }
+	};
+	struct smtp_reply	r;
+	char			text[16];
+	size_t			i;
+
+	is_int(nitems(errors), DIAL_ERROR_COUNT, "all errors");
+	for (i = 0; i < nitems(errors); i++) {
+		map_dial(&r, errors[i].error);
+		(void)snprintf(text, sizeof(text), "%d %s", r.code,
+		    r.enhanced);
+		is_str(text, errors[i].want, "error %u", errors[i].error);
+	}
+}
+
 int
 main(void)
 {
 	test_rows();
 	test_classes();
 	test_unknown();
+	test_dial();
 	return done("t_map");
 }

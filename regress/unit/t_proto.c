@@ -80,6 +80,51 @@ static struct proto_dial_err	dial_err = { DIAL_HELD, "held down" };
 static struct proto_dns		dns = { 5000, "mx.example.org" };
 static struct proto_dns_ans	dns_ans = { DNS_OK, 300, 2, { { 0 } } };
 
+static struct proto_dns_ask	dns_ask = { DNS_TYPE_PTR_FC, 900,
+	"192.0.2.1" };
+static struct proto_dns_records	dns_records = { DNS_OK, 60, 2, { { 0 } } };
+static struct proto_unix	unix_req = { 7, 63 };
+
+static void
+test_records(void)
+{
+	struct wbuf	w = { 0 };
+	struct msg	m;
+	size_t		i;
+
+	TRIP("DNS_ASK", put_dns_ask, get_dns_ask, struct proto_dns_ask,
+	    dns_ask, false);
+	dns_records.record[0].pref = 65535;
+	(void)strlcpy(dns_records.record[0].text, "mx.example",
+	    sizeof(dns_records.record[0].text));
+	TRIP("DNS_ANS", put_dns_records, get_dns_records,
+	    struct proto_dns_records, dns_records, false);
+	dns_records.n = DNS_RECORDS_MAX;
+	for (i = 0; i < DNS_RECORDS_MAX; i++)
+		(void)memset(dns_records.record[i].text, 'a', 255);
+	TRIP("as many records as there may be", put_dns_records,
+	    get_dns_records, struct proto_dns_records, dns_records, false);
+	TRIP("UNIX_REQ", put_unix, get_unix, struct proto_unix, unix_req,
+	    false);
+	put_u8(&w, DNS_TYPE_COUNT);
+	put_u32(&w, 1);
+	put_str(&w, "a");
+	message(&m, &w, w.len, -1);
+	is_int(get_dns_ask(&m, &dns_ask), -1, "no such type");
+	wbuf_clear(&w);
+	put_u8(&w, DNS_OK);
+	put_u32(&w, 1);
+	put_u32(&w, DNS_RECORDS_MAX + 1);
+	for (i = 0; i < DNS_RECORDS_MAX + 1; i++) {
+		put_u16(&w, 1);
+		put_str(&w, "");
+	}
+	message(&m, &w, w.len, -1);
+	is_int(get_dns_records(&m, &dns_records), -1, "one record too many");
+	wbuf_clear(&w);
+	message(&m, &w, 0, -1);
+}
+
 static void
 test_trips(void)
 {
@@ -313,6 +358,15 @@ static const struct {
 	{ MSG_DNS_ADDR, R_SMTPD, R_RESOLVED, false },
 	{ MSG_DNS_ADDR_ANS, R_RESOLVED, R_DIALER, true },
 	{ MSG_DNS_ADDR_ANS, R_RESOLVED, R_SMTPD, false },
+	{ MSG_DNS_ASK, R_DIALER, R_RESOLVED, true },
+	{ MSG_DNS_ASK, R_VERIFYD, R_RESOLVED, true },
+	{ MSG_DNS_ASK, R_SMTPD, R_RESOLVED, false },
+	{ MSG_DNS_ANS, R_RESOLVED, R_VERIFYD, true },
+	{ MSG_DNS_ANS, R_VERIFYD, R_DIALER, false },
+	{ MSG_UNIX_REQ, R_DIALER, R_PARENT, true },
+	{ MSG_UNIX_REQ, R_SMTPD, R_PARENT, false },
+	{ MSG_UNIX_FD, R_PARENT, R_DIALER, true },
+	{ MSG_UNIX_FD, R_PARENT, R_SMTPD, false },
 	{ MSG_NONE, R_PARENT, R_SMTPD, false },
 	{ 9999, R_PARENT, R_SMTPD, false },
 	{ UINT16_MAX, R_SMTPD, R_PARENT, false }
@@ -369,6 +423,7 @@ int
 main(void)
 {
 	test_trips();
+	test_records();
 	test_strings();
 	test_ranges();
 	test_verifyd();

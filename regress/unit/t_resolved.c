@@ -122,6 +122,59 @@ want(const char *name, enum dns_status status, const char *addrs,
 	is_int(a.ttl, ttl, "%s: ttl", name);
 }
 
+static void
+ask_records(struct conn *c, uint64_t sid, enum dns_type type,
+    const char *name)
+{
+	struct proto_dns_ask	d = { .type = (uint8_t)type };
+	struct wbuf		w = { 0 };
+
+	(void)strlcpy(d.name, name, sizeof(d.name));
+	put_dns_ask(&w, &d);
+	conn_send(c, MSG_DNS_ASK, sid, 0, -1, &w);
+}
+
+static int
+take_records(struct conn *c, uint64_t sid, struct proto_dns_records *r)
+{
+	struct got	*g = conn_wait(c, MSG_DNS_ANS);
+	struct msg	 m;
+	int		 rc;
+
+	if (!ok(g != NULL, "sid %llu: records", (unsigned long long)sid))
+		return -1;
+	m = got_msg(g);
+	rc = get_dns_records(&m, r);
+	is_int(rc, 0, "DNS_ANS is whole");
+	is_int(g->sid, sid, "its sid");
+	got_free(g);
+	return rc;
+}
+
+/* The records that are expected, bars between them. */
+static void
+want_records(enum dns_type type, const char *name, enum dns_status status,
+    const char *records)
+{
+	struct proto_dns_records	r;
+	char				got[8192] = "", pref[16];
+	uint32_t			i;
+
+	ask_records(&verifyd, 1, type, name);
+	if (take_records(&verifyd, 1, &r) == -1)
+		return;
+	is_int(r.status, status, "%s: status", name);
+	for (i = 0; i < r.n; i++) {
+		(void)snprintf(pref, sizeof(pref), "%u ", r.record[i].pref);
+		(void)strlcat(got, i == 0 ? "" : "|", sizeof(got));
+		if (type == DNS_TYPE_MX)
+			(void)strlcat(got, pref, sizeof(got));
+		(void)strlcat(got, r.record[i].text, sizeof(got));
+	}
+	is_str(got, records, "%s: records", name);
+	ok((r.ttl > 0) == (r.n > 0), "%s: a ttl if there is one", name);
+}
+
 /* --- cases ---------------------------------------------------------------- */
 
 static void
@@ -265,6 +318,111 @@ test_share(void)
 	end();
 }
 
+static void
+test_mx(void)
+{
+	struct proto_dns_records	r;
+	bool				first[2] = { false, false };
+	size_t				i;
+
+	want_records(DNS_TYPE_MX, "mx.test", DNS_OK,
+	    "5 B.mx.test|10 a.mx.test|30 c.mx.test");
+	want_records(DNS_TYPE_MX, "null.test", DNS_OK, "0 ");
+	want_records(DNS_TYPE_MX, "nullandmore.test", DNS_OK,
+	    "10 a.mx.test");
+	want_records(DNS_TYPE_MX, "self.test", DNS_OK, "10 self.test");
+	want_records(DNS_TYPE_MX, "odd.test", DNS_OK,
+	    "10 a?b.mx.test|20 192.0.2.1");
+	want_records(DNS_TYPE_MX, "nomx.test", DNS_OK, "");
+	want_records(DNS_TYPE_MX, "both.test", DNS_OK, "");
+	want_records(DNS_TYPE_MX, "nx.test", DNS_NONE, "");
+	want_records(DNS_TYPE_MX, "fail.test", DNS_FAIL, "");
+	want_records(DNS_TYPE_MX, "loop.test", DNS_FAIL, "");
+	want_records(DNS_TYPE_MX, "mxcut.test", DNS_FAIL, "");
+	want_records(DNS_TYPE_MX, "mxcounts.test", DNS_FAIL, "");
+	want_records(DNS_TYPE_MX, "a..b", DNS_NONE, "");
+	want_records(DNS_TYPE_MX, "localhost", DNS_OK, "");
+	ask_records(&verifyd, 1, DNS_TYPE_MX, "manymx.test");
+	if (take_records(&verifyd, 1, &r) == 0) {
+		is_int(r.n, DNS_RECORDS_MAX, "as many as there is room for");
+		for (i = 0; i < r.n; i++)
+			is_int(r.record[i].pref, (long long)i + 1, "the best");
+	}
+	/* A server that has not been first in 100 is never asked. */
+	for (i = 0; i < 100; i++) {
+		ask_records(&verifyd, 1, DNS_TYPE_MX, "equal.test");
+		if (take_records(&verifyd, 1, &r) == 0 && r.n == 2)
+			first[r.record[0].text[0] == 'a'] = true;
+	}
+	ok(first[0] && first[1], "equal ones are shuffled");
+}
+
+static void
+test_names(void)
+{
+	struct proto_dns_records	r;
+	unsigned int			asked;
+
+	want_records(DNS_TYPE_PTR, "192.0.2.1", DNS_OK,
+	    "both.test|nx.test|six.test|four.test");
+	want_records(DNS_TYPE_PTR, "192.0.2.5", DNS_OK, "");
+	want_records(DNS_TYPE_PTR, "192.0.2.200", DNS_NONE, "");
+	want_records(DNS_TYPE_PTR, "a.test", DNS_NONE, "");
+	/* Of /etc/hosts, whatever else it says. */
+	asked = ns.asked;
+	ask_records(&verifyd, 1, DNS_TYPE_PTR_FC, "127.0.0.1");
+	if (take_records(&verifyd, 1, &r) == 0)
+		ok(r.status == DNS_OK && r.n > 0, "we have a name ourselves");
+	is_int(ns.asked, asked, "DNS is not asked for it");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.1", DNS_OK,
+	    "both.test|four.test");
+	want_records(DNS_TYPE_PTR_FC, "2001:db8::1", DNS_OK, "six.test");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.9", DNS_OK, "");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.8", DNS_FAIL, "");
+	/* Its AAAA would not be answered, and is not asked for. */
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.7", DNS_OK, "");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.6", DNS_TIMEOUT, "");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.5", DNS_OK, "");
+	want_records(DNS_TYPE_PTR_FC, "192.0.2.200", DNS_NONE, "");
+}
+
+static void
+test_records(void)
+{
+	struct got	*g;
+
+	begin(1000);
+	child_peer(&res, &verifyd, R_VERIFYD, 0);
+	test_mx();
+	test_names();
+	want_records(DNS_TYPE_A, "both.test", DNS_OK, "192.0.2.1");
+	want_records(DNS_TYPE_AAAA, "both.test", DNS_OK, "2001:db8::1");
+	want_records(DNS_TYPE_AAAA, "four.test", DNS_OK, "");
+	want_records(DNS_TYPE_A, "nx.test", DNS_NONE, "");
+	want_records(DNS_TYPE_A, "x.localhost", DNS_OK, "127.0.0.1");
+	want_records(DNS_TYPE_A, "cut.test", DNS_FAIL, "");
+	want_records(DNS_TYPE_TXT, "txt.test", DNS_OK,
+	    "v=spf1-all|tab?here ??");
+	want_records(DNS_TYPE_TXT, "four.test", DNS_OK, "");
+	want_records(DNS_TYPE_MX, "mxsilent.test", DNS_TIMEOUT, "");
+	/* Withdrawn: no answer. */
+	ask_records(&verifyd, 5, DNS_TYPE_MX, "mxsilent.test");
+	conn_send(&verifyd, MSG_DNS_CANCEL, 5, 0, -1, NULL);
+	ask_records(&verifyd, 6, DNS_TYPE_PTR_FC, "192.0.2.6");
+	conn_send(&verifyd, MSG_DNS_CANCEL, 6, 0, -1, NULL);
+	while (child_stat(&res, "resolved.asked") > 0)
+		turn(10);
+	g = conn_wait_ms(&verifyd, 0, 0);
+	ok(g == NULL, "what was withdrawn is not answered");
+	got_free(g);
+	/* One who goes while names are being confirmed. */
+	ask_records(&verifyd, 7, DNS_TYPE_PTR_FC, "192.0.2.6");
+	child_sync(&res);
+	conn_close(&verifyd);
+	want("four.test", DNS_OK, "192.0.2.1 192.0.2.2", 100);
+	end();
+}
+
 /* Other servers: what is under way is asked there. */
 static void
 test_reload(void)
@@ -342,6 +500,7 @@ main(int argc, char **argv)
 	test_not_asked();
 	test_time();
 	test_share();
+	test_records();
 	test_reload();
 	test_broken();
 	test_drain();
