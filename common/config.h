@@ -84,6 +84,8 @@ enum key_type {
 #define K_SECRET	0x100	/* T_FILE: refused if others can read it */
 #define K_BARE		0x200	/* T_MAP: one struct may stand for a map with
 				   the single name "default" */
+#define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:
+				   no look-ups but in lists */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 
@@ -98,7 +100,7 @@ enum conf_check {
 	CHECK_LOG,		/* syslog, stderr or an absolute path */
 	CHECK_CA,		/* system or an absolute path */
 	CHECK_USER,
-	CHECK_BIND,		/* address:port of a listener */
+	CHECK_BIND,		/* address:port or unix:path of a listener */
 	CHECK_SERVER,		/* address, with :port or not */
 	CHECK_ADDR,		/* address */
 	CHECK_REMOTE,		/* host name, address */
@@ -107,6 +109,7 @@ enum conf_check {
 	CHECK_POSTMASTER,	/* local part or address */
 	CHECK_CODE,		/* x.y.z */
 	CHECK_MODE,		/* octal mode of a socket */
+	CHECK_OWNER,		/* USER or USER:GROUP */
 	CHECK_THROTTLE_KEY	/* a variable, or remote-net */
 };
 
@@ -206,6 +209,7 @@ enum conf_proto { PROTO_SMTP, PROTO_LMTP };
 enum remote_tls { RTLS_OFF, RTLS_OPPORTUNISTIC, RTLS_REQUIRED,
 	RTLS_IMPLICIT };
 enum bare_newline { NEWLINE_REJECT, NEWLINE_NORMALIZE };
+enum reverse_dns { RDNS_AUTO, RDNS_ALWAYS, RDNS_NEVER };
 enum early_talker { EARLY_ALLOW, EARLY_REJECT };
 enum reply_text { RTEXT_PASS, RTEXT_OWN };
 enum eight_bit { EIGHT_PASS, EIGHT_STRICT };
@@ -251,7 +255,7 @@ struct conf_listener {
 	struct nets	 relay_hosts;
 	bool		 open_relay;
 	char		*mode;		/* of unix: sockets, octal; or NULL */
-	char		*owner;
+	char		*owner;		/* USER or USER:GROUP; or NULL */
 };
 
 struct conf_list {
@@ -319,6 +323,7 @@ struct conf_session {
 	int64_t		 max_bad_commands;
 	bool		 ehlo_require;
 	bool		 ehlo_reject_non_fqdn;
+	int64_t		 reverse_dns;
 	int64_t		 early_talker;
 	struct rule	*relay;			/* bool */
 	struct rule	*max_recipients;	/* int */
@@ -421,6 +426,16 @@ const struct key *conf_map_row(const struct config *conf, size_t n,
  */
 void	conf_each_rule(const struct config *,
 	    void (*fn)(const struct key *, struct rule *, void *), void *);
+
+/*
+ * The next hops that mail of this listener's clients can have, as far as the
+ * listener decides: fn is called for each (for some more than once), with
+ * NULL for mail exchangers of DNS.
+ */
+void	conf_reach(const struct config *, const struct conf_listener *,
+	    void (*fn)(struct conf_remote *, void *), void *);
+/* May clients of this listener log in? */
+bool	conf_has_auth(const struct conf_listener *);
 
 /* Free what a struct of these rows holds, and zero those fields. */
 void	conf_fields_free(const struct schema *, void *);

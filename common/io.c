@@ -392,6 +392,12 @@ io_flush(struct io *io)
 }
 
 void
+io_secret(struct io *io, bool secret)
+{
+	io->out.secret = secret || (io->out.secret && io->out.len > 0);
+}
+
+void
 io_flush_all(void)
 {
 	struct io	*io;

@@ -108,6 +108,12 @@ size_t	io_queued(const struct io *);
 bool	io_is_full(const struct io *);
 /* Write now what is queued. */
 void	io_flush(struct io *);
+/*
+ * What is written from now on is a secret, or is none any more: the memory
+ * in which output waits is wiped when it is given back.  Off again only
+ * once nothing is queued.
+ */
+void	io_secret(struct io *, bool);
 /* Once per turn. */
 void	io_flush_all(void);
 

@@ -334,8 +334,26 @@ eval_node(const struct eval *e, uint32_t i)
 	return t;
 }
 
-static void
-value_set(const struct rule *r, uint32_t i, struct rule_value *value)
+int
+rule_test(const struct rule *r, const struct rule_env *env, uint32_t i)
+{
+	unsigned int		leaf;
+	struct eval		e = { r, env, NULL, &leaf };
+
+	switch (eval_node(&e, i)) {
+	case FALSE_:
+		return 0;
+	case TRUE_:
+		return 1;
+	case NEED_:
+	case CANNOT_:
+		break;
+	}
+	return -1;
+}
+
+void
+rule_const_value(const struct rule *r, uint32_t i, struct rule_value *value)
 {
 	const struct rule_const	*c = &r->values[i];
 
@@ -390,7 +408,7 @@ rule_eval(const struct rule *r, const struct rule_env *env,
 		if (res != RULE_VALUE)
 			return res;
 		if (taken) {
-			value_set(r, r->blocks[i].value, value);
+			rule_const_value(r, r->blocks[i].value, value);
 			return RULE_VALUE;
 		}
 	}
@@ -413,7 +431,7 @@ rule_is_constant(const struct rule *r, struct rule_value *value)
 	if (r->blocks[0].cond != RULE_ALWAYS ||
 	    r->values[r->blocks[0].value].type == VALUE_LOOKUP)
 		return false;
-	value_set(r, r->blocks[0].value, value);
+	rule_const_value(r, r->blocks[0].value, value);
 	return true;
 }
 

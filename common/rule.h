@@ -142,6 +142,7 @@ struct rule_const {
 struct rule_leaf {
 	uint8_t		 var;		/* its value is what is looked up */
 	uint32_t	 str;		/* "db/users/route" */
+	uint32_t	 line;		/* in the file: where it is first */
 };
 
 struct rule {
@@ -198,6 +199,22 @@ enum rule_result rule_eval(const struct rule *, const struct rule_env *,
 
 /* Plain values evaluated without an environment where that is possible. */
 bool	rule_is_constant(const struct rule *, struct rule_value *);
+
+/*
+ * What the rule can say when only the variables in `known` (1 << RV_...) have
+ * the values of the environment: fn is called for each of its values, in
+ * order, not those that are ruled out.  A look-up comes as VALUE_LOOKUP
+ * (num: the leaf), as it can find anything.
+ */
+void	rule_reach(const struct rule *, const struct rule_env *,
+	    uint32_t known, void (*fn)(const struct rule_value *, void *),
+	    void *);
+
+/* For rule_reach.c: node i alone, 1 or 0, -1 what cannot be told. */
+int	rule_test(const struct rule *, const struct rule_env *, uint32_t i);
+/* For it, too: value number i of the rule. */
+void	rule_const_value(const struct rule *, uint32_t i,
+	    struct rule_value *);
 
 /*
  * What leaf number n asks: the look-up's name ("db/users/route") and the

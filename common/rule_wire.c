@@ -66,6 +66,7 @@ rule_put(struct wbuf *w, const struct rule *r)
 	for (i = 0; i < r->nleaves; i++) {
 		put_u8(w, r->leaves[i].var);
 		put_u32(w, r->leaves[i].str);
+		put_u32(w, r->leaves[i].line);
 	}
 	put_u32(w, r->nvalues);
 	for (i = 0; i < r->nvalues; i++) {
@@ -122,6 +123,7 @@ get_arrays(struct rbuf *m, struct rule *r)
 	for (i = 0; i < r->nleaves; i++) {
 		r->leaves[i].var = get_enum(m, RV_COUNT);
 		r->leaves[i].str = get_u32(m);
+		r->leaves[i].line = get_u32(m);
 	}
 	r->values = get_array(m, &r->nvalues, sizeof(*r->values));
 	for (i = 0; i < r->nvalues; i++) {

@@ -171,6 +171,7 @@ static const struct call allowed[] = {
 	CALL(getsockname, ALL),
 	CALL(getpeername, S),
 	CALL_IF(getsockopt, S | D, SOCKOPT(SOL_SOCKET, SO_ERROR)),
+	CALL_IF(getsockopt, S, SOCKOPT(SOL_SOCKET, SO_PEERCRED)),
 	CALL_IF(setsockopt, ALL, SOCKOPT(IPPROTO_TCP, TCP_NODELAY)),
 	CALL_IF(setsockopt, S, SOCKOPT(SOL_SOCKET, SO_KEEPALIVE)),
 	CALL_IF(setsockopt, S, SOCKOPT(SOL_SOCKET, SO_LINGER)),

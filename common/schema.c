@@ -28,21 +28,17 @@ static const char *const w_tls_protocols[] = { "tlsv1.2", "tlsv1.3", NULL };
 static const char *const w_client_verify[] = {
 	"off", "ask", "required", NULL
 };
-static const char *const w_client_later[] = { "ask", "required", NULL };
 static const char *const w_listen_tls[] = {
 	"off", "starttls", "required", "implicit", NULL
 };
 static const char *const w_protocol[] = { "smtp", "lmtp", NULL };
-static const char *const w_protocol_later[] = { "lmtp", NULL };
 static const char *const w_remote_tls[] = {
 	"off", "opportunistic", "required", "implicit", NULL
 };
 static const char *const w_xclient[] = {
 	"no", "if-available", "required", NULL
 };
-static const char *const w_xclient_later[] = { "required", NULL };
 static const char *const w_proxy_out[] = { "off", "v1", "v2", NULL };
-static const char *const w_proxy_later[] = { "v1", "v2", NULL };
 static const char *const w_lmtp_mixed[] = { "split", "single", NULL };
 static const char *const w_eight_bit[] = { "pass", "strict", NULL };
 static const char *const w_reply_text[] = { "pass", "own", NULL };
@@ -101,7 +97,7 @@ static const struct key k_resolver[] = {
 	    .check = CHECK_SERVER, TO(R_RESOLVED),
 	    HELP("addresses of name servers; none = resolv.conf's") },
 	{ K("timeout", T_DURATION), AT(conf_resolver, timeout), DEF("5s"),
-	    RANGE(100, MINUTE), TO(R_RESOLVED | R_VERIFYD),
+	    RANGE(100, MINUTE), TO(R_RESOLVED | R_VERIFYD | R_SMTPD),
 	    HELP("longest wait for an answer") },
 	{ .name = NULL }
 };
@@ -136,12 +132,11 @@ static const struct key k_tls[] = {
 	    .check = CHECK_TEXT, .min = 1, .max = 1024, TO(R_SMTPD),
 	    HELP("as tls_config_set_ciphers(3) takes them") },
 	{ K("client-ca", T_FILE), AT(conf_tls, client_ca), DEF("\"\""),
-	    .max = 512 * KILO, .check = CHECK_PATH, .flags = K_LATER,
+	    .max = 512 * KILO, .check = CHECK_PATH, TO(R_SMTPD),
 	    HELP("PEM file: who may sign clients' certificates") },
 	{ K("client-verify", T_WORD), AT(conf_tls, client_verify),
-	    DEF("\"off\""), .words = w_client_verify,
-	    .unbuilt = w_client_later, TO(R_SMTPD),
-	    HELP("whether clients must show one") },
+	    DEF("\"off\""), .words = w_client_verify, TO(R_SMTPD),
+	    HELP("whether clients are asked for one, or must show it") },
 	{ .name = NULL }
 };
 static const struct schema s_tls = {
@@ -153,9 +148,9 @@ static const struct schema s_tls = {
 static const struct key k_listener[] = {
 	{ K("bind", T_STRS), AT(conf_listener, bind), RANGE(1, 256),
 	    .flags = K_REQUIRED, .check = CHECK_BIND, TO(R_SMTPD),
-	    HELP("ADDRESS:PORT, [ADDRESS]:PORT or :PORT for all addresses") },
+	    HELP("ADDRESS:PORT, [ADDRESS]:PORT, :PORT (all) or unix:PATH") },
 	{ K("protocol", T_WORD), AT(conf_listener, protocol), DEF("smtp"),
-	    .words = w_protocol, .unbuilt = w_protocol_later, TO(R_SMTPD),
+	    .words = w_protocol, TO(R_SMTPD),
 	    HELP("what is spoken there") },
 	{ K("tls", T_WORD), AT(conf_listener, tls), DEF("\"off\""),
 	    .words = w_listen_tls, TO(R_SMTPD),
@@ -184,9 +179,10 @@ static const struct key k_listener[] = {
 	{ K("trusted", T_NETS), NOWHERE, DEF("[]"), .flags = K_REFUSE,
 	    HELP("peers that may use the X extensions") },
 	{ K("mode", T_STR), AT(conf_listener, mode), .check = CHECK_MODE,
-	    .flags = K_LATER, HELP("mode of a unix: socket, octal") },
-	{ K("owner", T_STR), AT(conf_listener, owner), .check = CHECK_USER,
-	    .flags = K_LATER, HELP("owner of a unix: socket") },
+	    HELP("of a unix: socket, octal; by default 0660") },
+	{ K("owner", T_STR), AT(conf_listener, owner),
+	    .check = CHECK_OWNER,
+	    HELP("of a unix: socket, USER or USER:GROUP; by default root") },
 	{ .name = NULL }
 };
 static const struct schema s_listener = {
@@ -332,8 +328,7 @@ static const struct key k_remote[] = {
 	    RANGE(1, 65535), TO(R_SMTPD | R_DIALER | R_VERIFYD),
 	    HELP("its port") },
 	{ K("protocol", T_WORD), AT(conf_remote, protocol), DEF("smtp"),
-	    .words = w_protocol, .unbuilt = w_protocol_later,
-	    TO(R_SMTPD | R_VERIFYD),
+	    .words = w_protocol, TO(R_SMTPD | R_VERIFYD),
 	    HELP("what it speaks") },
 	{ K("helo", T_STR), AT(conf_remote, helo), DEF("hostname"),
 	    .check = CHECK_HELO, TO(R_SMTPD),
@@ -352,14 +347,14 @@ static const struct key k_remote[] = {
 	    .sub = &s_remote_tls, HELP("encryption") },
 	{ K("xclient", T_WORD), AT(conf_remote, xclient),
 	    DEF("if-available"), .words = w_xclient,
-	    .unbuilt = w_xclient_later, TO(R_SMTPD), .flags = K_LATER,
+	    TO(R_SMTPD),
 	    HELP("tell it who the client is") },
 	{ K("proxy-protocol", T_WORD), AT(conf_remote, proxy_protocol),
 	    DEF("\"off\""), .words = w_proxy_out,
-	    .unbuilt = w_proxy_later, TO(R_SMTPD),
+	    TO(R_SMTPD),
 	    HELP("tell it by a PROXY header") },
 	{ K("auth", T_STRUCT), AT(conf_remote, auth),
-	    .sub = &s_remote_auth, .flags = K_REFUSE | K_FALSE,
+	    .sub = &s_remote_auth, .flags = K_FALSE, TO(R_SMTPD),
 	    HELP("log in there") },
 	{ K("mail-from", T_STR), NOWHERE, DEF("\"\""), .check = CHECK_TEXT,
 	    .max = 320, .flags = K_LATER,

@@ -33,8 +33,8 @@ static const char *const w_lockout[] = { "user+network", "network", NULL };
 
 static const struct key k_connect[] = {
 	SCRIPT(STAGE_CONNECT),
-	{ K("reverse-dns", T_WORD), NOWHERE, DEF("auto"),
-	    .words = w_reverse, .flags = K_LATER,
+	{ K("reverse-dns", T_WORD), AT(conf_session, reverse_dns),
+	    DEF("auto"), .words = w_reverse, TO(R_SMTPD),
 	    HELP("auto = where something needs the name") },
 	{ K("early-talker", T_WORD), AT(conf_session, early_talker),
 	    DEF("allow"), .words = w_early, TO(R_SMTPD),

@@ -15,6 +15,8 @@
  *	smtp_reply.c	replies, built and parsed
  *	smtp_data.c	the dot machine, both ways
  *	smtp_header.c	what is looked at in a header: Received fields, 8-bit
+ *
+ * and beside them utf8.c and idn.c, which have headers of their own.
  */
 #ifndef SMTP_H
 #define SMTP_H
@@ -22,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "idn.h"
 
 /* RFC 5321, section 4.5.3.1, and what its extensions add to it. */
 #define SMTP_LOCAL_MAX		64	/* octets of a local part */
@@ -84,7 +88,9 @@ enum smtp_path_error {
 	PATH_LOCAL_LONG,	/* local part over 64 octets */
 	PATH_DOMAIN_LONG,	/* domain over 255, or a label over 63 */
 	PATH_LONG,		/* path over 256 */
-	PATH_UTF8		/* invalid UTF-8 in it */
+	PATH_UTF8,		/* invalid UTF-8 in it */
+	PATH_IDN,		/* U-labels that are none: see idn.h */
+	PATH_MEMORY		/* none for the conversion of U-labels */
 };
 
 /*
@@ -100,6 +106,7 @@ struct smtp_path {
 	size_t	 domain_len;
 	char	 local[SMTP_LOCAL_MAX + 1];
 	char	 domain[SMTP_DOMAIN_MAX + 1];	/* as sent; "" = <postmaster> */
+	char	 alabels[IDN_MAX + 1];	/* of a domain not ASCII; else "" */
 };
 
 #define PATH_REVERSE	0x01	/* <> is allowed */
@@ -109,7 +116,9 @@ struct smtp_path {
 /*
  * Parse a path at the start of s.  *used gets the octets taken; what
  * follows is the caller's business (a space or the end).  RFC 5321, 4.1.2;
- * valid UTF-8 per RFC 6531 is parsed and flagged, never refused here.  With
+ * valid UTF-8 per RFC 6531 is parsed and flagged, never refused here, but a
+ * domain must be one in A-labels too (PATH_IDN; PATH_MEMORY if that cannot be
+ * told: the only call here that may allocate, and not for ASCII).  With
  * PATH_BARE the null path is the empty slice.  The path is zeroed and *used
  * is 0 on error.
  */
@@ -124,13 +133,18 @@ enum smtp_path_error	smtp_path_parse(struct smtp_path *, struct slice s,
  */
 size_t	smtp_path_print(const struct smtp_path *, char *, size_t);
 
-/* The same in normal form: local part and domain in ASCII lower case. */
+/*
+ * The same in normal form: the local part in ASCII lower case (octets over
+ * 127 stay: only the mailbox's server knows what is the same), the domain in
+ * A-labels and lower case.  Longer than what is printed, if there are
+ * U-labels; SMTP_MAILBOX_MAX + 1 octets suffice.
+ */
 size_t	smtp_path_normal(const struct smtp_path *, char *, size_t);
 
 /* Is it <postmaster>, or postmaster@anything, in any case? */
 bool	smtp_path_is_postmaster(const struct smtp_path *);
 
-/* A domain name (RFC 5321, Domain; letters, digits, "-", "_" and UTF-8). */
+/* A domain name (RFC 5321, Domain; letters, digits, "-", "_"; U-labels). */
 bool	smtp_is_domain(struct slice);
 
 /* Is it UTF-8 and nothing else (RFC 3629)?  ASCII is; the empty slice is. */
@@ -349,6 +363,13 @@ struct smtp_data_in {
 enum smtp_data	smtp_data_in(struct smtp_data_in *, const char *in, size_t len,
 		    size_t *used, void (*emit)(void *, const char *, size_t),
 		    void *);
+
+/*
+ * The same for content that passes on as it is, in chunks both ways: only
+ * looks for what BARE_REJECT refuses, and holds nothing back.  DATA_BARE
+ * once, else DATA_MORE.
+ */
+enum smtp_data	smtp_data_look(struct smtp_data_in *, const char *, size_t);
 
 /*
  * The end of the last chunk of BDAT: a CR still waiting for its LF is a bare

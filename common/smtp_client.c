@@ -5,13 +5,15 @@
  */
 
 /*
- * The machine that talks to a next hop: see smtp_client.h; what replies do
- * is in smtp_client_reply.c.
+ * The machine that talks to a next hop: see smtp_client.h; content is in
+ * smtp_client_body.c, what replies do in smtp_client_reply.c.
  *
  * The queue of commands is the whole of pipelining: a command is queued at
  * any time, sent as soon as the rules allow it, and stays in the queue until
  * its reply has come.  Nothing is sent behind DATA, so that there is no
- * state in which we cannot tell commands from content.
+ * state in which we cannot tell commands from content.  XCLIENT is a command
+ * too, since what is asked behind it must wait for it; its reply leads back
+ * into the greeting.
  *
  * One timer runs, for what is awaited: the oldest reply as a whole (a server
  * that dribbles gains nothing), the handshake, progress of the body, the
@@ -78,11 +80,13 @@ client_start_tls(struct smtp_client *c)
 }
 
 static bool
-may_send(const struct smtp_client *c)
+may_send(const struct smtp_client *c, enum client_event event)
 {
 	if (c->state != C_READY || c->data)
 		return false;
-	return c->awaited == 0 || (c->extensions & EXT_PIPELINING) != 0;
+	if (c->awaited == 0)
+		return true;
+	return event != CLIENT_READY && (c->extensions & EXT_PIPELINING) != 0;
 }
 
 static void
@@ -91,6 +95,8 @@ sent(struct smtp_client *c, const struct command *cmd)
 	c->awaited++;
 	if (cmd->event == CLIENT_DATA)
 		c->data = true;
+	if (cmd->event == CLIENT_READY)
+		client_enter(c, C_XCLIENT);
 	if (c->awaited == 1)
 		client_deadline(c);
 }
@@ -100,7 +106,7 @@ client_send(struct smtp_client *c)
 {
 	struct command	*cmd;
 
-	while ((cmd = c->unsent) != NULL && may_send(c)) {
+	while ((cmd = c->unsent) != NULL && may_send(c, cmd->event)) {
 		if (io_write(&c->io, cmd->text, strlen(cmd->text)) == -1 &&
 		    errno != EPIPE)
 			return client_fail(c, END_MEMORY, NULL, "no memory");
@@ -120,6 +126,13 @@ client_shift(struct smtp_client *c)
 	return cmd;
 }
 
+bool
+client_xclient_waits(const struct smtp_client *c)
+{
+	return c->awaited == 0 && c->unsent != NULL &&
+	    c->unsent->event == CLIENT_READY;
+}
+
 /* --- commands ------------------------------------------------------------ */
 
 /* What would begin a line of its own, or confuse a log. */
@@ -132,13 +145,22 @@ has_control(const char *s)
 	return false;
 }
 
+bool
+client_is_ahead(struct smtp_client *c)
+{
+	if (c->reading || !client_is_partial(c))
+		return false;
+	client_fail_later(c, END_GARBAGE, "a reply that nobody asked for");
+	return true;
+}
+
 /* Queue a line, or send it right away; n is its length. */
 static int
 command_add(struct smtp_client *c, enum client_event event, uint32_t tag,
     const char *line, size_t n)
 {
 	struct command	*cmd;
-	bool		 now = c->unsent == NULL && may_send(c);
+	bool		 now = c->unsent == NULL && may_send(c, event);
 
 	if ((cmd = malloc(sizeof(*cmd) + (now ? 0 : n + 1))) == NULL ||
 	    (now && io_write(&c->io, line, n) == -1)) {
@@ -183,12 +205,13 @@ command(struct smtp_client *c, enum client_event event, uint32_t tag,
 		client_fail_later(c, END_GARBAGE, "our own command is bad");
 		return -1;
 	}
-	if (c->state == C_READY && c->awaited == 0 && !c->reading &&
-	    client_is_partial(c)) {
+	if (c->state == C_CHUNK) {
 		client_fail_later(c, END_GARBAGE,
-		    "a reply that nobody asked for");
+		    "our own chunk is too short");
 		return -1;
 	}
+	if (c->state == C_READY && c->awaited == 0 && client_is_ahead(c))
+		return -1;
 	memcpy(line + n, "\r\n", 3);
 	return command_add(c, event, tag, line, n + 2);
 }
@@ -223,6 +246,33 @@ client_rset(struct smtp_client *c)
 	return command(c, CLIENT_RSET, 0, "RSET");
 }
 
+/* Will a transaction be open behind all commands that are queued? */
+static bool
+is_inside(const struct smtp_client *c)
+{
+	const struct command	*cmd;
+	bool			 inside = c->transaction;
+
+	TAILQ_FOREACH(cmd, &c->commands, entry) {
+		if (cmd->event == CLIENT_MAIL)
+			inside = true;
+		else if (cmd->event == CLIENT_RSET)
+			inside = false;
+	}
+	return inside;
+}
+
+int
+client_xclient(struct smtp_client *c, const char *attributes)
+{
+	if (is_inside(c)) {
+		client_fail_later(c, END_GARBAGE,
+		    "our own XCLIENT is inside a transaction");
+		return -1;
+	}
+	return command(c, CLIENT_READY, 0, "XCLIENT %s", attributes);
+}
+
 void
 client_quit(struct smtp_client *c)
 {
@@ -230,75 +280,14 @@ client_quit(struct smtp_client *c)
 
 	if (c->state == C_CLOSED || c->state == C_QUIT)
 		return;
-	if (!may_send(c) || io_write(&c->io, quit, sizeof(quit) - 1) == -1) {
+	if (!may_send(c, CLIENT_CLOSED) ||
+	    io_write(&c->io, quit, sizeof(quit) - 1) == -1) {
 		client_fail_later(c, END_QUIT, "quit");
 		return;
 	}
 	client_forget(c);
 	client_enter(c, C_QUIT);
 	client_deadline(c);
-}
-
-/* --- the body ------------------------------------------------------------ */
-
-static void
-emit(void *arg, const char *p, size_t n)
-{
-	struct smtp_client	*c = arg;
-
-	if (!c->stuck && io_write(&c->io, p, n) == -1)
-		c->stuck = true;
-}
-
-/* After octets of the body: did they fit? */
-static int
-body_result(struct smtp_client *c)
-{
-	if (!c->stuck)
-		return 0;
-	/* a lost connection is told by io */
-	if (errno != EPIPE)
-		client_fail_later(c, END_MEMORY, "no room for the body");
-	return -1;
-}
-
-int
-client_body(struct smtp_client *c, const char *p, size_t n)
-{
-	if (c->state != C_BODY)
-		return -1;
-	errno = 0;
-	smtp_data_out(&c->out, p, n, emit, c);
-	return body_result(c);
-}
-
-int
-client_body_end(struct smtp_client *c)
-{
-	struct command	*cmd;
-
-	if (c->state != C_BODY)
-		return -1;
-	if (!c->reading && client_is_partial(c)) {
-		client_fail_later(c, END_GARBAGE,
-		    "a reply that nobody asked for");
-		return -1;
-	}
-	if ((cmd = malloc(sizeof(*cmd))) == NULL) {
-		client_fail_later(c, END_MEMORY, "no memory");
-		return -1;
-	}
-	cmd->event = CLIENT_END;
-	cmd->tag = 0;
-	TAILQ_INSERT_HEAD(&c->commands, cmd, entry);
-	c->awaited = 1;
-	errno = 0;
-	smtp_data_out_end(&c->out, emit, c);
-	if (body_result(c) == -1)
-		return -1;
-	client_enter(c, C_FINAL);
-	client_deadline(c);
-	return 0;
 }
 
 /* --- making and freeing -------------------------------------------------- */
@@ -324,6 +313,40 @@ copy_params(struct smtp_client *c, const struct client_params *p)
 	return 0;
 }
 
+/* TLS begins when no octet of what goes first is here any more. */
+void
+client_first_gone(struct smtp_client *c)
+{
+	/* a lost connection is told by io */
+	if (io_queued(&c->io) > 0 || io_error(&c->io)[0] != '\0')
+		return;
+	if (client_start_tls(c) == -1)
+		client_fail_later(c, END_MEMORY, "no memory for TLS");
+}
+
+static void
+begin(struct smtp_client *c, const struct client_params *p)
+{
+	bool	 implicit = c->remote->tls.mode == RTLS_IMPLICIT;
+
+	client_enter(c, implicit ? C_FIRST : C_BANNER);
+	client_deadline(c);
+	if (implicit && c->tls == NULL) {
+		client_fail_later(c, END_TLS, "no TLS context");
+		return;
+	}
+	if (p->first != NULL &&
+	    io_write(&c->io, p->first, p->first_len) == -1) {
+		if (errno != EPIPE)
+			client_fail_later(c, END_MEMORY, strerror(errno));
+		return;
+	}
+	if (implicit) {
+		io_flush(&c->io);
+		client_first_gone(c);
+	}
+}
+
 struct smtp_client *
 client_new(int fd, const struct client_params *p, client_cb *cb, void *arg)
 {
@@ -341,17 +364,11 @@ client_new(int fd, const struct client_params *p, client_cb *cb, void *arg)
 	c->cb = cb;
 	c->arg = arg;
 	TAILQ_INIT(&c->commands);
+	TAILQ_INIT(&c->accepted);
 	timer_init(&c->timer, client_on_timer, c);
 	io_init(&c->io, fd, IN_MAX, client_on_io, c);
 	io_start(&c->io);
-	client_enter(c, C_BANNER);
-	client_deadline(c);
-	if (c->remote->tls.mode == RTLS_IMPLICIT) {
-		if (c->tls == NULL)
-			client_fail_later(c, END_TLS, "no TLS context");
-		else if (client_start_tls(c) == -1)
-			client_fail_later(c, END_MEMORY, "no memory for TLS");
-	}
+	begin(c, p);
 	return c;
 }
 
@@ -404,13 +421,18 @@ client_is_ready(const struct smtp_client *c)
 	switch (c->state) {
 	case C_READY:
 	case C_BODY:
+	case C_CHUNK:
+	case C_CHUNKED:
 	case C_FINAL:
 		return true;
+	case C_FIRST:
 	case C_BANNER:
 	case C_EHLO:
 	case C_HELO:
 	case C_STARTTLS:
 	case C_HANDSHAKE:
+	case C_AUTH:
+	case C_XCLIENT:
 	case C_QUIT:
 	case C_CLOSED:
 		break;

@@ -10,7 +10,8 @@
  *
  * The greeting is: what the owner puts first (a PROXY header), TLS where it
  * is implicit, banner, EHLO (LHLO), STARTTLS and EHLO again, AUTH where the
- * remote has a login; then CLIENT_READY.
+ * remote has a login; then CLIENT_READY.  Where XCLIENT is asked for before
+ * that, AUTH waits for the session that XCLIENT begins, as commands do.
  *
  * Commands may be given at any time; they are sent at once where the server
  * offered PIPELINING, else one by one, and each reply is told through the
@@ -142,8 +143,9 @@ int	client_body_end(struct smtp_client *);
 /*
  * BDAT instead of DATA: a chunk of n octets, which client_body then gives,
  * all of them; they pass as they are.  Behind the last one the verdict comes.
- * Only when no reply is owed, that to the chunk before included; -1 likewise
- * if octets of that one are missing.
+ * Only when no reply is owed, that to the chunk before included, and in LMTP
+ * only where a recipient was accepted.  More octets than n, or anything else
+ * before all of them were given, ends the connection.
  */
 int	client_chunk(struct smtp_client *, uint64_t n, bool last);
 int	client_rset(struct smtp_client *);
@@ -151,8 +153,9 @@ int	client_rset(struct smtp_client *);
  * XCLIENT with these attributes ("NAME=... ADDR=..."), not in a transaction:
  * sent when nothing is owed any more; once its 220 is there, EHLO (and AUTH)
  * are said again, and CLIENT_READY comes again.  What is asked meanwhile
- * waits for that.  A refusal ends the connection (END_XCLIENT), so that no
- * attribute of one client can stand for another.
+ * waits for that.  A refusal ends the connection (END_XCLIENT; a 421 is a
+ * goodbye here too), so that no attribute of one client can stand for
+ * another.
  */
 int	client_xclient(struct smtp_client *, const char *attributes);
 /*

@@ -28,10 +28,12 @@
 #define QUIT_WAIT	5000	/* milliseconds at most for the 221 */
 
 static const char *const	names[] = {
-	[C_BANNER] = "banner", [C_EHLO] = "EHLO", [C_HELO] = "HELO",
-	[C_STARTTLS] = "STARTTLS", [C_HANDSHAKE] = "TLS handshake",
-	[C_READY] = "command", [C_BODY] = "body", [C_FINAL] = "end of message",
-	[C_QUIT] = "QUIT", [C_CLOSED] = "closed"
+	[C_FIRST] = "connected", [C_BANNER] = "banner", [C_EHLO] = "EHLO",
+	[C_HELO] = "HELO", [C_STARTTLS] = "STARTTLS",
+	[C_HANDSHAKE] = "TLS handshake", [C_AUTH] = "AUTH",
+	[C_XCLIENT] = "XCLIENT", [C_READY] = "command", [C_BODY] = "body",
+	[C_CHUNK] = "chunk", [C_CHUNKED] = "end of chunk",
+	[C_FINAL] = "end of message", [C_QUIT] = "QUIT", [C_CLOSED] = "closed"
 };
 
 /* --- state, and the end -------------------------------------------------- */
@@ -44,10 +46,10 @@ client_enter(struct smtp_client *c, enum client_state state)
 		log_str("state", names[state]);
 		log_end();
 	}
-	if (state == C_BODY) {
+	if (state == C_BODY)
 		memset(&c->out, 0, sizeof(c->out));
+	if (state == C_BODY || state == C_CHUNK)
 		c->stuck = false;
-	}
 }
 
 bool
@@ -65,15 +67,28 @@ client_tell(struct smtp_client *c, enum client_event event,
 	return !freed;
 }
 
-void
-client_forget(struct smtp_client *c)
+static void
+forget(struct commands *commands)
 {
 	struct command	*cmd;
 
-	while ((cmd = TAILQ_FIRST(&c->commands)) != NULL) {
-		TAILQ_REMOVE(&c->commands, cmd, entry);
+	while ((cmd = TAILQ_FIRST(commands)) != NULL) {
+		TAILQ_REMOVE(commands, cmd, entry);
 		free(cmd);
 	}
+}
+
+void
+client_forget_accepted(struct smtp_client *c)
+{
+	forget(&c->accepted);
+}
+
+void
+client_forget(struct smtp_client *c)
+{
+	forget(&c->commands);
+	forget(&c->accepted);
 	c->unsent = NULL;
 	c->awaited = 0;
 	c->due = 0;
@@ -131,7 +146,14 @@ client_deadline(struct smtp_client *c)
 	const struct conf_timeouts	*t = &c->remote->timeout;
 
 	switch (c->state) {
+	case C_CHUNKED:
+		if (io_queued(&c->io) == 0) {
+			timer_set(&c->timer, t->command);
+			break;
+		}
+		/* FALLTHROUGH */
 	case C_BODY:
+	case C_CHUNK:
 		c->moved = c->io.octets_out;
 		timer_set(&c->timer, t->data);
 		break;
@@ -148,11 +170,14 @@ client_deadline(struct smtp_client *c)
 			break;
 		}
 		/* FALLTHROUGH */
+	case C_FIRST:
 	case C_BANNER:
 	case C_EHLO:
 	case C_HELO:
 	case C_STARTTLS:
 	case C_HANDSHAKE:
+	case C_AUTH:
+	case C_XCLIENT:
 		timer_set(&c->timer, t->command);
 		break;
 	case C_CLOSED:
@@ -160,36 +185,52 @@ client_deadline(struct smtp_client *c)
 	}
 }
 
+static void
+timed_out(struct smtp_client *c, enum client_end end)
+{
+	(void)client_fail(c, end, NULL, "timeout: %s", names[c->state]);
+}
+
 void
 client_on_timer(void *arg)
 {
 	struct smtp_client	*c = arg;
+	bool			 queued = io_queued(&c->io) > 0;
+	bool			 moved = c->io.octets_out != c->moved;
 
 	switch (c->state) {
 	case C_CLOSED:
 		(void)client_tell(c, CLIENT_CLOSED, NULL, 0);
 		break;
 	case C_BODY:
+	case C_CHUNK:
 		/* does the server make us wait, or the owner? */
-		if (io_queued(&c->io) > 0 && c->io.octets_out == c->moved)
-			(void)client_fail(c, END_TIMEOUT, NULL,
-			    "timeout: %s", names[c->state]);
+		if (queued && !moved)
+			timed_out(c, END_TIMEOUT);
+		else
+			client_deadline(c);
+		break;
+	case C_CHUNKED:
+		/* here the owner has given all */
+		if (!queued || !moved)
+			timed_out(c, END_TIMEOUT);
 		else
 			client_deadline(c);
 		break;
 	case C_STARTTLS:
 	case C_HANDSHAKE:
-		(void)client_fail(c, END_TLS, NULL, "timeout: %s",
-		    names[c->state]);
+		timed_out(c, END_TLS);
 		break;
+	case C_FIRST:
 	case C_BANNER:
 	case C_EHLO:
 	case C_HELO:
+	case C_AUTH:
+	case C_XCLIENT:
 	case C_READY:
 	case C_FINAL:
 	case C_QUIT:
-		(void)client_fail(c, END_TIMEOUT, NULL, "timeout: %s",
-		    names[c->state]);
+		timed_out(c, END_TIMEOUT);
 		break;
 	}
 }
@@ -205,17 +246,30 @@ awaited(const struct smtp_client *c)
 	case C_EHLO:
 	case C_HELO:
 	case C_STARTTLS:
+	case C_AUTH:
 		return 1;
+	case C_XCLIENT:
 	case C_READY:
+	case C_CHUNKED:
 	case C_FINAL:
 		return c->awaited;
+	case C_FIRST:
 	case C_HANDSHAKE:
 	case C_BODY:
+	case C_CHUNK:
 	case C_QUIT:
 	case C_CLOSED:
 		break;
 	}
 	return 0;
+}
+
+/* Is the reply that is awaited to all that was sent? */
+static bool
+is_whole(const struct smtp_client *c)
+{
+	return c->state == C_FINAL || c->state == C_CHUNKED ||
+	    c->state == C_AUTH;
 }
 
 bool
@@ -273,10 +327,8 @@ on_data(struct smtp_client *c)
 	size_t		 n, used;
 	enum smtp_line	 result;
 
-	c->due = awaited(c);
-	/* as long as the dot is here nobody can have seen it */
-	if (c->state == C_FINAL && io_queued(&c->io) > 0)
-		c->due = 0;
+	/* as long as the last octet is here nobody can have seen it */
+	c->due = is_whole(c) && io_queued(&c->io) > 0 ? 0 : awaited(c);
 	c->reading = true;
 	for (;;) {
 		p = io_data(&c->io, &n);
@@ -297,13 +349,34 @@ on_data(struct smtp_client *c)
 static void
 on_drained(struct smtp_client *c)
 {
-	if (c->state == C_FINAL) {
-		if (io_queued(&c->io) == 0)
-			client_deadline(c);
-	} else if (c->state == C_BODY) {
+	bool	 queued = io_queued(&c->io) > 0;
+
+	switch (c->state) {
+	case C_FIRST:
+		client_first_gone(c);
+		break;
+	case C_BODY:
+	case C_CHUNK:
+	case C_CHUNKED:
 		client_deadline(c);
 		if (!io_is_full(&c->io))
 			(void)client_tell(c, CLIENT_DRAINED, NULL, 0);
+		break;
+	case C_FINAL:
+		if (!queued)
+			client_deadline(c);
+		break;
+	case C_BANNER:
+	case C_EHLO:
+	case C_HELO:
+	case C_STARTTLS:
+	case C_HANDSHAKE:
+	case C_AUTH:
+	case C_XCLIENT:
+	case C_READY:
+	case C_QUIT:
+	case C_CLOSED:
+		break;
 	}
 }
 

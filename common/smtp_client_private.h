@@ -8,8 +8,11 @@
  * What the files of the client share; nobody else includes this.
  *
  *	smtp_client.c		what the owner calls
+ *	smtp_client_body.c	content: behind DATA, in chunks
  *	smtp_client_loop.c	what the event loop calls
  *	smtp_client_reply.c	what replies do
+ *	smtp_client_ehlo.c	what EHLO's reply offers
+ *	smtp_client_auth.c	our login
  */
 #ifndef SMTP_CLIENT_PRIVATE_H
 #define SMTP_CLIENT_PRIVATE_H
@@ -22,17 +25,34 @@
 
 /* What we wait for, or do. */
 enum client_state {
+	C_FIRST,		/* the owner's octets, before TLS */
 	C_BANNER,
-	C_EHLO,
+	C_EHLO,			/* or LHLO */
 	C_HELO,
 	C_STARTTLS,
 	C_HANDSHAKE,
+	C_AUTH,
+	C_XCLIENT,
 	C_READY,		/* commands and their replies */
 	C_BODY,			/* behind 354 */
-	C_FINAL,		/* behind the dot */
+	C_CHUNK,		/* octets of a chunk are missing */
+	C_CHUNKED,		/* behind the last of them; not the last one */
+	C_FINAL,		/* behind the dot, or the last chunk */
 	C_QUIT,			/* the end: nobody waits for replies */
 	C_CLOSED
 };
+
+/* How far our login is: what a 334 asks for. */
+enum auth_step {
+	AUTH_PLAIN,		/* name and password in one */
+	AUTH_USERNAME,		/* LOGIN */
+	AUTH_PASSWORD,
+	AUTH_SAID		/* nothing more: the verdict comes */
+};
+
+/* Mechanisms that the server offered and we know. */
+#define MECH_PLAIN	0x01
+#define MECH_LOGIN	0x02
 
 /*
  * A command: not sent yet (it has its text), or sent and awaiting its reply.
@@ -40,7 +60,8 @@ enum client_state {
  */
 struct command {
 	TAILQ_ENTRY(command)	 entry;
-	enum client_event	 event;		/* how the reply is told */
+	enum client_event	 event;		/* how the reply is told:
+						   CLIENT_READY is XCLIENT */
 	uint32_t		 tag;
 	char			 text[];
 };
@@ -63,14 +84,22 @@ struct smtp_client {
 	struct commands		 commands;
 	struct command		*unsent;	/* the first such one */
 	unsigned int		 awaited;	/* those before it */
+	struct commands		 accepted;	/* LMTP: RCPTs of this
+						   transaction, answered 2xx:
+						   their verdicts to come */
 	unsigned int		 due;		/* replies that may come in the
 						   input being read */
 	struct smtp_lines	 lines;
 	struct smtp_reply_in	*in;		/* a reply not whole yet */
 	struct smtp_data_out	 out;
+	uint64_t		 chunk_left;	/* octets that the owner owes */
+	bool			 chunk_last;
+	bool			 all_good;	/* verdicts so far: all 2xx */
 	uint64_t		 moved;		/* octets out when last seen */
 	uint64_t		 max_size;
 	unsigned int		 extensions;
+	unsigned int		 mechanisms;	/* MECH_* */
+	enum auth_step		 auth;
 	bool			 clear;
 	bool			 secure;	/* TLS, and what policy wants */
 	bool			 reading;	/* in the loop over input */
@@ -80,17 +109,29 @@ struct smtp_client {
 	bool			*freed;		/* set by client_free */
 };
 
+static inline bool
+client_is_lmtp(const struct smtp_client *c)
+{
+	return c->remote->protocol == PROTO_LMTP;
+}
+
 /* --- smtp_client.c ------------------------------------------------------- */
 
 /* Write a line and wait for its reply in the given state.  false: failed. */
 bool	client_say(struct smtp_client *, enum client_state, const char *verb,
 	    const char *arg);
-/* Begin TLS.  -1 without memory. */
+/* Begin TLS.  -1: no memory, or the connection is lost. */
 int	client_start_tls(struct smtp_client *);
+/* C_FIRST: has all of it left?  Then TLS begins. */
+void	client_first_gone(struct smtp_client *);
 /* Send what may be sent now.  false: failed. */
 bool	client_send(struct smtp_client *);
 /* The oldest command got its reply: take it out. */
 struct command *client_shift(struct smtp_client *);
+/* Did a reply, or a piece of it, come that nobody can have asked for yet? */
+bool	client_is_ahead(struct smtp_client *);
+/* The next command is XCLIENT, and may be sent. */
+bool	client_xclient_waits(const struct smtp_client *);
 
 /* --- smtp_client_loop.c -------------------------------------------------- */
 
@@ -106,6 +147,8 @@ bool	client_fail(struct smtp_client *, enum client_end,
 void	client_fail_later(struct smtp_client *, enum client_end, const char *);
 /* Forget all commands. */
 void	client_forget(struct smtp_client *);
+/* Forget whose verdicts a message would get. */
+void	client_forget_accepted(struct smtp_client *);
 /* Close, saying nothing more. */
 void	client_hang_up(struct smtp_client *);
 /* A deadline for what is awaited now. */
@@ -123,7 +166,26 @@ void	client_on_io(struct io *, enum io_event);
  */
 bool	client_reply(struct smtp_client *, const struct smtp_reply *);
 bool	client_tls_done(struct smtp_client *);
+/* Greeted, as safe as it gets, logged in: tell it and send what waits. */
+bool	client_greeted(struct smtp_client *);
+/* Code and text of a reply are out of place. */
+bool	client_garbage(struct smtp_client *, const struct smtp_reply *,
+	    const char *what);
+/* Close, with what a reply said as the reason. */
+bool	client_refused(struct smtp_client *, enum client_end,
+	    const struct smtp_reply *, const char *what);
+
+/* --- smtp_client_ehlo.c -------------------------------------------------- */
+
 /* EHLO's keywords: for smtp_reply_line. */
 void	client_extension(void *, struct slice);
+/* What was offered does not hold any more. */
+void	client_forget_offer(struct smtp_client *);
+
+/* --- smtp_client_auth.c -------------------------------------------------- */
+
+/* Begin to log in, and take a reply to that.  false as above. */
+bool	client_login(struct smtp_client *);
+bool	client_on_auth(struct smtp_client *, const struct smtp_reply *);
 
 #endif

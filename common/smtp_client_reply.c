@@ -7,8 +7,10 @@
 /*
  * What a server's replies do: see smtp_client.h.
  *
- *	BANNER -> EHLO (-> HELO) -> STARTTLS -> HANDSHAKE -> EHLO -> READY
+ *	BANNER -> EHLO (-> HELO) -> STARTTLS -> HANDSHAKE -> EHLO -> AUTH ->
+ *	READY -> XCLIENT -> EHLO ...
  *	READY -> BODY -> FINAL -> READY
+ *	READY -> CHUNK -> CHUNKED -> READY -> CHUNK -> FINAL -> READY
  *
  * With implicit TLS the handshake comes first.  What EHLO offered in clear
  * text is forgotten behind STARTTLS (RFC 3207, section 4.2), and octets that
@@ -25,7 +27,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "log.h"
 #include "smtp_client_private.h"
@@ -33,91 +34,28 @@
 
 #define CODE_BYE	421	/* may come at any time: RFC 5321, 3.8 */
 
-/* --- EHLO ---------------------------------------------------------------- */
-
-static const struct {
-	const char	*name;
-	unsigned int	 bit;
-} extensions[] = {
-	{ "PIPELINING",		 EXT_PIPELINING },
-	{ "SIZE",		 EXT_SIZE },
-	{ "8BITMIME",		 EXT_8BITMIME },
-	{ "STARTTLS",		 EXT_STARTTLS },
-	{ "CHUNKING",		 EXT_CHUNKING },
-	{ "BINARYMIME",		 EXT_BINARYMIME },
-	{ "DSN",		 EXT_DSN },
-	{ "SMTPUTF8",		 EXT_SMTPUTF8 },
-	{ "ENHANCEDSTATUSCODES", EXT_ENHANCED },
-	{ "XCLIENT",		 EXT_XCLIENT },
-	{ "AUTH",		 EXT_AUTH }
-};
-
-/* RFC 1870, section 4: no number, or 0, is no fixed maximum. */
-static uint64_t
-size_parse(struct slice s)
-{
-	uint64_t	 size = 0;
-	size_t		 i;
-
-	for (i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++) {
-		if (size > (UINT64_MAX - 9) / 10)
-			return 0;
-		size = size * 10 + (s.p[i] - '0');
-	}
-	return i == s.n ? size : 0;
-}
-
-void
-client_extension(void *arg, struct slice line)
-{
-	struct smtp_client	*c = arg;
-	struct slice		 rest;
-	size_t			 i, n = 0;
-
-	/* the first line is the server's name */
-	if (c->in->lines == 1)
-		return;
-	/* "AUTH=..." is an old way to say "AUTH ..." */
-	while (n < line.n && line.p[n] != ' ' && line.p[n] != '=')
-		n++;
-	for (i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
-		if (strlen(extensions[i].name) != n ||
-		    strncasecmp(extensions[i].name, line.p, n) != 0)
-			continue;
-		c->extensions |= extensions[i].bit;
-		if (extensions[i].bit == EXT_SIZE && n < line.n) {
-			rest.p = line.p + n + 1;
-			rest.n = line.n - n - 1;
-			c->max_size = size_parse(rest);
-		}
-	}
-}
-
-static void
-forget(struct smtp_client *c)
-{
-	c->extensions = 0;
-	c->max_size = 0;
-}
-
-static bool
-hello(struct smtp_client *c)
-{
-	forget(c);
-	return client_say(c, C_EHLO, "EHLO", c->helo);
-}
-
 /* --- refusals ------------------------------------------------------------ */
 
-static bool
-refused(struct smtp_client *c, const struct smtp_reply *r, const char *what)
+bool
+client_refused(struct smtp_client *c, enum client_end end,
+    const struct smtp_reply *r, const char *what)
 {
-	return client_fail(c, END_REFUSED, r, "%s: %d %s%s%s", what, r->code,
+	/* who says goodbye refuses us, not what we asked for */
+	if (r->code == CODE_BYE)
+		end = END_REFUSED;
+	return client_fail(c, end, r, "%s: %d %s%s%s", what, r->code,
 	    r->enhanced, r->enhanced[0] != '\0' ? " " : "", r->text);
 }
 
 static bool
-garbage(struct smtp_client *c, const struct smtp_reply *r, const char *what)
+refused(struct smtp_client *c, const struct smtp_reply *r, const char *what)
+{
+	return client_refused(c, END_REFUSED, r, what);
+}
+
+bool
+client_garbage(struct smtp_client *c, const struct smtp_reply *r,
+    const char *what)
 {
 	return client_fail(c, END_GARBAGE, NULL, "%d in reply to %s", r->code,
 	    what);
@@ -126,12 +64,32 @@ garbage(struct smtp_client *c, const struct smtp_reply *r, const char *what)
 /* --- the greeting -------------------------------------------------------- */
 
 static bool
-ready(struct smtp_client *c)
+hello(struct smtp_client *c)
+{
+	client_forget_offer(c);
+	return client_say(c, C_EHLO, client_is_lmtp(c) ? "LHLO" : "EHLO",
+	    c->helo);
+}
+
+bool
+client_greeted(struct smtp_client *c)
 {
 	client_enter(c, C_READY);
 	timer_del(&c->timer);
 	return client_tell(c, CLIENT_READY, NULL, 0) &&
 	    c->state != C_CLOSED && client_send(c);
+}
+
+/*
+ * As safe as it gets: is a login wanted?  What XCLIENT makes anew begins
+ * without one, so there it comes behind that.
+ */
+static bool
+safe(struct smtp_client *c)
+{
+	if (c->remote->auth.username != NULL && !client_xclient_waits(c))
+		return client_login(c);
+	return client_greeted(c);
 }
 
 /* Greeted: is it secure enough, or can it be made so? */
@@ -142,7 +100,7 @@ greeted(struct smtp_client *c)
 	bool	 wanted = false;
 
 	if (c->secure)
-		return ready(c);
+		return safe(c);
 	switch ((enum remote_tls)c->remote->tls.mode) {
 	case RTLS_OFF:
 		break;
@@ -157,7 +115,7 @@ greeted(struct smtp_client *c)
 		wanted = true;
 		break;
 	}
-	return wanted ? client_say(c, C_STARTTLS, "STARTTLS", NULL) : ready(c);
+	return wanted ? client_say(c, C_STARTTLS, "STARTTLS", NULL) : safe(c);
 }
 
 static bool
@@ -167,7 +125,7 @@ on_banner(struct smtp_client *c, const struct smtp_reply *r)
 		return hello(c);
 	if (r->code >= 400)
 		return refused(c, r, "greeting");
-	return garbage(c, r, "the connection");
+	return client_garbage(c, r, "the connection");
 }
 
 static bool
@@ -175,13 +133,13 @@ on_ehlo(struct smtp_client *c, const struct smtp_reply *r)
 {
 	if (r->code / 100 == 2)
 		return greeted(c);
-	forget(c);
-	/* RFC 5321, section 3.2 */
-	if (r->code / 100 == 5)
+	client_forget_offer(c);
+	/* RFC 5321, section 3.2; RFC 2033 knows no HELO */
+	if (r->code / 100 == 5 && !client_is_lmtp(c))
 		return client_say(c, C_HELO, "HELO", c->helo);
-	if (r->code / 100 == 4)
-		return refused(c, r, "EHLO");
-	return garbage(c, r, "EHLO");
+	if (r->code >= 400)
+		return refused(c, r, client_is_lmtp(c) ? "LHLO" : "EHLO");
+	return client_garbage(c, r, "EHLO");
 }
 
 static bool
@@ -191,22 +149,20 @@ on_helo(struct smtp_client *c, const struct smtp_reply *r)
 		return greeted(c);
 	if (r->code >= 400)
 		return refused(c, r, "HELO");
-	return garbage(c, r, "HELO");
+	return client_garbage(c, r, "HELO");
 }
 
 static bool
 on_starttls(struct smtp_client *c, const struct smtp_reply *r)
 {
-	if (r->code == CODE_BYE)
-		return refused(c, r, "STARTTLS");
 	if (r->code >= 400) {
-		if (c->remote->tls.mode == RTLS_OPPORTUNISTIC)
-			return ready(c);
-		return client_fail(c, END_TLS, r, "STARTTLS: %d %s", r->code,
-		    r->text);
+		if (c->remote->tls.mode == RTLS_OPPORTUNISTIC &&
+		    r->code != CODE_BYE)
+			return safe(c);
+		return client_refused(c, END_TLS, r, "STARTTLS");
 	}
 	if (r->code != 220)
-		return garbage(c, r, "STARTTLS");
+		return client_garbage(c, r, "STARTTLS");
 	if (io_has_input(&c->io))
 		return client_fail(c, END_GARBAGE, NULL,
 		    "clear text behind the reply to STARTTLS");
@@ -232,7 +188,56 @@ client_tls_done(struct smtp_client *c)
 	return true;
 }
 
+/*
+ * The session begins anew, with nothing of the one before.  The MAIL that may
+ * wait behind sets the transaction again.
+ */
+static bool
+on_xclient(struct smtp_client *c, const struct smtp_reply *r)
+{
+	free(client_shift(c));
+	if (r->code >= 400)
+		return client_refused(c, END_XCLIENT, r, "XCLIENT");
+	if (r->code != 220)
+		return client_garbage(c, r, "XCLIENT");
+	c->transaction = false;
+	client_forget_accepted(c);
+	return hello(c);
+}
+
 /* --- commands ------------------------------------------------------------ */
+
+/* LMTP: these get a verdict each.  true: the command is kept for that. */
+static bool
+keep_accepted(struct smtp_client *c, struct command *cmd, int code)
+{
+	if (!client_is_lmtp(c) || code / 100 != 2)
+		return false;
+	if (cmd->event == CLIENT_RCPT) {
+		TAILQ_INSERT_TAIL(&c->accepted, cmd, entry);
+		return true;
+	}
+	if (cmd->event == CLIENT_RSET || cmd->event == CLIENT_MAIL)
+		client_forget_accepted(c);
+	return false;
+}
+
+/* A verdict.  The last one ends the message. */
+static void
+settle_end(struct smtp_client *c, bool good)
+{
+	c->all_good = c->all_good && good;
+	if (c->awaited > 0)
+		return;
+	/*
+	 * A refusal ends the transaction too (RFC 5321, section 4.1.1.4),
+	 * but not for all: Postfix may remember the sender then, and the
+	 * SIZE of a MAIL that it refused.  Only RSET or a message taken, by
+	 * all of its recipients, is an end.
+	 */
+	c->transaction = !c->all_good;
+	client_enter(c, C_READY);
+}
 
 /* Take in what the reply means for the connection.  false: out of place. */
 static bool
@@ -247,18 +252,18 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 		if (good)
 			return false;
 		c->data = false;
-		if (code == 354)
-			client_enter(c, C_BODY);
+		if (code != 354)
+			break;
+		/* nobody would get a verdict: RFC 2033, section 4.2 */
+		if (client_is_lmtp(c) && TAILQ_EMPTY(&c->accepted))
+			return false;
+		client_enter(c, C_BODY);
+		break;
+	case CLIENT_CHUNK:
+		client_enter(c, C_READY);
 		break;
 	case CLIENT_END:
-		/*
-		 * A refusal ends it too (RFC 5321, section 4.1.1.4), but
-		 * not for all: Postfix may remember the sender then, and
-		 * the SIZE of a MAIL that it refused.  Only RSET or a
-		 * message taken is an end.
-		 */
-		c->transaction = !good;
-		client_enter(c, C_READY);
+		settle_end(c, good);
 		break;
 	case CLIENT_RSET:
 		if (good)
@@ -270,7 +275,6 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 		break;
 	case CLIENT_READY:
 	case CLIENT_RCPT:
-	case CLIENT_CHUNK:
 	case CLIENT_DRAINED:
 	case CLIENT_CLOSED:
 		break;
@@ -283,17 +287,18 @@ on_reply(struct smtp_client *c, const struct smtp_reply *r)
 {
 	static const char *const names[] = {
 		[CLIENT_MAIL] = "MAIL", [CLIENT_RCPT] = "RCPT",
-		[CLIENT_DATA] = "DATA", [CLIENT_END] = "the message",
-		[CLIENT_RSET] = "RSET"
+		[CLIENT_DATA] = "DATA", [CLIENT_CHUNK] = "BDAT",
+		[CLIENT_END] = "the message", [CLIENT_RSET] = "RSET"
 	};
 	struct command	*cmd = client_shift(c);
 	enum client_event event = cmd->event;
 	uint32_t	 tag = cmd->tag;
 	bool		 fits = settle(c, cmd, r->code);
 
-	free(cmd);
+	if (!keep_accepted(c, cmd, r->code))
+		free(cmd);
 	if (!fits)
-		return garbage(c, r, names[event]);
+		return client_garbage(c, r, names[event]);
 	client_deadline(c);
 	if (!client_tell(c, event, r, tag) || c->state == C_CLOSED)
 		return false;
@@ -321,7 +326,7 @@ client_reply(struct smtp_client *c, const struct smtp_reply *r)
 	}
 	c->due--;
 	if (r->code < 200)
-		return garbage(c, r, "a command");
+		return client_garbage(c, r, "a command");
 	switch (c->state) {
 	case C_BANNER:
 		return on_banner(c, r);
@@ -331,11 +336,18 @@ client_reply(struct smtp_client *c, const struct smtp_reply *r)
 		return on_helo(c, r);
 	case C_STARTTLS:
 		return on_starttls(c, r);
+	case C_AUTH:
+		return client_on_auth(c, r);
+	case C_XCLIENT:
+		return on_xclient(c, r);
 	case C_READY:
+	case C_CHUNKED:
 	case C_FINAL:
 		return on_reply(c, r);
+	case C_FIRST:
 	case C_HANDSHAKE:
 	case C_BODY:
+	case C_CHUNK:
 	case C_QUIT:
 	case C_CLOSED:
 		break;

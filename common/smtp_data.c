@@ -217,6 +217,23 @@ smtp_data_in(struct smtp_data_in *in, const char *buf, size_t len,
 	return result;
 }
 
+/* Nothing is emitted, and what counts as seen is counted by the caller. */
+static void
+emit_nothing(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	(void)p;
+	(void)n;
+}
+
+enum smtp_data
+smtp_data_look(struct smtp_data_in *in, const char *p, size_t n)
+{
+	size_t	used;
+
+	return smtp_data_in(in, p, n, &used, emit_nothing, NULL);
+}
+
 enum smtp_data
 smtp_data_in_end(struct smtp_data_in *in)
 {

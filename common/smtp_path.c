@@ -7,6 +7,8 @@
 /*
  * Reverse and forward paths, mailboxes, domains and address literals: the
  * grammar of RFC 5321, section 4.1.2, with the 8-bit octets of RFC 6531.
+ * U-labels must be such: a domain that idn.c cannot turn into A-labels is a
+ * malformed one (RFC 6531, section 3.3).  Nobody asks idn.c about ASCII.
  *
  * Everything works on a slice that is eaten from the front; nothing relies
  * on a terminating NUL, and no octet is looked at before its presence is
@@ -29,10 +31,12 @@
 
 #include <arpa/inet.h>
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "smtp.h"
+#include "utf8.h"
 
 static void
 eat(struct slice *s, size_t n)
@@ -65,49 +69,13 @@ is_atext(unsigned char c)
 	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/*
- * Octets of the UTF-8 character at p, 0 if it is none: no over-long form, no
- * surrogate, nothing over U+10FFFF (RFC 3629, section 4).
- */
-static size_t
-utf8_len(const char *s, size_t n)
-{
-	const unsigned char	*p = (const unsigned char *)s;
-	unsigned char		 low = 0x80, high = 0xbf;
-	size_t			 i, want;
-
-	if (n == 0)
-		return 0;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	want = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (n < want)
-		return 0;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (i = 2; i < want; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return want;
-}
-
 bool
 smtp_is_utf8(struct slice s)
 {
 	size_t	n;
 
 	for (; s.n > 0; eat(&s, n)) {
-		n = utf8_len(s.p, s.n);
+		n = utf8_char(s.p, s.n, NULL);
 		if (n == 0)
 			return false;
 	}
@@ -149,7 +117,7 @@ dot_string(struct smtp_path *path, struct slice *s)
 		if (dot && s->p[0] == '.')
 			return PATH_SYNTAX;
 		dot = s->p[0] == '.';
-		error = local_put(path, s, utf8_len(s->p, s->n));
+		error = local_put(path, s, utf8_char(s->p, s->n, NULL));
 		if (error != PATH_OK)
 			return error;
 	}
@@ -171,7 +139,7 @@ quoted_string(struct smtp_path *path, struct slice *s)
 			return PATH_SYNTAX;
 		if (pair && (unsigned char)s->p[0] >= 0x80)
 			return PATH_SYNTAX;
-		error = local_put(path, s, utf8_len(s->p, s->n));
+		error = local_put(path, s, utf8_char(s->p, s->n, NULL));
 		if (error != PATH_OK)
 			return error;
 	}
@@ -195,44 +163,67 @@ needs_quotes(const struct smtp_path *path)
 
 /* --- domains and literals ---------------------------------------------- */
 
+/* Looks at one label; *ascii becomes false if it is not ASCII. */
 static enum smtp_path_error
-label_check(struct slice s)
+label_check(struct slice s, bool *ascii)
 {
-	bool	 ascii = true;
+	bool	 is_ascii = true;
 	size_t	 i, n;
 
 	if (s.n == 0 || s.p[0] == '-' || s.p[s.n - 1] == '-')
 		return PATH_SYNTAX;
 	for (i = 0; i < s.n; i += n) {
-		n = utf8_len(s.p + i, s.n - i);
+		n = utf8_char(s.p + i, s.n - i, NULL);
 		if (n == 0)
 			return PATH_UTF8;
 		if (n > 1)
-			ascii = false;
+			is_ascii = false;
 		else if (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
 			return PATH_SYNTAX;
 	}
+	*ascii = *ascii && is_ascii;
 	/* 63 is the limit of the A-label, which a U-label may be within. */
-	return ascii && s.n > 63 ? PATH_DOMAIN_LONG : PATH_OK;
+	return is_ascii && s.n > 63 ? PATH_DOMAIN_LONG : PATH_OK;
 }
 
+/* The A-labels of a domain whose labels are well-formed. */
 static enum smtp_path_error
-domain_check(struct slice s)
+domain_convert(struct slice s, char out[IDN_MAX + 1])
+{
+	char	 copy[SMTP_DOMAIN_MAX + 1];
+
+	memcpy(copy, s.p, s.n);
+	copy[s.n] = '\0';
+	if (idn_to_ascii(copy, out, IDN_MAX + 1) == 0)
+		return PATH_OK;
+	return errno == ENOMEM ? PATH_MEMORY : PATH_IDN;
+}
+
+/*
+ * Is it a domain?  alabels becomes what it is in A-labels, or "" if it is
+ * ASCII as it stands, which costs nothing.
+ */
+static enum smtp_path_error
+domain_check(struct slice s, char alabels[IDN_MAX + 1])
 {
 	const char		*dot;
-	struct slice		 label;
+	struct slice		 rest = s, label;
 	enum smtp_path_error	 error;
+	bool			 ascii = true;
 
+	alabels[0] = '\0';
 	if (s.n > SMTP_DOMAIN_MAX)
 		return PATH_DOMAIN_LONG;
 	for (;;) {
-		dot = memchr(s.p, '.', s.n);
-		label.p = s.p;
-		label.n = dot == NULL ? s.n : (size_t)(dot - s.p);
-		error = label_check(label);
-		if (error != PATH_OK || dot == NULL)
+		dot = memchr(rest.p, '.', rest.n);
+		label.p = rest.p;
+		label.n = dot == NULL ? rest.n : (size_t)(dot - rest.p);
+		error = label_check(label, &ascii);
+		if (error != PATH_OK)
 			return error;
-		eat(&s, label.n + 1);
+		if (dot == NULL)
+			return ascii ? PATH_OK : domain_convert(s, alabels);
+		eat(&rest, label.n + 1);
 	}
 }
 
@@ -268,7 +259,9 @@ literal_take(struct slice *s)
 bool
 smtp_is_domain(struct slice s)
 {
-	return s.n > 0 && domain_check(s) == PATH_OK;
+	char	 alabels[IDN_MAX + 1];
+
+	return s.n > 0 && domain_check(s, alabels) == PATH_OK;
 }
 
 bool
@@ -346,13 +339,14 @@ static enum smtp_path_error
 skip_route(struct slice *s)
 {
 	enum smtp_path_error	 error;
+	char			 alabels[IDN_MAX + 1];
 
 	if (s->n == 0 || s->p[0] != '@')
 		return PATH_OK;
 	do {
 		if (!take(s, '@'))
 			return PATH_SYNTAX;
-		error = domain_check(domain_take(s));
+		error = domain_check(domain_take(s), alabels);
 		if (error != PATH_OK)
 			return error;
 	} while (take(s, ','));
@@ -364,24 +358,22 @@ domain_part(struct smtp_path *path, struct slice *s)
 {
 	enum smtp_path_error	 error;
 	struct slice		 domain;
-	size_t			 i;
 
 	path->literal = s->n > 0 && s->p[0] == '[';
 	domain = path->literal ? literal_take(s) : domain_take(s);
 	if (domain.n > SMTP_DOMAIN_MAX)
 		return PATH_DOMAIN_LONG;
 	if (!path->literal) {
-		error = domain_check(domain);
+		error = domain_check(domain, path->alabels);
 		if (error != PATH_OK)
 			return error;
+		if (path->alabels[0] != '\0')
+			path->utf8 = true;
 	} else if (!smtp_is_literal(domain))
 		return PATH_SYNTAX;
 
 	memcpy(path->domain, domain.p, domain.n);
 	path->domain_len = domain.n;
-	for (i = 0; i < domain.n; i++)
-		if ((unsigned char)domain.p[i] >= 0x80)
-			path->utf8 = true;
 	return PATH_OK;
 }
 
@@ -474,19 +466,21 @@ print_local(const struct smtp_path *path, char *out)
 	return n;
 }
 
-size_t
-smtp_path_print(const struct smtp_path *path, char *out, size_t size)
+/* The mailbox with this domain, which is the path's in one form or other. */
+static size_t
+print_mailbox(const struct smtp_path *path, const char *domain, char *out,
+    size_t size)
 {
 	char	 buf[SMTP_MAILBOX_MAX + 1];
-	size_t	 n = 0;
+	size_t	 len = strlen(domain), n = 0;
 
 	/* ""@domain is a mailbox, but a zeroed path is none */
-	if (path->local_len > 0 || path->domain_len > 0)
+	if (path->local_len > 0 || len > 0)
 		n = print_local(path, buf);
-	if (path->domain_len > 0) {
+	if (len > 0) {
 		buf[n++] = '@';
-		memcpy(buf + n, path->domain, path->domain_len);
-		n += path->domain_len;
+		memcpy(buf + n, domain, len);
+		n += len;
 	}
 	if (size > 0) {
 		size = n < size ? n : size - 1;
@@ -497,11 +491,20 @@ smtp_path_print(const struct smtp_path *path, char *out, size_t size)
 }
 
 size_t
+smtp_path_print(const struct smtp_path *path, char *out, size_t size)
+{
+	return print_mailbox(path, path->domain, out, size);
+}
+
+size_t
 smtp_path_normal(const struct smtp_path *path, char *out, size_t size)
 {
-	size_t	 i, n;
+	const char	*domain = path->domain;
+	size_t		 i, n;
 
-	n = smtp_path_print(path, out, size);
+	if (path->alabels[0] != '\0')
+		domain = path->alabels;
+	n = print_mailbox(path, domain, out, size);
 	for (i = 0; i < n && i + 1 < size; i++)
 		if (out[i] >= 'A' && out[i] <= 'Z')
 			out[i] += 'a' - 'A';

@@ -14,6 +14,10 @@
  * There are no session tickets and no session cache: libretls makes tickets
  * that nobody can resume, and setting them up costs time for nothing.
  *
+ * A client's certificate is asked for and never judged by libtls, which
+ * would let a bad one's handshake fail and has no number for what is wrong:
+ * tlsctx_client_error() does.
+ *
  * Verification is switched off in every client context.  libtls would read
  * the CA bundle from its file for each connection, 47 ms that block all
  * others, and cannot in a jail; tlsctx_verify() does it after the handshake,
@@ -106,6 +110,14 @@ set_certificates(struct tls_config *config, const struct conf_map *certs,
 	return 0;
 }
 
+/* Let clients show a certificate, any or none. */
+static void
+ask_clients(struct tls_config *config)
+{
+	tls_config_verify_client_optional(config);
+	tls_config_insecure_noverifycert(config);
+}
+
 static struct tls *
 server_new(struct tls_config *config, char *why, size_t size)
 {
@@ -174,6 +186,8 @@ tlsctx_server(const struct conf_tls *conf, char *why, size_t size)
 		snprintf(why, size, "no memory");
 		return NULL;
 	}
+	if (conf->client_verify != CLIENT_OFF)
+		ask_clients(config);
 	if (conf->ciphers != NULL &&
 	    tls_config_set_ciphers(config, conf->ciphers) == -1)
 		(void)config_failed(config, "ciphers", why, size);
@@ -331,4 +345,16 @@ tlsctx_verify(struct tlsctx_remote *r, struct tls *tls, const char *name,
 		return false;
 	}
 	return tls_store_judge(r->store, pem, len, name, why, size);
+}
+
+int
+tlsctx_client_error(struct tls_store *store, struct tls *tls)
+{
+	const uint8_t	*pem;
+	size_t		 len;
+
+	if (!tls_peer_cert_provided(tls))
+		return TLS_NO_CERT;
+	pem = tls_peer_cert_chain_pem(tls, &len);
+	return tls_store_client_error(store, pem, pem == NULL ? 0 : len);
 }

@@ -30,7 +30,10 @@ void		 tlsctx_prepare(void);
 
 /*
  * A server context with all certificates of the configuration, the one
- * named "default" first, others by SNI.  NULL and why on failure.  To be
+ * named "default" first, others by SNI (the first that has the client's name
+ * among its own, *.NAME for one label included; the default one for all
+ * others).  It asks clients for a certificate if client-verify says so, and
+ * judges none.  NULL and why on failure.  To be
  * made once per configuration (some 1 ms a certificate) and used for all
  * connections; tls_free(3) it.
  */
@@ -58,7 +61,18 @@ struct tls	*tlsctx_client(struct tlsctx_remote *);
 bool		 tlsctx_verify(struct tlsctx_remote *, struct tls *,
 		    const char *name, char *why, size_t);
 
-/* --- tlsctx_verify.c: for tlsctx.c and its test -------------------------- */
+/*
+ * A client's certificate after its handshake, judged by the set: 0 if it is
+ * vouched for, else a number of libcrypto's (X509_V_ERR_*: 18 signed by
+ * itself, 10 expired, 20 by nobody we know, 22 too many in the chain), or
+ * TLS_NO_CERT if it showed none.  Its names are not looked at.
+ */
+#define TLS_NO_CERT	(-1)
+int		 tlsctx_client_error(struct tls_store *, struct tls *);
+/* The words for such a number. */
+const char	*tlsctx_error_text(int);
+
+/* --- tlsctx_verify.c: for tlsctx.c, front_tls.c and its test ------------ */
 
 /*
  * The set of certificates in a PEM text.  Equal texts share one set: the
@@ -73,5 +87,8 @@ void		 tls_store_put(struct tls_store *);
  */
 bool		 tls_store_judge(struct tls_store *, const uint8_t *chain,
 		    size_t, const char *name, char *why, size_t);
+/* Likewise, of a client: 0 or the number of what is wrong. */
+int		 tls_store_client_error(struct tls_store *,
+		    const uint8_t *chain, size_t);
 
 #endif

@@ -10,9 +10,9 @@
  * OpenSSL reads its configuration, loads providers and reseeds when
  * something first needs them, and what that is differs between versions.  So
  * nothing is guessed: all that will be done is done once, with a certificate
- * of our own making.  Two handshakes, one for each version of TLS, with data
- * both ways; a judgement that is right and one that is wrong, for the error
- * texts; a signature with an RSA key.
+ * of our own making.  Two handshakes, one for each version of TLS, with a
+ * client's certificate and with data both ways; a judgement that is right
+ * and one that is wrong, for the error texts; a signature with an RSA key.
  *
  * RSA gets no handshake: a key that is long enough for one takes 60 to 270
  * ms to make, and what a handshake needs beyond the signature was loaded by
@@ -168,6 +168,7 @@ server_make(struct pair *pair, char *protocol)
 	cert.key = pem_file(pair->key);
 	conf.certs.v = objs;
 	conf.certs.n = 1;
+	conf.client_verify = CLIENT_ASK;
 	conf.protocols.v = &protocol;
 	conf.protocols.n = 1;
 	if ((server = tlsctx_server(&conf, why, sizeof(why))) == NULL)
@@ -186,6 +187,8 @@ remote_make(struct pair *pair)
 	conf.tls.mode = RTLS_REQUIRED;
 	conf.tls.verify = true;
 	conf.tls.ca_file = pem_file(pair->cert);
+	conf.tls.cert = pem_file(pair->cert);
+	conf.tls.key = pem_file(pair->key);
 	if ((remote = tlsctx_remote_new(&conf, why, sizeof(why))) == NULL)
 		fatalx("TLS does not work: %s", why);
 	return remote;
@@ -215,7 +218,8 @@ talk(struct tls *a, struct tls *b)
 }
 
 static void
-handshake(struct tls *server, struct tlsctx_remote *remote)
+handshake(struct tls *server, struct tlsctx_remote *remote,
+    struct tls_store *clients)
 {
 	struct tls	*a, *b;
 	char		 why[256];
@@ -232,6 +236,7 @@ handshake(struct tls *server, struct tlsctx_remote *remote)
 		fatalx("TLS does not work: %s", why);
 	need(!tlsctx_verify(remote, b, "192.0.2.1", why, sizeof(why)),
 	    "verification");
+	need(tlsctx_client_error(clients, a) == 0, "verification of clients");
 	tls_free(a);
 	tls_free(b);
 	(void)close(fd[0]);
@@ -263,20 +268,28 @@ tlsctx_prepare(void)
 	static char		 v12[] = "tlsv1.2", v13[] = "tlsv1.3";
 	char			*const protocol[] = { v12, v13 };
 	struct tlsctx_remote	*remote;
+	struct tls_store	*clients;
+	struct conf_file	 ca;
 	struct tls		*server;
 	struct pair		 pair;
+	char			 why[256];
 	size_t			 i;
 
 	need(tls_init() == 0, "tls_init");
 	pair_make(&pair);
+	ca = pem_file(pair.cert);
+	if ((clients = tls_store_get(ca.data, ca.len, why,
+	    sizeof(why))) == NULL)
+		fatalx("TLS does not work: %s", why);
 	remote = remote_make(&pair);
 	for (i = 0; i < sizeof(protocol) / sizeof(protocol[0]); i++) {
 		server = server_make(&pair, protocol[i]);
-		handshake(server, remote);
+		handshake(server, remote, clients);
 		fail(server);
 		tls_free(server);
 	}
 	tlsctx_remote_free(remote);
+	tls_store_put(clients);
 	BIO_free(pair.cert);
 	BIO_free(pair.key);
 	rsa_use();

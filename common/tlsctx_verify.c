@@ -5,10 +5,11 @@
  */
 
 /*
- * Our own judgement of certificates, with libcrypto: see tlsctx.h.
+ * Our own judgement of certificates, of servers and clients, with libcrypto:
+ * see tlsctx.h.
  *
- * A set of CA certificates is made once for a text and shared by all remotes
- * that name the same one, of every generation of the configuration.
+ * A set of CA certificates is made once for a text and shared by all that
+ * name the same one, of every generation of the configuration.
  *
  * Only what RFC 5280 and RFC 6125 say counts: a chain to one of the set,
  * dates, purpose, name.  No revocation: a jailed process can fetch nothing.
@@ -35,7 +36,7 @@
 
 #include "tlsctx.h"
 
-#define CHAIN_MAX	32		/* certificates a server may show */
+#define CHAIN_MAX	32		/* certificates one may show */
 #define STRENGTH	1		/* of OpenSSL's levels: no MD5, SHA-1 */
 
 struct tls_store {
@@ -175,14 +176,14 @@ chain_parse(const uint8_t *pem, size_t len)
 
 /* X509_V_OK, or what is wrong. */
 static int
-chain_error(X509_STORE *store, STACK_OF(X509) *chain)
+chain_error(X509_STORE *store, STACK_OF(X509) *chain, int purpose)
 {
 	X509_STORE_CTX	*ctx = X509_STORE_CTX_new();
 	int		 error = X509_V_ERR_OUT_OF_MEM;
 
 	if (ctx != NULL && X509_STORE_CTX_init(ctx, store,
 	    sk_X509_value(chain, 0), chain) == 1) {
-		(void)X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER);
+		(void)X509_STORE_CTX_set_purpose(ctx, purpose);
 		X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx),
 		    STRENGTH);
 		if (X509_verify_cert(ctx) == 1)
@@ -229,13 +230,36 @@ tls_store_judge(struct tls_store *s, const uint8_t *pem, size_t len,
 		snprintf(why, size, "certificates cannot be read");
 		return false;
 	}
-	if ((error = chain_error(s->x509, chain)) != X509_V_OK)
+	error = chain_error(s->x509, chain, X509_PURPOSE_SSL_SERVER);
+	if (error != X509_V_OK)
 		snprintf(why, size, "certificate: %s",
-		    X509_verify_cert_error_string(error));
+		    tlsctx_error_text(error));
 	else if (!name_matches(sk_X509_value(chain, 0), name))
 		snprintf(why, size, "certificate is not for %s", name);
 	else
 		good = true;
 	chain_free(chain);
 	return good;
+}
+
+/* OpenSSL read them before us: what cannot be is that they are too many. */
+int
+tls_store_client_error(struct tls_store *s, const uint8_t *pem, size_t len)
+{
+	STACK_OF(X509)	*chain;
+	int		 error;
+
+	if ((chain = chain_parse(pem, len)) == NULL)
+		return X509_V_ERR_CERT_CHAIN_TOO_LONG;
+	error = chain_error(s->x509, chain, X509_PURPOSE_SSL_CLIENT);
+	chain_free(chain);
+	return error;
+}
+
+const char *
+tlsctx_error_text(int error)
+{
+	if (error == TLS_NO_CERT)
+		return "none shown";
+	return X509_verify_cert_error_string(error);
 }

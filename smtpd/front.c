@@ -109,6 +109,10 @@ front_prepare(struct config *conf, struct proto_conf_err *err)
 			    sizeof(err->why));
 			return -1;
 		}
+	if (reach_prepare(conf) == -1) {
+		(void)strlcpy(err->why, "no memory", sizeof(err->why));
+		return -1;
+	}
 	return ftls_prepare(conf, err->why, sizeof(err->why));
 }
 
@@ -118,6 +122,8 @@ front_release(struct config *conf)
 	size_t	i;
 
 	ftls_release(conf);
+	caps_sweep();
+	reach_release(conf);
 	for (i = 0; i < conf->lists.n; i++) {
 		list_free(conf->lists.v[i]->priv);
 		conf->lists.v[i]->priv = NULL;
@@ -187,12 +193,26 @@ front_peer_up(struct peer *p)
 {
 	if (p->role == R_DIALER)
 		hop_dialer_up(p);
+	else if (p->role == R_VERIFYD)
+		caps_verifyd_up(p);
+}
+
+static void
+front_peer_down(struct peer *p)
+{
+	ask_peer_down(p);
+	if (p->role == R_VERIFYD)
+		ptr_verifyd_down();
 }
 
 static const struct peer_handler	handlers[] = {
+	{ MSG_LOOKUP_ANS,	ask_answer },
+	{ MSG_STATE_ANS,	ask_answer },
 	{ MSG_DIAL_FD,		hop_dial_fd },
 	{ MSG_DIAL_ERR,		hop_dial_err },
 	{ MSG_DIAL_WANT,	hop_dial_want },
+	{ MSG_PTR_ANS,		ptr_told },
+	{ MSG_REMOTE_CAPS,	caps_told },
 	{ 0, NULL }
 };
 
@@ -208,6 +228,7 @@ static const struct proc_class	front = {
 	.parent_handlers = parent_handlers,
 	.prepare = tlsctx_prepare,
 	.peer_up = front_peer_up,
+	.peer_down = front_peer_down,
 	.conf_prepare = front_prepare,
 	.conf_commit = front_commit,
 	.conf_release = front_release,

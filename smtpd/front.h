@@ -14,7 +14,11 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
- *	front_relay.c	the next hop's part, and the message itself
+ *	front_rule.c	what settings say that depend on the session
+ *	front_ask.c	questions to other processes
+ *	front_relay.c	the next hop's part of the envelope
+ *	front_body.c	the message itself: DATA, BDAT
+ *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
  *	front_reply.c	the only way to the client
  */
@@ -37,10 +41,14 @@
 #include "smtp_client.h"
 #include "timer.h"
 
+struct ask;
+struct command;
 struct hop;
+struct ptr;
 struct session;
 struct peer;
 struct msg;
+struct wbuf;
 
 /* --- statistics: name in `posternctl show stats' ------------------------- */
 
@@ -111,11 +119,26 @@ enum rcpt_state {
 struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* lower case: to know it again */
+	char		*orcpt;		/* as sent; NULL = none */
+	unsigned int	 notify;	/* NOTIFY_* */
 	enum rcpt_state	 state;
+	bool		 utf8;		/* goes only by SMTPUTF8 */
+	bool		 again;		/* accepted before in this transaction:
+					   counts for LMTP's replies only */
 	bool		 replay;	/* the client has its 250 already */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
+	struct smtp_reply *verdict;	/* LMTP: on this one */
+};
+
+/* The content by BDAT. */
+struct chunks {
+	bool		 on;		/* there was a BDAT */
+	bool		 up;		/* the next hop gets it so too */
+	bool		 last;		/* the present one */
+	bool		 open;		/* upstream: begun, not answered */
+	uint64_t	 left;		/* octets of it not looked at yet */
 };
 
 /* How fast the content comes: front_rate.c. */
@@ -143,7 +166,14 @@ struct tx {
 	char			*sender_normal;
 	enum smtp_body		 body;
 	bool			 auth;		/* MAIL had AUTH= */
+	bool			 utf8;		/* MAIL had SMTPUTF8 */
+	bool			 utf8_sender;	/* goes only by SMTPUTF8 */
+	bool			 ascii;		/* next hop does not take it:
+						   header must do without */
+	enum smtp_bare		 bare;		/* session.data.bare-newline */
 	int64_t			 size;		/* declared; 0 = not */
+	enum smtp_ret		 ret;
+	char			*envid;		/* as sent; NULL = none */
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
 	size_t			 rcpts_size;
@@ -151,6 +181,8 @@ struct tx {
 	size_t			 pending;	/* RC_NEW and RC_SENT */
 	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
+	char			*mx_domain;	/* where that is `mx': whose;
+						   else NULL */
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
 	bool			 data_sent;
@@ -160,6 +192,8 @@ struct tx {
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
 	bool			 verdict_close;
 	struct slot		*data_slot;
+	struct chunks		 chunks;
+	size_t			 owed;		/* LMTP: verdicts to come */
 	struct smtp_data_in	 in;
 	struct smtp_header	 header;
 	uint64_t		 octets;
@@ -183,7 +217,8 @@ enum sess_wait {
 	WAIT_NONE,
 	WAIT_TLS,
 	WAIT_TARPIT,		/* errors.wait */
-	WAIT_HOP		/* answers of the next hop */
+	WAIT_HOP,		/* answers of the next hop */
+	WAIT_ASK		/* those of our own processes: front_ask.c */
 };
 
 #define SF_ESMTP	0x01		/* said EHLO */
@@ -193,6 +228,8 @@ enum sess_wait {
 #define SF_STALLED	0x10		/* was so since the last rate check */
 #define SF_QUIT		0x20		/* said QUIT: what follows is nothing */
 #define SF_LOCAL	0x40		/* local address is known */
+#define SF_NO_CERT	0x80		/* nor a good certificate, where one is
+					   required: says 554 */
 
 struct session {
 	TAILQ_ENTRY(session)	 entry;
@@ -200,18 +237,32 @@ struct session {
 	enum sess_state		 state;
 	enum sess_wait		 wait;
 	unsigned int		 flags;		/* SF_* */
+	unsigned int		 offered;	/* to EHLO: EXT_* */
 	struct io		 io;
 	struct timer		 timer;
 	struct config		*conf;
 	struct conf_listener	*listener;
-	struct addr		 remote;
+	struct addr		 remote;	/* ADDR_UNIX: see uid */
 	struct addr		 local;
+	int64_t			 uid;		/* of the peer; -1 = unknown */
+	/* The client's certificate: tlsctx_client_error(); io.tls has it. */
+	int			 cert_error;
 	struct smtp_lines	 lines;
-	char			*helo;
+	char			*helo;		/* as said */
+	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
+	struct ptr		*ptr;		/* its name, if asked for */
+	struct hop		*kept;		/* for the next transaction */
+	bool			 ending;	/* there is none */
 	struct slots		 slots;
+	LIST_HEAD(, ask)	 asks;		/* questions that are out */
+	struct slice		 line;		/* the command being run; while
+						   a look-up of it is out, in
+						   our own memory */
+	struct command		*command;	/* what it has looked up */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
+	struct smtp_reply	*skip_reply;	/* what is said then */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -264,6 +315,10 @@ void		 session_new(int fd, struct config *, struct conf_listener *,
 void		 session_state(struct session *, enum sess_state);
 /* Stop reading until the wait is over; ms: what the timer is set to. */
 void		 session_wait(struct session *, enum sess_wait, int64_t ms);
+/*
+ * The wait is over: read on, or wait for the questions that are out.  The
+ * only place where reading goes on.
+ */
 void		 session_go(struct session *);
 /* Close now: why is for the log. */
 void		 session_end(struct session *, const char *why);
@@ -304,7 +359,10 @@ void		 slots_clear(struct session *);
 
 /* --- front_verbs.c -------------------------------------------------------- */
 
-/* One clean line: its command, from the check to the reply. */
+/*
+ * One clean line: its command, from the check to the reply.  Run again from
+ * the beginning, with the same line, when a look-up of it is answered.
+ */
 void		 verb_line(struct session *, struct slice);
 /* May this line be looked at while answers to earlier ones are owed? */
 bool		 verb_may_overlap(struct slice);
@@ -313,6 +371,69 @@ void		 verb_bad_line(struct session *, enum smtp_line);
 void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+
+/* --- front_offer.c -------------------------------------------------------- */
+
+/* The reply to EHLO or LHLO; what it offers is what the session may use. */
+void		 offer_reply(struct session *, struct smtp_reply *);
+
+/* --- front_ask.c ---------------------------------------------------------- */
+
+/*
+ * Ask the process of that role; body is taken.  done is called once, from the
+ * event loop, never from here, unless the session ends before.  Until then
+ * the session reads nothing, and no answer is told while a tarpit lasts;
+ * afterwards it goes on unless done made it wait for something else.  Out
+ * of memory, the session ends.
+ *
+ * done's message has been looked at: its getter does not fail and takes it
+ * to its end.  It is valid until done returns.  NULL: cannot tell (no such
+ * process, its pipe was lost, too late).
+ */
+void		 ask_send(struct session *, unsigned int role, uint16_t type,
+		    struct wbuf *body,
+		    void (*done)(struct session *, struct msg *));
+/* A tarpit is over: tell what was answered meanwhile. */
+void		 ask_resume(struct session *);
+/* The session ends: nobody waits for the answers any more. */
+void		 ask_forget(struct session *);
+/* From the process that was asked. */
+int		 ask_answer(struct peer *, struct msg *);
+/* The pipe to a process is gone, and what it was asked with it. */
+void		 ask_peer_down(struct peer *);
+
+/* --- front_reach.c -------------------------------------------------------- */
+
+/* For all listeners of a generation; -1 without memory. */
+int		 reach_prepare(struct config *);
+void		 reach_release(struct config *);
+/*
+ * Call fn for every remote that the routes can name to this listener's
+ * clients, each once.  False: they can lead elsewhere too (mx).
+ */
+bool		 front_reach(const struct conf_listener *,
+		    void (*fn)(struct conf_remote *, void *), void *);
+
+/* --- front_rule.c --------------------------------------------------------- */
+
+/*
+ * A setting's value for the command that is being run.  The environment is
+ * the caller's, from session_env and what else it knows.
+ *
+ * RULE_NEED: a look-up is out.  The caller returns at once, having done
+ * nothing yet: the same command is run from its beginning when the answer is
+ * there.  RULE_CANNOT: nobody can tell, 451 4.4.3.  A string is the rule's,
+ * the configuration's, or valid until the command is over.
+ */
+enum rule_result rule_ask(struct session *, const struct rule *,
+		    const struct rule_env *, struct rule_value *);
+/* The same where nothing can wait: what is not held here cannot be told. */
+enum rule_result rule_now(struct session *, const struct rule *,
+		    const struct rule_env *, struct rule_value *);
+/* A command's function has returned: drop what it looked up, unless it asks. */
+void		 command_over(struct session *);
+/* Drop it in any case: the session is gone. */
+void		 command_free(struct session *);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 
@@ -351,8 +472,6 @@ void		 relay_rcpt(struct session *);
 unsigned int	 relay_refusal_flags(struct session *);
 /* DATA was said, in order; answers come. */
 void		 relay_data(struct session *);
-/* Content from the client: octets taken. */
-size_t		 relay_input(struct session *, const char *, size_t);
 /* The transaction ends without a message: leave nothing behind upstream. */
 void		 relay_abandon(struct tx *);
 /* A connection is ready (perhaps another than before): say all anew. */
@@ -365,6 +484,29 @@ bool		 relay_may_replace(const struct session *);
 void		 relay_hop_event(struct session *, enum client_event,
 		    const struct smtp_reply *, uint32_t tag);
 void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_body.c --------------------------------------------------------- */
+
+/* BDAT with n octets, in a transaction that has recipients. */
+void		 body_chunk(struct session *, uint64_t n, bool last);
+/* Content from the client: octets taken. */
+size_t		 body_input(struct session *, const char *, size_t);
+/* More octets of content than anybody would swallow? */
+bool		 body_is_absurd(const struct session *, uint64_t n);
+
+/* --- front_params.c ------------------------------------------------------- */
+
+/*
+ * What the parameters of MAIL and RCPT ask for and the session was not
+ * offered: the refusal, or NULL.
+ */
+const char	*params_mail_refusal(const struct session *,
+		    const struct smtp_cmd *);
+const char	*params_rcpt_refusal(const struct session *,
+		    const struct smtp_cmd *);
+/* Keep those that go upstream.  -1 without memory. */
+int		 params_mail_keep(struct tx *, const struct smtp_cmd *);
+int		 params_rcpt_keep(struct rcpt *, const struct smtp_cmd *);
 
 /* --- front_map.c ---------------------------------------------------------- */
 
@@ -380,7 +522,7 @@ bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */
 bool		 map_is_our_fault(int code);
 
-/* --- front_hop.c ---------------------------------------------------------- */
+/* --- front_hop*.c, front_pool.c ------------------------------------------- */
 
 /* A connection to the remote for the session: pooled, or dialed. */
 struct hop	*hop_get(struct session *, struct conf_remote *);
@@ -391,6 +533,10 @@ const char	*hop_name(const struct hop *, char *, size_t);
 void		 hop_release(struct hop *, bool message_done);
 /* Close it at once, without another octet. */
 void		 hop_abort(struct hop *);
+/* The session is not what it was: no connection is kept for it. */
+void		 hop_leave(struct session *);
+/* The client's name has come, or will not. */
+void		 hop_name_known(struct session *);
 /* A refusal was seen; to_rcpt: a 5xx to RCPT. */
 void		 hop_saw_error(struct hop *, bool to_rcpt);
 /* From the dialer. */
@@ -404,6 +550,56 @@ void		 hop_close_idle(void);
 size_t		 hop_count(void);
 void		 hop_reap(void);
 
+/* --- front_caps.c --------------------------------------------------------- */
+
+/* What a remote (by id) offered at last contact: EXT_*; 0 if not known. */
+unsigned int	 caps_of(uint32_t remote, bool *known);
+/* Does any of those known want to be told clients' names? */
+bool		 caps_any_name(void);
+/* We have greeted one, which offered this. */
+void		 caps_seen(const struct conf_remote *, unsigned int);
+/* From verifyd; and it is there (anew): tell it all we know. */
+int		 caps_told(struct peer *, struct msg *);
+void		 caps_verifyd_up(struct peer *);
+/* A generation has gone: forget the remotes that went with it. */
+void		 caps_sweep(void);
+
+/* --- front_ptr.c ---------------------------------------------------------- */
+
+/*
+ * The name of the client's address, confirmed forward: NULL where it has
+ * none, *later set where that cannot be told now.  false: it is being asked
+ * for, and hop_name_known is called in the end.  The name is the session's.
+ */
+bool		 ptr_get(struct session *, const char **name, bool *later);
+/* A transaction begins (or the session, where it is always asked for). */
+void		 ptr_early(struct session *);
+/* The session is another client's now, or over. */
+void		 ptr_forget(struct session *);
+/* From verifyd; and it is gone. */
+int		 ptr_told(struct peer *, struct msg *);
+void		 ptr_verifyd_down(void);
+
+/* --- front_xclient.c ------------------------------------------------------ */
+
+/* What a next hop is told of a client; NULL, ADDR_NONE: is not known. */
+struct xclient {
+	const char	*name;
+	bool		 name_later;	/* DNS does not answer now */
+	struct addr	 addr;
+	bool		 esmtp;
+	const char	*helo;
+	const char	*login;
+	struct addr	 dest;		/* where it connected to */
+};
+
+/* "XCLIENT ", the line's end, and a NUL fit beside it. */
+#define XCLIENT_TEXT_MAX	(SMTP_LINE_MAX - 16)
+
+/* The attributes that caps (EXT_XC_*) lists, as client_xclient takes them. */
+void		 xclient_text(const struct xclient *, unsigned int caps,
+		    char text[XCLIENT_TEXT_MAX]);
+
 /* --- front_tls.c ---------------------------------------------------------- */
 
 /* Contexts of a generation; -1 and why. */
@@ -412,6 +608,14 @@ void		 ftls_release(struct config *);
 bool		 ftls_is_offered(const struct session *);
 /* STARTTLS: everything is checked, the 220 is said here. */
 void		 ftls_start(struct session *, bool implicit);
+/* The handshake is over: what about the client's certificate? */
+void		 ftls_judge(struct session *);
+/* SF_NO_CERT: say so, and close. */
+void		 ftls_refuse(struct session *);
+/* The name that the client asked for, or NULL. */
+const char	*ftls_sni(const struct session *);
+/* Of its certificate: "/C=XX/CN=c.test"; "" without one. */
+const char	*ftls_subject(const struct session *);
 /* "TLSv1.3 with cipher X" of the client's side, "" in clear. */
 const char	*ftls_text(const struct session *, char *, size_t);
 struct tlsctx_remote *ftls_remote(const struct conf_remote *);
@@ -430,8 +634,13 @@ void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
 void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
+/* What the next hop said of this one, behind the message. */
+void		 flog_delivery(const struct session *, const struct rcpt *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
+/* later: DNS does not answer now. */
+void		 flog_name(const struct session *, const char *name,
+		    bool later);
 void		 flog_end(const struct session *);
 
 #endif

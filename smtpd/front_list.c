@@ -19,6 +19,7 @@ struct list_index {
 	char		**names;
 	size_t		  n;
 	struct nets	  nets;
+	char		**net_names;	/* their entries */
 };
 
 static int
@@ -36,12 +37,16 @@ list_index(const struct conf_list *l)
 
 	if ((x = calloc(1, sizeof(*x))) == NULL)
 		return NULL;
-	if ((x->names = calloc(l->entries.n + 1, sizeof(*x->names))) == NULL)
+	x->names = calloc(l->entries.n + 1, sizeof(*x->names));
+	x->net_names = calloc(l->entries.n + 1, sizeof(*x->net_names));
+	if (x->names == NULL || x->net_names == NULL)
 		goto fail;
 	for (i = 0; i < l->entries.n; i++) {
 		x->names[x->n++] = l->entries.v[i];
-		if (cidr_parse(&net, l->entries.v[i]) == 0 &&
-		    nets_add(&x->nets, &net) == -1)
+		if (cidr_parse(&net, l->entries.v[i]) == -1)
+			continue;
+		x->net_names[x->nets.n] = l->entries.v[i];
+		if (nets_add(&x->nets, &net) == -1)
 			goto fail;
 	}
 	qsort(x->names, x->n, sizeof(*x->names), name_cmp);
@@ -57,22 +62,43 @@ list_free(struct list_index *x)
 	if (x == NULL)
 		return;
 	free(x->names);
+	free(x->net_names);
 	free(x->nets.v);
 	free(x);
+}
+
+/* The entry itself, in the list's own memory; NULL: there is none. */
+static const char *
+entry_find(const struct list_index *x, const char *value,
+    const struct addr *ip)
+{
+	char	**name = NULL;
+	size_t	  i;
+
+	if (x == NULL)
+		return NULL;
+	if (value != NULL && value[0] != '\0')
+		name = bsearch(&value, x->names, x->n, sizeof(*x->names),
+		    name_cmp);
+	if (name != NULL)
+		return *name;
+	for (i = 0; ip != NULL && i < x->nets.n; i++)
+		if (cidr_match(&x->nets.v[i], ip))
+			return x->net_names[i];
+	return NULL;
 }
 
 bool
 list_has(const struct list_index *x, const char *value, const struct addr *ip)
 {
-	size_t	i;
+	return entry_find(x, value, ip) != NULL;
+}
 
-	if (x == NULL)
-		return false;
-	if (value != NULL && value[0] != '\0' && bsearch(&value, x->names,
-	    x->n, sizeof(*x->names), name_cmp) != NULL)
-		return true;
-	for (i = 0; ip != NULL && i < x->nets.n; i++)
-		if (cidr_match(&x->nets.v[i], ip))
-			return true;
-	return false;
+const char *
+list_value(const struct list_index *x, const char *value,
+    const struct addr *ip)
+{
+	const char	*entry = entry_find(x, value, ip);
+
+	return entry == NULL ? NULL : conf_entry_value(entry);
 }

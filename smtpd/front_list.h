@@ -26,5 +26,11 @@ void		 list_free(struct list_index *);
  */
 bool		 list_has(const struct list_index *, const char *value,
 		    const struct addr *ip);
+/*
+ * What the list has behind that entry (conf_entry_value: "" if nothing);
+ * NULL: it is no entry.  Of networks the first in the list that fits.
+ */
+const char	*list_value(const struct list_index *, const char *value,
+		    const struct addr *ip);
 
 #endif

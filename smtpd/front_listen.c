@@ -7,7 +7,9 @@
 /*
  * Accepting.  The sockets come from the parent, by a key that names the same
  * socket as long as it lives; each worker has its own (SO_REUSEPORT), so
- * that there is no herd and a queue survives its worker.
+ * that there is no herd and a queue survives its worker.  A socket in the
+ * file system is shared by all: whoever comes first has the client, the
+ * others read EAGAIN.
  *
  * A reload names the sockets of the new generation; at its commit the new
  * ones begin, and those that were not named are emptied and closed: a
@@ -63,7 +65,8 @@ is_any(const struct addr *a)
 {
 	static const uint8_t	zero[16];
 
-	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+	return a->family != ADDR_UNIX &&
+	    memcmp(a->ip, zero, sizeof(zero)) == 0;
 }
 
 static size_t
@@ -135,6 +138,9 @@ accept_one(struct lsock *l, struct config *conf, struct conf_listener *cl)
 		return errno == ECONNABORTED || errno == EINTR;
 	}
 	addr_from_sa(&remote, (struct sockaddr *)&ss, len);
+	/* Some systems give no address at all to one without a name. */
+	if (l->addr.family == ADDR_UNIX)
+		remote = l->addr;
 	local = l->addr;
 	if (l->any)
 		local.family = ADDR_NONE;

@@ -13,6 +13,7 @@
 
 #include "front.h"
 #include "log.h"
+#include "tlsctx.h"
 
 static void
 log_reply(const struct smtp_reply *r)
@@ -29,7 +30,10 @@ flog_connect(const struct session *s)
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "connect"))
 		return;
 	log_addr("address", &s->remote);
-	log_num("port", s->remote.port);
+	if (s->remote.family == ADDR_UNIX)
+		log_num("uid", s->uid);
+	else
+		log_num("port", s->remote.port);
 	log_str("listener", s->listener->obj.name);
 	log_end();
 }
@@ -49,11 +53,18 @@ flog_refused(const struct addr *remote, const char *listener, const char *why)
 void
 flog_tls(const struct session *s)
 {
-	char	text[128];
+	const char	*name;
+	char		 text[128];
 
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "tls"))
 		return;
 	log_str("tls", ftls_text(s, text, sizeof(text)));
+	if ((name = ftls_sni(s)) != NULL)
+		log_str("sni", name);
+	if (s->cert_error != TLS_NO_CERT) {
+		log_str("client-cert", ftls_subject(s));
+		log_num("verify", s->cert_error);
+	}
 	log_end();
 }
 
@@ -120,6 +131,16 @@ flog_message(const struct session *s, const struct smtp_reply *r,
 }
 
 void
+flog_delivery(const struct session *s, const struct rcpt *r)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "delivery"))
+		return;
+	log_str("address", r->addr);
+	log_reply(r->verdict);
+	log_end();
+}
+
+void
 flog_hop(const struct session *s, const char *event, const char *hop,
     const char *why)
 {
@@ -127,6 +148,18 @@ flog_hop(const struct session *s, const char *event, const char *hop,
 		return;
 	log_str("hop", hop);
 	log_str("reason", why);
+	log_end();
+}
+
+void
+flog_name(const struct session *s, const char *name, bool later)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "reverse-dns"))
+		return;
+	log_addr("address", &s->remote);
+	log_str("name", name);
+	log_str("status", name[0] != '\0' ? "confirmed" :
+	    later ? "no answer" : "none");
 	log_end();
 }
 

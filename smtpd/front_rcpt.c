@@ -9,6 +9,9 @@
  * (postern-smtpd(8), RCPT STAGE).  Malformed commands and parameters were
  * refused before by the parser; what passes all rows is live: the next hop
  * is asked at once, and its answer is the client's.
+ *
+ * A row may need a look-up.  The command is then left as it is and run again
+ * from row 1 with the answer, so nothing is done before all rows have spoken.
  */
 
 #include <string.h>
@@ -26,6 +29,7 @@ struct judged {
 	bool			 local;
 	struct conf_remote	*remote;	/* where it goes */
 	const char		*by;		/* what decided: for the log */
+	const struct smtp_cmd	*cmd;
 };
 
 static void
@@ -41,37 +45,31 @@ refuse(struct session *s, const struct judged *j, unsigned int flags,
 	session_reply_r(s, flags, &r);
 }
 
-/* A rule's value with all that is known; false: it cannot be told. */
+/*
+ * What a rule says with all that is known.  False: the command has its answer
+ * (451), or will be run again when a look-up of it is answered.
+ */
 static bool
-judge_rule(struct session *s, const struct judged *j, const struct rule *rule,
-    struct rule_value *v)
+ask_rule(struct session *s, const struct judged *j, const struct rule *rule,
+    const char *by, struct rule_value *v)
 {
-	struct rule_env		env;
-	struct rule_memo	memo = { { 0 } };
-	unsigned int		leaf;
+	struct rule_env	env;
 
-	memset(v, 0, sizeof(*v));
-	if (rule == NULL)
-		return true;
 	if (rule_is_constant(rule, v))
 		return true;
 	session_env(s, &env);
 	env.str[RV_RCPT] = j->normal;
 	env.str[RV_RCPT_DOMAIN] = j->domain;
-	return rule_eval(rule, &env, &memo, v, &leaf) == RULE_VALUE;
-}
-
-/* Row 2: parameters that are not offered. */
-static const char *
-bad_params(struct session *s, const struct smtp_cmd *cmd)
-{
-	if (!(s->flags & SF_ESMTP) && cmd->nparams > 0)
-		return "555 5.5.4 parameters need EHLO";
-	if (cmd->have & (HAVE_NOTIFY | HAVE_ORCPT))
-		return "501 5.5.4 DSN is not offered";
-	if (cmd->path.utf8)
-		return "553 5.6.7 address needs SMTPUTF8, not offered";
-	return NULL;
+	switch (rule_ask(s, rule, &env, v)) {
+	case RULE_VALUE:
+		return true;
+	case RULE_NEED:
+		break;
+	case RULE_CANNOT:
+		refuse(s, j, 0, "451 4.4.3 cannot look that up now", by);
+		break;
+	}
+	return false;
 }
 
 /* Row 7's question, as far as lists answer it: is the domain ours? */
@@ -88,50 +86,68 @@ is_local(struct session *s, const struct judged *j)
 	return front_in_list(NULL, list->id, j->domain, NULL) != 0;
 }
 
-/* Row 8: may this client relay?  -1: a look-up cannot tell. */
-static int
-may_relay(struct session *s, struct judged *j)
+/* Is there one who may relay whatever the rule says? */
+static bool
+relays_anyway(const struct session *s, struct judged *j)
 {
-	struct rule_value	v;
-	size_t			i;
+	size_t	i;
 
 	if (s->listener->open_relay) {
 		j->by = "open-relay";
-		return 1;
+		return true;
 	}
 	for (i = 0; i < s->listener->relay_hosts.n; i++)
 		if (cidr_match(&s->listener->relay_hosts.v[i], &s->remote)) {
 			j->by = "relay-hosts";
-			return 1;
+			return true;
 		}
-	if (!judge_rule(s, j, s->conf->session.relay, &v))
-		return -1;
-	j->by = "session.rcpt.relay";
-	return v.type == VALUE_BOOL && v.num != 0;
+	return false;
 }
 
-/* The remote that a route rule names; NULL: none. */
-static struct conf_remote *
-routed(struct session *s, const struct judged *j, const struct rule *rule)
+/* Row 8: may this client relay?  True: not, and the command is answered. */
+static bool
+judge_relay(struct session *s, struct judged *j)
+{
+	static const char	by[] = "session.rcpt.relay";
+	struct rule_value	v;
+
+	if (relays_anyway(s, j))
+		return false;
+	if (!ask_rule(s, j, s->conf->session.relay, by, &v))
+		return true;
+	j->by = by;
+	if (v.type == VALUE_BOOL && v.num != 0)
+		return false;
+	refuse(s, j, REPLY_COUNTED, s->conf->replies.relay, by);
+	return true;
+}
+
+/* The remote that a route rule names, or NULL.  False as ask_rule. */
+static bool
+routed(struct session *s, struct judged *j, const struct rule *rule,
+    const char *by)
 {
 	struct rule_value	v;
 
-	if (!judge_rule(s, j, rule, &v) || v.type != VALUE_STR ||
-	    v.str == NULL)
-		return NULL;
-	return (struct conf_remote *)(void *)conf_find(&s->conf->remotes,
-	    v.str);
+	j->remote = NULL;
+	if (!ask_rule(s, j, rule, by, &v))
+		return false;
+	if (v.type == VALUE_STR && v.str != NULL)
+		j->remote = (struct conf_remote *)(void *)conf_find(
+		    &s->conf->remotes, v.str);
+	return true;
 }
 
-static struct conf_remote *
-choose_route(struct session *s, const struct judged *j)
+static bool
+choose_route(struct session *s, struct judged *j)
 {
 	const struct conf_route	*r = &s->conf->route;
-	struct conf_remote	*to;
+	bool			 ours = j->local || j->postmaster;
 
-	if ((to = routed(s, j, r->session)) != NULL)
-		return to;
-	return routed(s, j, j->local || j->postmaster ? r->local : r->relay);
+	if (!routed(s, j, r->session, "route.session"))
+		return false;
+	return j->remote != NULL || routed(s, j, ours ? r->local : r->relay,
+	    ours ? "route.local" : "route.relay");
 }
 
 /* Row 5, for one that is being asked for: it gets the same answer. */
@@ -153,6 +169,23 @@ repeat(struct session *s, const struct judged *j, const struct rcpt *first)
 		session_end(s, "no memory");
 }
 
+/* Row 5, for LMTP: one reply more behind the message. */
+static int
+add_again(struct tx *tx, const struct judged *j, const struct rcpt *first)
+{
+	size_t		 same = (size_t)(first - tx->rcpts) + 1;
+	struct rcpt	*r;
+
+	if (tx_add(tx, j->addr, j->normal) == -1)
+		return -1;
+	tx->pending--;
+	r = &tx->rcpts[tx->nrcpts - 1];
+	r->same = same;
+	r->state = RC_NO;
+	r->again = true;
+	return 0;
+}
+
 /* Recipients that are accepted, or will be if the next hop says so. */
 static size_t
 expected(const struct tx *tx)
@@ -161,6 +194,8 @@ expected(const struct tx *tx)
 
 	for (i = 0; i < tx->nrcpts && tx->pending > 0; i++)
 		n += tx->rcpts[i].slot != NULL && tx->rcpts[i].same == 0;
+	for (i = 0; i < tx->nrcpts; i++)
+		n += tx->rcpts[i].again;
 	return n;
 }
 
@@ -168,47 +203,36 @@ expected(const struct tx *tx)
 static bool
 judge_count(struct session *s, const struct judged *j)
 {
+	static const char	 by[] = "session.rcpt.max-recipients";
 	struct rule_value	 v;
 	struct rcpt		*r;
 	struct tx		*tx = s->tx;
 
-	if (!judge_rule(s, j, s->conf->session.max_recipients, &v)) {
-		refuse(s, j, 0, "451 4.4.3 cannot look that up now", "rule");
+	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
 		return true;
-	}
 	if (v.num > 0 && (int64_t)expected(tx) >= v.num) {
-		refuse(s, j, 0, "452 4.5.3 too many recipients",
-		    "session.rcpt.max-recipients");
+		refuse(s, j, 0, "452 4.5.3 too many recipients", by);
 		return true;
 	}
 	if ((r = tx_find(tx, j->normal)) == NULL)
 		return false;
-	if (r->state == RC_OK)
-		session_reply(s, 0, "250 2.1.5 ok, once is enough");
-	else
+	if (r->state != RC_OK)
 		repeat(s, j, r);
+	else if (s->listener->protocol == PROTO_LMTP &&
+	    add_again(tx, j, r) == -1)
+		refuse(s, j, 0, "451 4.3.0 no memory", "memory");
+	else
+		session_reply(s, 0, "250 2.1.5 ok, once is enough");
 	return true;
 }
 
-/* Rows 7 to 9; true: refused, and told. */
+/* Row 9, and where it goes at all; true: nowhere, and told. */
 static bool
-judge_place(struct session *s, struct judged *j)
+judge_route(struct session *s, struct judged *j)
 {
-	j->local = is_local(s, j);
-	j->by = j->local ? "session.rcpt.lookup.domains" : "postmaster";
-	if (!j->local && !j->postmaster) {
-		switch (may_relay(s, j)) {
-		case -1:
-			refuse(s, j, 0, "451 4.4.3 cannot look that up now",
-			    "session.rcpt.relay");
-			return true;
-		case 0:
-			refuse(s, j, REPLY_COUNTED, s->conf->replies.relay,
-			    "session.rcpt.relay");
-			return true;
-		}
-	}
-	if ((j->remote = choose_route(s, j)) == NULL) {
+	if (!choose_route(s, j))
+		return true;
+	if (j->remote == NULL) {
 		log_warnx("no route for %s", j->local ? "local domains" :
 		    "relayed mail");
 		refuse(s, j, 0, "451 4.3.5 no route for this recipient",
@@ -223,6 +247,17 @@ judge_place(struct session *s, struct judged *j)
 	return false;
 }
 
+/* Rows 7 to 9; true: refused, and told. */
+static bool
+judge_place(struct session *s, struct judged *j)
+{
+	j->local = is_local(s, j);
+	j->by = j->local ? "session.rcpt.lookup.domains" : "postmaster";
+	if (!j->local && !j->postmaster && judge_relay(s, j))
+		return true;
+	return judge_route(s, j);
+}
+
 /* The names that the rows look at. */
 static void
 name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
@@ -233,6 +268,7 @@ name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
 	size_t			 used;
 
 	memset(j, 0, sizeof(*j));
+	j->cmd = cmd;
 	if (path.domain_len == 0) {
 		/* Only <postmaster> has none: it goes where we are told. */
 		j->postmaster = true;
@@ -261,7 +297,8 @@ go_live(struct session *s, const struct judged *j)
 	}
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
-	if ((r->slot = slot_new(s)) == NULL) {
+	if (params_rcpt_keep(r, j->cmd) == -1 ||
+	    (r->slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -275,10 +312,12 @@ rcpt_stage(struct session *s, const struct smtp_cmd *cmd)
 	const char	*no;
 
 	name_it(s, cmd, &j);
-	if ((no = bad_params(s, cmd)) != NULL)
+	if ((no = params_rcpt_refusal(s, cmd)) != NULL)
 		refuse(s, &j, 0, no, "parameters");
 	else if (s->tx == NULL)
 		refuse(s, &j, 0, "503 5.5.1 need MAIL first", "order");
+	else if (s->tx->chunks.on)
+		refuse(s, &j, 0, "503 5.5.1 in the middle of BDAT", "order");
 	else if (!judge_count(s, &j) && !judge_place(s, &j))
 		go_live(s, &j);
 }

@@ -218,6 +218,10 @@ slots_tarpit_over(struct session *s)
 	s->wait = WAIT_HOP;
 	io_pause(&s->io);
 	slots_flush(s);
-	if (s->wait == WAIT_HOP && TAILQ_EMPTY(&s->slots))
+	if (s->wait != WAIT_HOP)
+		return;
+	if (TAILQ_EMPTY(&s->slots))
 		session_go(s);
+	else
+		ask_resume(s);
 }

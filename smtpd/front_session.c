@@ -10,7 +10,8 @@
  * A session reads commands while it waits for nothing (wait is WAIT_NONE);
  * in any wait the input is paused and TCP holds the client back.  Exactly
  * one timer is set: the deadline of the present command, of the wait, or
- * the next look at the rate of the body.
+ * the next look at the rate of the body; a question to another process has
+ * its own (front_ask.c).
  *
  * It ends in one way: session_end marks it S_DEAD and closes the stream,
  * and the end of the turn frees it (session_reap), when nobody up the stack
@@ -37,6 +38,7 @@
 #include "id.h"
 #include "log.h"
 #include "proc.h"
+#include "tlsctx.h"
 
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
@@ -68,7 +70,9 @@ session_wait(struct session *s, enum sess_wait wait, int64_t ms)
 	/* The tarpit ends with the client, so its end must be seen. */
 	if (wait != WAIT_TARPIT || io_has_input(&s->io))
 		io_pause(&s->io);
-	if (ms > 0)
+	if (wait == WAIT_ASK)
+		timer_del(&s->timer);	/* the question has its own */
+	else if (ms > 0)
 		timer_set(&s->timer, ms);
 	else if (wait == WAIT_HOP && s->tx != NULL && s->tx->remote != NULL)
 		timer_set(&s->timer, s->tx->remote->timeout.connect * 2 +
@@ -95,6 +99,11 @@ session_go(struct session *s)
 {
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
+	if (!LIST_EMPTY(&s->asks)) {
+		session_wait(s, WAIT_ASK, 0);
+		ask_resume(s);
+		return;
+	}
 	s->wait = WAIT_NONE;
 	set_deadline(s);
 	io_resume(&s->io);
@@ -132,6 +141,16 @@ turn_away(int fd, const char *host, const char *code, const char *why)
 	stats.sessions_refused++;
 }
 
+/* Of the process that connected to a socket in the file system. */
+static int64_t
+peer_uid(int fd)
+{
+	uid_t	uid;
+	gid_t	gid;
+
+	return getpeereid(fd, &uid, &gid) == -1 ? -1 : (int64_t)uid;
+}
+
 static struct session *
 session_alloc(int fd, struct config *conf, struct conf_listener *l,
     const struct addr *remote, const struct addr *local)
@@ -148,11 +167,14 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->conf = front_conf_ref(conf);
 	s->listener = l;
 	s->remote = *remote;
+	s->uid = remote->family == ADDR_UNIX ? peer_uid(fd) : -1;
+	s->cert_error = TLS_NO_CERT;
 	s->local = *local;
 	if (local->family != ADDR_NONE)
 		s->flags |= SF_LOCAL;
 	s->began = mono_now();
 	TAILQ_INIT(&s->slots);
+	LIST_INIT(&s->asks);
 	timer_init(&s->timer, session_timer, s);
 	io_init(&s->io, fd, IO_CHUNK, session_io, s);
 	TAILQ_INSERT_TAIL(&live, s, entry);
@@ -192,6 +214,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	flog_connect(s);
+	if (conf->session.reverse_dns == RDNS_ALWAYS)
+		ptr_early(s);
 	if (l->tls == LTLS_IMPLICIT) {
 		ftls_start(s, true);
 		return;
@@ -229,11 +253,15 @@ session_env(struct session *s, struct rule_env *env)
 	const char	*at;
 
 	memset(env, 0, sizeof(*env));
-	env->remote_ip = s->remote;
-	env->local_ip = *session_local(s);
+	/* A socket in the file system has no address: they are empty. */
+	if (s->remote.family != ADDR_UNIX) {
+		env->remote_ip = s->remote;
+		env->local_ip = *session_local(s);
+	}
 	env->str[RV_LISTENER] = s->listener->obj.name;
-	env->str[RV_HELO_DOMAIN] = s->helo;
+	env->str[RV_HELO_DOMAIN] = s->helo_normal;
 	env->str[RV_TLS] = (s->flags & SF_TLS) ? "true" : "";
+	env->str[RV_TLS_VERIFIED] = s->cert_error == 0 ? "true" : "";
 	if (s->tx != NULL) {
 		env->str[RV_SENDER] = s->tx->sender_normal;
 		at = s->tx->sender_normal == NULL ? NULL :
@@ -321,7 +349,7 @@ session_input(struct session *s)
 				return;
 			break;
 		case S_BODY:
-			io_consume(&s->io, relay_input(s, data, n));
+			io_consume(&s->io, body_input(s, data, n));
 			break;
 		case S_SKIP:
 			skip_input(s);
@@ -336,6 +364,23 @@ session_input(struct session *s)
 	}
 }
 
+/* The handshake is over; with STARTTLS the client speaks next. */
+static void
+session_tls(struct session *s)
+{
+	stats.sessions_tls++;
+	ftls_judge(s);
+	flog_tls(s);
+	s->wait = WAIT_NONE;
+	if (s->state != S_START)
+		session_forget(s);
+	else if (s->flags & SF_NO_CERT)
+		ftls_refuse(s);
+	else
+		verb_banner(s);
+	session_go(s);
+}
+
 static void
 session_io(struct io *io, enum io_event ev)
 {
@@ -346,14 +391,7 @@ session_io(struct io *io, enum io_event ev)
 		session_input(s);
 		break;
 	case IO_TLS:
-		stats.sessions_tls++;
-		flog_tls(s);
-		s->wait = WAIT_NONE;
-		if (s->state == S_START)
-			verb_banner(s);
-		else
-			session_forget(s);
-		session_go(s);
+		session_tls(s);
 		break;
 	case IO_TLS_FAIL:
 		s->why = io_error(io);
@@ -418,6 +456,8 @@ session_timer(void *arg)
 		log_warnx("no answer of the next hop in any of its times");
 		session_end(s, "next hop does not answer");
 		return;
+	case WAIT_ASK:
+		return;
 	case WAIT_NONE:
 		break;
 	}
@@ -453,8 +493,20 @@ session_forget(struct session *s)
 {
 	session_reset(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
+	s->offered = 0;
 	free(s->helo);
 	s->helo = NULL;
+	free(s->helo_normal);
+	s->helo_normal = NULL;
+}
+
+/* No transaction any more, and none will come. */
+static void
+session_over(struct session *s)
+{
+	s->ending = true;
+	session_reset(s);
+	hop_leave(s);
 }
 
 void
@@ -464,8 +516,10 @@ session_end(struct session *s, const char *why)
 		return;
 	if (s->state != S_CLOSING)
 		s->why = why;
-	session_reset(s);
+	session_over(s);
+	ptr_forget(s);
 	slots_clear(s);
+	ask_forget(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
 	flog_end(s);
@@ -495,8 +549,9 @@ session_linger(struct session *s, const char *why)
 	 * Unread input would turn close(2) into a reset, which can overtake
 	 * our last reply: read on until the client has seen it.
 	 */
-	session_reset(s);
+	session_over(s);
 	slots_clear(s);
+	ask_forget(s);
 	session_state(s, S_CLOSING);
 	s->wait = WAIT_NONE;
 	if (s->io.tls == NULL && io_queued(&s->io) == 0)
@@ -514,8 +569,11 @@ session_reap(void)
 		return;
 	while ((s = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, s, entry);
+		command_free(s);
 		front_conf_unref(s->conf);
+		free(s->skip_reply);
 		free(s->helo);
+		free(s->helo_normal);
 		free(s);
 	}
 	listen_resume();

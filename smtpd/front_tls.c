@@ -13,6 +13,14 @@
  *
  * A server context costs a millisecond a certificate; a generation whose
  * certificates and settings are those of another one shares its context.
+ *
+ * A client's certificate is judged by us, after the handshake.  With
+ * client-verify: required a client without a good one hears so in place of
+ * the banner, or behind STARTTLS in answer to its first command: a line
+ * that it has not asked for it would take for that answer (RFC 3207,
+ * section 4.1).  Its chain and name are not copied: libtls keeps them as long
+ * as the connection, and there is no way to make it forget them; so one that
+ * is far too large ends the session.
  */
 
 #include <sys/queue.h>
@@ -26,11 +34,13 @@
 #include "tlsctx.h"
 
 #define HANDSHAKE_MAX	60000		/* ms */
+#define CHAIN_SIZE_MAX	(64 * 1024)	/* of a client's, as PEM */
 
 struct context {
 	TAILQ_ENTRY(context)	 entry;
 	unsigned int		 refs;
 	struct tls		*tls;
+	struct tls_store	*clients; /* NULL: they are not asked */
 	char			*key;	/* what it was made from */
 };
 
@@ -43,14 +53,17 @@ struct use {
 static TAILQ_HEAD(, context)	contexts = TAILQ_HEAD_INITIALIZER(contexts);
 static TAILQ_HEAD(, use)	uses = TAILQ_HEAD_INITIALIZER(uses);
 
-/* Ids are never given twice, so they stand for the certificates. */
+/*
+ * Ids are never given twice, so they stand for the certificates.  So does a
+ * set's place for what is in it, while a context has it.
+ */
 static char *
-context_key(const struct conf_tls *t)
+context_key(const struct conf_tls *t, const struct tls_store *clients)
 {
 	char	*key = NULL, *more;
 	size_t	 i;
 
-	if (asprintf(&key, "%s", t->ciphers) == -1)
+	if (asprintf(&key, "%p %s", (const void *)clients, t->ciphers) == -1)
 		return NULL;
 	for (i = 0; i < t->protocols.n + t->certs.n; i++) {
 		if (i < t->protocols.n ?
@@ -66,34 +79,64 @@ context_key(const struct conf_tls *t)
 }
 
 static struct context *
-context_get(const struct conf_tls *t, char *why, size_t size)
+context_find(const char *key)
 {
 	struct context	*c;
-	char		*key;
 
-	if ((key = context_key(t)) == NULL)
-		goto nomem;
 	TAILQ_FOREACH(c, &contexts, entry)
-		if (strcmp(c->key, key) == 0) {
-			free(key);
-			c->refs++;
+		if (strcmp(c->key, key) == 0)
 			return c;
-		}
-	if ((c = calloc(1, sizeof(*c))) == NULL)
-		goto nomem;
-	if ((c->tls = tlsctx_server(t, why, size)) == NULL) {
+	return NULL;
+}
+
+/* Takes the set. */
+static struct context *
+context_new(const struct conf_tls *t, struct tls_store *clients, char *why,
+    size_t size)
+{
+	struct context	*c, *same;
+
+	(void)strlcpy(why, "no memory", size);
+	if ((c = calloc(1, sizeof(*c))) == NULL ||
+	    (c->key = context_key(t, clients)) == NULL)
+		goto fail;
+	if ((same = context_find(c->key)) != NULL) {
+		free(c->key);
 		free(c);
-		free(key);
-		return NULL;
+		tls_store_put(clients);
+		same->refs++;
+		return same;
 	}
-	c->key = key;
+	if ((c->tls = tlsctx_server(t, why, size)) == NULL)
+		goto fail;
+	c->clients = clients;
 	c->refs = 1;
 	TAILQ_INSERT_TAIL(&contexts, c, entry);
 	return c;
-nomem:
-	free(key);
-	(void)strlcpy(why, "no memory", size);
+fail:
+	if (c != NULL)
+		free(c->key);
+	free(c);
+	tls_store_put(clients);
 	return NULL;
+}
+
+static struct context *
+context_get(const struct conf_tls *t, char *why, size_t size)
+{
+	struct tls_store	*clients = NULL;
+	char			 reason[128];
+
+	if (t->client_verify != CLIENT_OFF) {
+		clients = tls_store_get(t->client_ca.data, t->client_ca.len,
+		    reason, sizeof(reason));
+		if (clients == NULL) {
+			(void)snprintf(why, size, "tls.client-ca: %s",
+			    reason);
+			return NULL;
+		}
+	}
+	return context_new(t, clients, why, size);
 }
 
 static void
@@ -103,6 +146,7 @@ context_put(struct context *c)
 		return;
 	TAILQ_REMOVE(&contexts, c, entry);
 	tls_free(c->tls);
+	tls_store_put(c->clients);
 	free(c->key);
 	free(c);
 }
@@ -160,14 +204,14 @@ ftls_release(struct config *conf)
 	free(u);
 }
 
-static struct tls *
+static const struct context *
 server_context(const struct config *conf)
 {
 	struct use	*u;
 
 	TAILQ_FOREACH(u, &uses, entry)
 		if (u->conf == conf)
-			return u->ctx == NULL ? NULL : u->ctx->tls;
+			return u->ctx;
 	return NULL;
 }
 
@@ -196,13 +240,60 @@ ftls_start(struct session *s, bool implicit)
 		return;
 	if (implicit)
 		io_start(&s->io);
-	if (io_tls_server(&s->io, server_context(s->conf)) == -1) {
+	if (io_tls_server(&s->io, server_context(s->conf)->tls) == -1) {
 		session_end(s, "no memory for TLS");
 		return;
 	}
 	s->flags |= SF_TLS;
 	s->wait = WAIT_TLS;
 	timer_set(&s->timer, ms < HANDSHAKE_MAX ? ms : HANDSHAKE_MAX);
+}
+
+void
+ftls_judge(struct session *s)
+{
+	const struct context	*c = server_context(s->conf);
+	size_t			 len = 0;
+
+	if (c->clients == NULL)
+		return;
+	s->cert_error = tlsctx_client_error(c->clients, s->io.tls);
+	if (s->cert_error != TLS_NO_CERT)
+		(void)tls_peer_cert_chain_pem(s->io.tls, &len);
+	if (len > CHAIN_SIZE_MAX || (s->cert_error != 0 &&
+	    s->conf->tls.client_verify == CLIENT_REQUIRED))
+		s->flags |= SF_NO_CERT;
+}
+
+void
+ftls_refuse(struct session *s)
+{
+	s->why = "client certificate";
+	if (s->cert_error == TLS_NO_CERT)
+		session_reply(s, REPLY_CLOSE,
+		    "554 5.7.0 show a certificate of yours");
+	else if (s->cert_error == 0)
+		session_reply(s, REPLY_CLOSE,
+		    "554 5.7.0 too many certificates");
+	else
+		session_reply(s, REPLY_CLOSE, "554 5.7.0 your certificate: %s",
+		    tlsctx_error_text(s->cert_error));
+}
+
+const char *
+ftls_sni(const struct session *s)
+{
+	return s->io.tls == NULL ? NULL : tls_conn_servername(s->io.tls);
+}
+
+const char *
+ftls_subject(const struct session *s)
+{
+	const char	*subject = NULL;
+
+	if (s->io.tls != NULL)
+		subject = tls_peer_cert_subject(s->io.tls);
+	return subject == NULL ? "" : subject;
 }
 
 const char *

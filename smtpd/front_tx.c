@@ -40,8 +40,12 @@ tx_free(struct tx *tx)
 	for (i = 0; i < tx->nrcpts; i++) {
 		free(tx->rcpts[i].addr);
 		free(tx->rcpts[i].normal);
+		free(tx->rcpts[i].orcpt);
+		free(tx->rcpts[i].verdict);
 	}
 	free(tx->rcpts);
+	free(tx->envid);
+	free(tx->mx_domain);
 	free(tx->sender);
 	free(tx->sender_normal);
 	free(tx->lost);
@@ -82,7 +86,7 @@ tx_find(const struct tx *tx, const char *normal)
 	size_t	i;
 
 	for (i = 0; i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state != RC_NO &&
+		if (tx->rcpts[i].state != RC_NO && !tx->rcpts[i].again &&
 		    strcmp(tx->rcpts[i].normal, normal) == 0)
 			return &tx->rcpts[i];
 	return NULL;

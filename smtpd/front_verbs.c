@@ -10,17 +10,20 @@
  * does by way of front_rcpt.c, front_relay.c and front_tls.c.
  */
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "front.h"
 #include "log.h"
+#include "util.h"
 
 struct verb {
 	void		(*fn)(struct session *, const struct smtp_cmd *);
 	unsigned int	flags;
 };
 
+#define CANNOT		"451 4.4.3 cannot look that up now"
 #define V_CLEAR		0x01	/* allowed where TLS is required, without */
 
 void
@@ -85,6 +88,19 @@ verb_bad_line(struct session *s, enum smtp_line what)
 
 /* --- greeting ------------------------------------------------------------- */
 
+/* What the client calls itself, as rules and lists have names; NULL: memory. */
+static char *
+helo_normal(const char *helo)
+{
+	char	 name[SMTP_DOMAIN_MAX + 1];
+
+	if (idn_to_ascii(helo, name, sizeof(name)) == -1) {
+		(void)strlcpy(name, helo, sizeof(name));
+		ascii_lower(name);
+	}
+	return strdup(name);
+}
+
 static bool
 hello(struct session *s, const struct smtp_cmd *cmd)
 {
@@ -102,6 +118,10 @@ hello(struct session *s, const struct smtp_cmd *cmd)
 	}
 	session_forget(s);
 	s->helo = name;
+	if ((s->helo_normal = helo_normal(name)) == NULL) {
+		session_end(s, "no memory");
+		return false;
+	}
 	s->flags |= SF_HELO;
 	return true;
 }
@@ -113,37 +133,16 @@ verb_helo(struct session *s, const struct smtp_cmd *cmd)
 		session_reply(s, 0, "250 %s", s->conf->hostname);
 }
 
-/* Does the listener name the extension, or leave it to us? */
-static bool
-is_listed(const struct session *s, const char *name)
-{
-	const struct strs	*e = &s->listener->extensions;
-	size_t			 i;
-
-	for (i = 0; i < e->n; i++)
-		if (strcmp(e->v[i], "default") == 0 ||
-		    strcmp(e->v[i], name) == 0)
-			return true;
-	return false;
-}
-
+/* EHLO, or LHLO: which of them is for this listener, verb_line has seen. */
 static void
 verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct smtp_reply	r;
-	char			sz[32];
 
 	if (!hello(s, cmd))
 		return;
 	s->flags |= SF_ESMTP;
-	(void)snprintf(sz, sizeof(sz), "\nSIZE %lld",
-	    (long long)s->conf->session.max_size);
-	(void)smtp_reply_fmt(&r, "250 %s%s%s%s%s%s", s->conf->hostname,
-	    is_listed(s, "pipelining") ? "\nPIPELINING" : "",
-	    is_listed(s, "size") ? sz : "",
-	    is_listed(s, "8bitmime") ? "\n8BITMIME" : "",
-	    is_listed(s, "enhancedstatuscodes") ? "\nENHANCEDSTATUSCODES" : "",
-	    ftls_is_offered(s) ? "\nSTARTTLS" : "");
+	offer_reply(s, &r);
 	session_reply_r(s, 0, &r);
 }
 
@@ -154,21 +153,14 @@ static const char *
 mail_refusal(struct session *s, const struct smtp_cmd *cmd)
 {
 	const struct conf_session	*cs = &s->conf->session;
+	const char			*no;
 
 	if (s->tx != NULL)
 		return "503 5.5.1 nested MAIL command";
 	if (cs->ehlo_require && !(s->flags & SF_HELO))
 		return "503 5.5.1 say EHLO first";
-	if (!(s->flags & SF_ESMTP) && cmd->nparams > 0)
-		return "555 5.5.4 parameters need EHLO";
-	if (cmd->have & (HAVE_RET | HAVE_ENVID))
-		return "501 5.5.4 DSN is not offered";
-	if (cmd->have & HAVE_SMTPUTF8)
-		return "555 5.5.4 SMTPUTF8 is not offered";
-	if ((cmd->have & HAVE_BODY) && cmd->body == BODY_BINARYMIME)
-		return "501 5.5.4 BINARYMIME is not offered";
-	if (cmd->path.utf8)
-		return "550 5.6.7 address needs SMTPUTF8, not offered";
+	if ((no = params_mail_refusal(s, cmd)) != NULL)
+		return no;
 	if ((cmd->have & HAVE_SIZE) && cmd->size > (uint64_t)cs->max_size)
 		return "552 5.3.4 message too big";
 	if (s->messages >= (unsigned int)cs->max_messages)
@@ -187,10 +179,8 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 	if ((s->tx = tx_new(addr)) == NULL)
 		return false;
 	s->tx->sender_normal = strdup(normal);
-	s->tx->body = cmd->body;
-	s->tx->size = (int64_t)cmd->size;
-	s->tx->auth = (cmd->have & HAVE_AUTH) != 0;
-	return s->tx->sender_normal != NULL;
+	return s->tx->sender_normal != NULL &&
+	    params_mail_keep(s->tx, cmd) == 0;
 }
 
 static void
@@ -203,21 +193,59 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 		session_reset(s);
 		no = "451 4.3.0 no memory";
 	}
+	if (no == NULL)
+		ptr_early(s);
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
 	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
 	session_reply_r(s, 0, &r);
 }
 
+/* Why there can be no content now; NULL: there can. */
+static const char *
+content_refusal(const struct session *s)
+{
+	if (s->tx == NULL)
+		return "503 5.5.1 need MAIL first";
+	if (s->tx->accepted + s->tx->pending == 0)
+		return "554 5.5.1 no valid recipients";
+	return NULL;
+}
+
+/*
+ * The settings of the DATA stage, before anything of it is done.  RULE_NEED:
+ * a look-up is out, and the command is run again.
+ */
+static enum rule_result
+data_rules(struct session *s)
+{
+	struct rule_env		env;
+	struct rule_value	v = { .num = NEWLINE_REJECT };
+	enum rule_result	r;
+
+	session_env(s, &env);
+	r = rule_ask(s, s->conf->session.bare_newline, &env, &v);
+	s->tx->bare = v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE :
+	    BARE_REJECT;
+	return r;
+}
+
 static void
 verb_data(struct session *s, const struct smtp_cmd *cmd)
 {
+	const char		*no = content_refusal(s);
+	enum rule_result	 rules = RULE_VALUE;
+
 	(void)cmd;
-	if (s->tx == NULL)
-		session_reply(s, relay_refusal_flags(s),
-		    "503 5.5.1 need MAIL first");
-	else if (s->tx->accepted + s->tx->pending == 0)
-		session_reply(s, relay_refusal_flags(s),
-		    "554 5.5.1 no valid recipients");
+	if (no == NULL && s->tx->chunks.on)
+		no = "503 5.5.1 in the middle of BDAT";
+	else if (no == NULL && s->tx->body == BODY_BINARYMIME)
+		no = "503 5.5.1 BINARYMIME needs BDAT";
+	else if (no == NULL && (rules = data_rules(s)) == RULE_CANNOT)
+		no = CANNOT;
+	if (rules == RULE_NEED)
+		return;
+	if (no != NULL)
+		session_reply(s, relay_refusal_flags(s), "%s", no);
 	else
 		relay_data(s);
 }
@@ -228,28 +256,59 @@ needs_tls(const struct session *s)
 	return s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS);
 }
 
+/* Why this BDAT is nothing but octets to swallow; NULL: it is more. */
+static const char *
+bdat_refusal(const struct session *s)
+{
+	if (needs_tls(s))
+		return "530 5.7.0 say STARTTLS first";
+	if (!(s->offered & EXT_CHUNKING))
+		return "503 5.5.1 CHUNKING is not offered";
+	return content_refusal(s);
+}
+
 void
 verb_bdat_over(struct session *s)
 {
+	struct smtp_reply	*r = s->skip_reply;
+
+	s->skip_reply = NULL;
 	session_state(s, S_COMMAND);
-	if (needs_tls(s))
-		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
-	else
-		session_reply(s, 0, "503 5.5.1 CHUNKING is not offered");
+	session_reply_r(s, 0, r);
+	free(r);
 }
 
 /*
- * Not offered, in clear or at all: but the octets come, and are no commands.
- * They are answered when they have been swallowed.
+ * Refused, the octets come all the same, and are no commands: the reply is
+ * said when they have been swallowed.
  */
 static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
-	s->skip = cmd->size;
-	if (s->skip > (uint64_t)s->conf->session.max_size) {
+	const char		*no = bdat_refusal(s);
+	enum rule_result	 rules = RULE_VALUE;
+
+	if (no == NULL && !s->tx->chunks.on &&
+	    (rules = data_rules(s)) == RULE_CANNOT)
+		no = CANNOT;
+	if (rules == RULE_NEED)
+		return;
+	if (body_is_absurd(s, cmd->size)) {
 		s->why = "a chunk that nobody wants";
 		session_reply(s, REPLY_CLOSE, "552 5.3.4 chunk too big");
-	} else if (s->skip > 0)
+		return;
+	}
+	if (no == NULL) {
+		body_chunk(s, cmd->size, cmd->last);
+		return;
+	}
+	if ((s->skip_reply = malloc(sizeof(*s->skip_reply))) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	(void)smtp_reply_fmt(s->skip_reply, "%s", no);
+	s->skip = cmd->size;
+	if (s->skip > 0)
 		session_state(s, S_SKIP);
 	else
 		verb_bdat_over(s);
@@ -329,7 +388,7 @@ verb_hidden(struct session *s, const struct smtp_cmd *cmd)
 static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_EHLO] =		{ verb_ehlo, V_CLEAR },
 	[VERB_HELO] =		{ verb_helo, V_CLEAR },
-	[VERB_LHLO] =		{ verb_hidden, V_CLEAR },
+	[VERB_LHLO] =		{ verb_ehlo, V_CLEAR },
 	[VERB_MAIL] =		{ verb_mail, 0 },
 	[VERB_RCPT] =		{ rcpt_stage, 0 },
 	[VERB_DATA] =		{ verb_data, 0 },
@@ -369,6 +428,8 @@ form_error(enum smtp_cmd_error e, const struct smtp_cmd *cmd)
 	case CMD_SYNTAX:
 		return "501 5.5.2 malformed command";
 	case CMD_PATH:
+		if (cmd->path_error == PATH_MEMORY)
+			return "451 4.3.0 no memory";
 		return cmd->verb == VERB_MAIL ? "501 5.1.7 malformed address" :
 		    "501 5.1.3 malformed address";
 	case CMD_PARAM:
@@ -407,8 +468,17 @@ verb_may_overlap(struct slice line)
 	    (line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0);
 }
 
-void
-verb_line(struct session *s, struct slice line)
+/* RFC 2033, section 4.1: LHLO in place of the others, and nowhere else. */
+static bool
+is_foreign(const struct session *s, enum smtp_verb verb)
+{
+	if (s->listener->protocol == PROTO_LMTP)
+		return verb == VERB_EHLO || verb == VERB_HELO;
+	return verb == VERB_LHLO;
+}
+
+static void
+run_line(struct session *s, struct slice line)
 {
 	static struct smtp_cmd	 cmd;
 	const char		*no;
@@ -417,14 +487,28 @@ verb_line(struct session *s, struct slice line)
 	e = smtp_cmd_parse(&cmd, line);
 	if (cmd.verb != VERB_QUIT && is_over(s))
 		return;
+	if (cmd.verb != VERB_QUIT && (s->flags & SF_NO_CERT)) {
+		ftls_refuse(s);
+		return;
+	}
 	if (needs_tls(s) && cmd.verb != VERB_NONE &&
 	    !(verbs[cmd.verb].flags & V_CLEAR)) {
 		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
 		return;
 	}
+	if (is_foreign(s, cmd.verb))
+		e = CMD_UNKNOWN;
 	if ((no = form_error(e, &cmd)) != NULL) {
 		bad_command(s, line, no);
 		return;
 	}
 	verbs[cmd.verb].fn(s, &cmd);
+}
+
+void
+verb_line(struct session *s, struct slice line)
+{
+	s->line = line;
+	run_line(s, line);
+	command_over(s);
 }

@@ -14,6 +14,7 @@
  *	parent_user.c	as whom, and in which root, a child runs
  *	parent_reload.c	generations of the configuration
  *	parent_listen.c	listening sockets
+ *	parent_unix.c	those of them that are in the file system
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -236,6 +237,8 @@ struct config	*reload_conf(void);
  */
 int	listen_prepare(const struct config *, unsigned int n,
 	    struct conf_errors *);
+/* -n: what would a start find at the paths of unix: sockets? */
+void	listen_check(const struct config *, struct conf_errors *);
 /* Drop what prepare made. */
 void	listen_abort(void);
 /* Listen; close what is not wanted any more. */
@@ -243,6 +246,32 @@ void	listen_commit(void);
 /* The sockets in force, to one child. */
 void	listen_send(struct child *, uint32_t generation);
 void	listen_close(void);
+
+/* --- parent_unix.c --------------------------------------------------- */
+
+struct usock;
+/* One at the path, with the listener's rights.  NULL and why. */
+struct usock *usock_new(const struct conf_listener *, const char *path,
+	    char *why, size_t);
+const char *usock_path(const struct usock *);
+/* The same path and the same rights? */
+bool	usock_same(const struct usock *, const struct usock *);
+/* Is it at this path, and nobody else there meanwhile? */
+bool	usock_is_placed(const struct usock *, const char *path);
+/*
+ * May a socket be put there?  may_live: over one that is in use.  -1 and
+ * why.
+ */
+int	usock_check(const struct usock *, bool may_live, char *why, size_t);
+/*
+ * Make it, aside: a descriptor that does not listen, or -1 and why.
+ * replaces: one of our own is at the path.
+ */
+int	usock_bind(struct usock *, bool replaces, char *why, size_t);
+/* Give it its path.  -1 and errno. */
+int	usock_place(struct usock *);
+/* Remove it where it is still ours.  To be done before its close(2). */
+void	usock_free(struct usock *);
 
 /* --- parent_log.c ---------------------------------------------------- */
 
@@ -262,7 +291,9 @@ void	plog_adopt(void);
 
 /* --- parent_ctl.c ---------------------------------------------------- */
 
-/* Fatal if somebody answers at that socket. */
+/* Does a postern answer at that socket? */
+bool	ctl_answers(const char *path);
+/* Fatal if so. */
 void	ctl_probe(const char *path);
 void	ctl_open(const char *path);
 /* Take no more requests, remove the socket. */

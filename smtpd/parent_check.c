@@ -16,11 +16,13 @@
 #include <string.h>
 
 #include "addr.h"
+#include "idn.h"
 #include "parent_conf.h"
 #include "parent_load.h"
 #include "util.h"
 
-#define LATER	NOT_BUILT
+#define LATER		NOT_BUILT
+#define UNIX_PATH_MAX	99	/* sun_path has 104 at least; ".new", NUL */
 
 /* --- the nearest word ----------------------------------------------------- */
 
@@ -147,6 +149,21 @@ is_user(const char *s)
 	return i > 0 && i < 32 && s[0] != '-';
 }
 
+/* A user, or a user, a colon and a group. */
+static bool
+is_owner(const char *s)
+{
+	const char	*group = strchr(s, ':');
+	char		 user[32];
+	size_t		 n = group == NULL ? strlen(s) : (size_t)(group - s);
+
+	if (n >= sizeof(user))
+		return false;
+	memcpy(user, s, n);
+	user[n] = '\0';
+	return is_user(user) && (group == NULL || is_user(group + 1));
+}
+
 static bool
 is_absolute(const char *s)
 {
@@ -196,19 +213,28 @@ split_port(const char *s, char *host, size_t size)
 	return port;
 }
 
+const char *
+conf_bind_path(const char *s)
+{
+	return strncmp(s, "unix:", 5) == 0 ? s + 5 : NULL;
+}
+
 int
 conf_bind_parse(const char *s, struct addr *addr, bool *any,
     const char **why)
 {
 	char		 host[ADDR_TEXT_MAX];
-	const char	*port;
+	const char	*port, *path;
 
 	memset(addr, 0, sizeof(*addr));
 	*any = s[0] == ':' && s[1] != ':';
-	*why = "wanted ADDRESS:PORT, [ADDRESS]:PORT or :PORT";
-	if (strncmp(s, "unix:", 5) == 0) {
-		*why = LATER;
-		return -1;
+	*why = "wanted ADDRESS:PORT, [ADDRESS]:PORT, :PORT or unix:PATH";
+	if ((path = conf_bind_path(s)) != NULL) {
+		addr->family = ADDR_UNIX;
+		*why = "wanted unix:PATH, an absolute one of at most 99 "
+		    "octets";
+		return is_absolute(path) && strlen(path) <= UNIX_PATH_MAX &&
+		    path[strlen(path) - 1] != '/' ? 0 : -1;
 	}
 	if (addr_parse(addr, s) == 0) {
 		*why = strchr(s, ':') == NULL ? "a port is missing" :
@@ -293,8 +319,8 @@ static const struct {
 } extensions[] = {
 	{ "default", true }, { "pipelining", true }, { "8bitmime", true },
 	{ "size", true }, { "enhancedstatuscodes", true },
-	{ "chunking", false }, { "dsn", false }, { "smtputf8", false },
-	{ "binarymime", false }, { "auth", false }, { "xclient", false },
+	{ "chunking", true }, { "dsn", true }, { "smtputf8", true },
+	{ "binarymime", true }, { "auth", false }, { "xclient", false },
 	{ "xremoteip", false }, { "xdumpcontext", false },
 	{ "xsetcontext", false }
 };
@@ -313,7 +339,7 @@ check_extension(const char *s)
 		return s[len] == '\0' ? NULL : "takes no argument";
 	}
 	return "not an extension: default, pipelining, 8bitmime, size, "
-	    "enhancedstatuscodes";
+	    "enhancedstatuscodes, chunking, dsn, smtputf8, binarymime";
 }
 
 /* x.y.z with a class of 2, 4 or 5: its length, 0 if there is none. */
@@ -437,12 +463,45 @@ check_text(enum conf_check check, const char *s)
 		return enhanced_len(s) == strlen(s) && s[0] != '\0' ? NULL :
 		    "wanted as 5.4.1";
 	case CHECK_MODE:
-		return s[strspn(s, "01234567")] == '\0' && strlen(s) >= 3 &&
-		    strlen(s) <= 4 ? NULL : "wanted an octal mode as 0660";
+		return s[strspn(s, "01234567")] == '\0' &&
+		    (strlen(s) == 3 || (strlen(s) == 4 && s[0] == '0')) ?
+		    NULL : "wanted an octal mode as 0660";
+	case CHECK_OWNER:
+		return is_owner(s) ? NULL : "wanted USER or USER:GROUP";
 	case CHECK_THROTTLE_KEY:
 		return check_throttle_key(s);
 	}
 	return NULL;
+}
+
+char *
+conf_alabels(const char *s)
+{
+	size_t	 size = strlen(s) + IDN_MAX + 1;
+	char	*out;
+
+	if (!idn_is_8bit(s))
+		return NULL;
+	out = xmalloc(size);
+	if (idn_address_to_ascii(s, out, size) == 0 && strcmp(s, out) != 0)
+		return out;
+	free(out);
+	return NULL;
+}
+
+void
+check_alabels(enum conf_check check, struct node *n)
+{
+	char	*out;
+
+	if (check != CHECK_HOSTNAME && check != CHECK_HELO &&
+	    check != CHECK_TLSNAME && check != CHECK_REMOTE &&
+	    check != CHECK_POSTMASTER)
+		return;
+	if ((out = conf_alabels(n->text)) != NULL) {
+		node_set(n, out, n->bare);
+		free(out);
+	}
 }
 
 /* --- references ----------------------------------------------------------- */
@@ -467,6 +526,37 @@ check_object(struct load *l, const struct node *n, const char *map,
 	    near.best == NULL ? "" : "?");
 }
 
+/* Is a datasource a file of keys?  One of its URIs or a list of them. */
+static bool
+is_cdb(const struct node *uri)
+{
+	size_t	i;
+
+	if (uri == NULL || uri->kind == NODE_MAP)
+		return true;	/* an error of its own */
+	if (uri->kind == NODE_SCALAR)
+		return strncmp(uri->text, "cdb:", 4) == 0;
+	for (i = 0; i < uri->nkids; i++)
+		if (!is_cdb(uri->kids[i]))
+			return false;
+	return true;
+}
+
+/* db/NAME: only files of keys can be asked, and without a query. */
+static void
+check_datasource(struct load *l, const struct node *n, const char *name)
+{
+	const struct node	*ds = node_child(l->root, "datasource");
+
+	ds = ds == NULL ? NULL : node_child(ds, name);
+	if (strchr(name, '/') != NULL)
+		load_error(l, n, "%s: " LATER, n->text);
+	else if (ds == NULL)
+		check_object(l, n, "datasource", name);
+	else if (!is_cdb(node_child(ds, "uri")))
+		load_error(l, n, "%s is not of cdb: files: " LATER, n->text);
+}
+
 void
 check_ref(struct load *l, const struct key *k, const struct node *n)
 {
@@ -475,7 +565,8 @@ check_ref(struct load *l, const struct key *k, const struct node *n)
 	};
 	size_t				 i;
 
-	if (strcmp(k->ref, "lookup") != 0) {
+	if (strcmp(k->ref, "lookup") != 0 &&
+	    strcmp(k->ref, "rule-lookup") != 0) {
 		if (strcmp(k->ref, "remote") == 0 &&
 		    strcmp(n->text, "mx") == 0)
 			load_error(l, n, "mx: " LATER);
@@ -485,6 +576,11 @@ check_ref(struct load *l, const struct key *k, const struct node *n)
 	}
 	if (strncmp(n->text, "list/", 5) == 0) {
 		check_object(l, n, "list", n->text + 5);
+		return;
+	}
+	if (strcmp(k->ref, "rule-lookup") == 0 &&
+	    strncmp(n->text, "db/", 3) == 0) {
+		check_datasource(l, n, n->text + 3);
 		return;
 	}
 	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++) {

@@ -42,10 +42,13 @@ void		 conf_assign_ids(struct config *, const struct config *old,
 
 /*
  * An address to listen on: ADDR:PORT, [ADDR]:PORT; :PORT sets *any, with the
- * port in *addr.  -1 with the reason in why (a static string).
+ * port in *addr; unix:PATH gives an ADDR_UNIX.  -1 with the reason in why (a
+ * static string).
  */
 int		 conf_bind_parse(const char *, struct addr *addr, bool *any,
 		    const char **why);
+/* The path in a unix:PATH; NULL if it is none. */
+const char	*conf_bind_path(const char *);
 /*
  * A name server: an address, with :PORT or not (then the port given).  The
  * same for v6 in brackets.  -1 if it is not one.

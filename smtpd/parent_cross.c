@@ -56,15 +56,20 @@ cross_error(struct load *l, const struct node *n, const char *path,
 
 struct bound {
 	struct addr		 addr;	/* NONE: all */
+	const char		*path;	/* of a UNIX one */
 	const struct node	*node;
 };
 
 /* `All addresses' are 0.0.0.0 and [::] both. */
 static bool
-same_bind(const struct addr *a, const struct addr *b)
+same_bind(const struct bound *x, const struct bound *y)
 {
-	struct addr	wild = { .family = ADDR_NONE };
+	const struct addr	*a = &x->addr, *b = &y->addr;
+	struct addr		 wild = { .family = ADDR_NONE };
 
+	if (x->path != NULL || y->path != NULL)
+		return x->path != NULL && y->path != NULL &&
+		    strcmp(x->path, y->path) == 0;
 	if (a->port != b->port)
 		return false;
 	if (a->family != ADDR_NONE && b->family != ADDR_NONE)
@@ -79,16 +84,20 @@ static void
 check_bind(struct load *l, const struct conf_listener *ls, const char *path,
     const struct node *n, struct bound **v, size_t *nv)
 {
-	struct addr	 addr;
+	struct bound	 b = { .node = n };
 	const char	*why;
 	bool		 any;
 	size_t		 i;
 
 	if (n->kind != NODE_SCALAR ||
-	    conf_bind_parse(n->text, &addr, &any, &why) == -1)
+	    conf_bind_parse(n->text, &b.addr, &any, &why) == -1)
 		return;
+	b.path = conf_bind_path(n->text);
+	if (b.path != NULL && l->conf->control != NULL &&
+	    strcmp(b.path, l->conf->control) == 0)
+		cross_error(l, n, path, "is the control socket");
 	for (i = 0; i < *nv; i++) {
-		if (!same_bind(&(*v)[i].addr, &addr))
+		if (!same_bind(&(*v)[i], &b))
 			continue;
 		strlcpy(l->path, path, sizeof(l->path));
 		load_error(l, n, "%s is bound at %u:%u already", n->text,
@@ -96,12 +105,34 @@ check_bind(struct load *l, const struct conf_listener *ls, const char *path,
 		l->path[0] = '\0';
 		break;
 	}
-	if (ls->open_relay && !addr_is_loopback(&addr))
+	if (ls->open_relay && !addr_is_loopback(&b.addr))
 		conf_warning(l->errs, l->file, n->line, n->col, path,
 		    "%s is an open relay", n->text);
 	*v = xreallocarray(*v, *nv + 1, sizeof(struct bound));
-	(*v)[*nv].addr = addr;
-	(*v)[(*nv)++].node = n;
+	(*v)[(*nv)++] = b;
+}
+
+/* Rights of a socket in the file system, and there is none. */
+static void
+check_rights(struct load *l, const struct conf_listener *ls,
+    const struct node *n)
+{
+	static const char *const	 keys[] = { "mode", "owner" };
+	char				 path[128];
+	const struct node		*key;
+	size_t				 i;
+
+	for (i = 0; i < ls->bind.n; i++)
+		if (conf_bind_path(ls->bind.v[i]) != NULL)
+			return;
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if ((key = node_child(n, keys[i])) == NULL || key->is_default)
+			continue;
+		snprintf(path, sizeof(path), "listener.%s.%s", ls->obj.name,
+		    keys[i]);
+		cross_error(l, key, path,
+		    "means nothing without a unix: socket in bind");
+	}
 }
 
 static void
@@ -127,8 +158,13 @@ check_listeners(struct load *l)
 		for (j = 0; j < bind->nkids; j++)
 			check_bind(l, ls, path, bind->kids[j], &bound,
 			    &nbound);
+		check_rights(l, ls, n);
 	}
 	free(bound);
+	if (l->conf->tls.client_verify != CLIENT_OFF &&
+	    l->conf->tls.client_ca.path == NULL)
+		cross_error(l, at(l->root, "tls", "client-verify", NULL),
+		    "tls.client-verify", "needs tls.client-ca");
 	if (l->conf->tls.certs.n > 0 &&
 	    conf_find(&l->conf->tls.certs, "default") == NULL)
 		cross_error(l, at(l->root, "tls", "certificate", NULL),
@@ -181,6 +217,19 @@ check_verify(struct load *l, struct conf_remote *r, const struct node *tls)
 	path_pop(l, mark);
 }
 
+/* A password in clear is everybody's. */
+static void
+check_auth(struct load *l, const struct conf_remote *r, const struct node *n)
+{
+	size_t	mark = path_push(l, "auth");
+
+	if (r->auth.username != NULL && r->tls.mode != RTLS_REQUIRED &&
+	    r->tls.mode != RTLS_IMPLICIT)
+		load_key_error(l, at(n, "auth", NULL, NULL),
+		    "needs tls.mode required or implicit");
+	path_pop(l, mark);
+}
+
 static void
 check_remotes(struct load *l)
 {
@@ -196,6 +245,7 @@ check_remotes(struct load *l)
 		if (strcmp(r->obj.name, "mx") == 0)
 			load_key_error(l, n, "mx is not a remote: the word "
 			    "stands for the servers that DNS names");
+		check_auth(l, r, n);
 		strlcat(l->path, ".tls", sizeof(l->path));
 		if (tls != NULL && tls->kind == NODE_MAP) {
 			check_verify(l, r, tls);
@@ -275,6 +325,57 @@ check_routes(struct load *l)
 	}
 }
 
+/* Next hops of a listener's clients: how many, and which are the first. */
+struct hops {
+	const struct conf_remote *first;
+	const char		*second;
+};
+
+static void
+note_hop(struct conf_remote *r, void *arg)
+{
+	struct hops	*h = arg;
+
+	if (r == NULL)
+		h->second = "mx";
+	else if (h->first == NULL)
+		h->first = r;
+	else if (h->first != r && h->second == NULL)
+		h->second = r->obj.name;
+}
+
+/*
+ * A client that logs in submits: it will not split a message by recipients,
+ * as a mail server does that reads 452, and has nobody to try again for it.
+ */
+static void
+check_submission(struct load *l)
+{
+	const struct conf_listener *ls;
+	const struct node	*n;
+	struct hops		 h;
+	char			 path[128];
+	size_t			 i;
+
+	for (i = 0; i < l->conf->listeners.n; i++) {
+		ls = (struct conf_listener *)l->conf->listeners.v[i];
+		memset(&h, 0, sizeof(h));
+		if (!conf_has_auth(ls))
+			continue;
+		conf_reach(l->conf, ls, note_hop, &h);
+		if (h.second == NULL)
+			continue;
+		n = at(l->root, "listener", ls->obj.name, "extensions");
+		snprintf(path, sizeof(path), "listener.%s.extensions",
+		    ls->obj.name);
+		conf_warning(l->errs, l->file, n->line, n->col, path,
+		    "clients log in here, and their mail can go to %s%s%s: "
+		    "set route.session", h.first == NULL ? "" :
+		    h.first->obj.name, h.first == NULL ? "" : " and ",
+		    h.second);
+	}
+}
+
 /* The one finer than the other: both would be asked. */
 static void
 check_directory(struct load *l)
@@ -302,6 +403,7 @@ load_cross(struct load *l)
 	check_listeners(l);
 	check_remotes(l);
 	check_routes(l);
+	check_submission(l);
 	check_directory(l);
 	load_sources(l);
 }

@@ -442,18 +442,26 @@ unix_address(struct sockaddr_un *sun, const char *path)
 	return 0;
 }
 
-void
-ctl_probe(const char *path)
+bool
+ctl_answers(const char *path)
 {
 	struct sockaddr_un	sun;
+	bool			answers;
 	int			fd;
 
 	if (unix_address(&sun, path) == -1 ||
 	    (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
 		fatal("control: %s", path);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
-		fatalx("control: %s: postern is running already", path);
+	answers = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0;
 	(void)close(fd);
+	return answers;
+}
+
+void
+ctl_probe(const char *path)
+{
+	if (ctl_answers(path))
+		fatalx("control: %s: postern is running already", path);
 }
 
 void

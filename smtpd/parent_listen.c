@@ -5,16 +5,17 @@
  */
 
 /*
- * Listening sockets.
+ * Listening sockets.  Those in the file system are made by parent_unix.c.
  *
  * On Linux every worker has a socket of its own at every address, with
  * SO_REUSEPORT, and the kernel spreads the connections; elsewhere all share
- * one.  We keep a copy of each: a worker that dies leaves its queue to the
- * one that takes its place.  A socket lives as long as its address is
- * wanted, whatever else changes; its key is the name that the workers know
- * it by.  Where there are fewer workers than before, those that stay get
- * the others' sockets too, and give them up when there are more again:
- * closing one would reset the connections that are queued there.
+ * one, as they do everywhere with a socket in the file system.  We keep a
+ * copy of each: a worker that dies leaves its queue to the one that takes
+ * its place.  A socket lives as long as its address is wanted, whatever else
+ * changes; its key is the name that the workers know it by.  Where there are
+ * fewer workers than before, those that stay get the others' sockets too,
+ * and give them up when there are more again: closing one would reset the
+ * connections that are queued there.
  *
  * A new configuration's sockets are bound when it is judged and listen only
  * when it is committed: nobody is let in by one that is thrown away.
@@ -22,8 +23,8 @@
  * SO_REUSEPORT would let a second postern take half of our connections, so
  * a new address is first tried without it.
  *
- * The table holds nothing but address, worker, descriptor and key on
- * purpose: a new binary that is to take over needs only these and the
+ * The table holds nothing but address (or path), worker, descriptor and key
+ * on purpose: a new binary that is to take over needs only these and the
  * descriptors.
  */
 
@@ -61,6 +62,7 @@
 struct lsock {
 	TAILQ_ENTRY(lsock)	 entry;
 	struct addr		 addr;
+	struct usock		*un;		/* NULL: not ADDR_UNIX */
 	int			 fd;
 	uint32_t		 key;
 	/* In force: whose it is, and its listener's id. */
@@ -134,9 +136,9 @@ is_ours(const struct addr *a)
 	struct lsock	*s;
 
 	TAILQ_FOREACH(s, &ls.all, entry)
-		if (s->addr.family == a->family && s->addr.port == a->port &&
-		    (addr_same_ip(&s->addr, a) || is_any(&s->addr) ||
-		    is_any(a)))
+		if (s->un == NULL && s->addr.family == a->family &&
+		    s->addr.port == a->port && (addr_same_ip(&s->addr, a) ||
+		    is_any(&s->addr) || is_any(a)))
 			return true;
 	return false;
 }
@@ -162,16 +164,10 @@ try_bind(const struct addr *a)
 }
 
 static struct lsock *
-lsock_new(const struct addr *a)
+lsock_add(const struct addr *a, int fd)
 {
-	struct lsock	*s;
-	int		 fd;
+	struct lsock	*s = xcalloc(1, sizeof(*s));
 
-	if (ONE_PER_WORKER && !is_ours(a) && try_bind(a) == -1)
-		return NULL;
-	if ((fd = bind_socket(a, ONE_PER_WORKER)) == -1)
-		return NULL;
-	s = xcalloc(1, sizeof(*s));
 	s->addr = *a;
 	s->worker = SHARED;
 	s->fd = fd;
@@ -181,10 +177,24 @@ lsock_new(const struct addr *a)
 	return s;
 }
 
+static struct lsock *
+lsock_new(const struct addr *a)
+{
+	int	fd;
+
+	if (ONE_PER_WORKER && !is_ours(a) && try_bind(a) == -1)
+		return NULL;
+	if ((fd = bind_socket(a, ONE_PER_WORKER)) == -1)
+		return NULL;
+	return lsock_add(a, fd);
+}
+
 static void
 lsock_free(struct lsock *s)
 {
 	TAILQ_REMOVE(&ls.all, s, entry);
+	if (s->un != NULL)
+		usock_free(s->un);	/* the descriptor keeps its inode */
 	(void)close(s->fd);
 	free(s);
 }
@@ -305,16 +315,73 @@ want_any(const struct conf_listener *l, const struct addr *port,
 	return -1;
 }
 
+/* One at that path that is not claimed, and still has its name. */
+static struct lsock *
+spare_unix(const char *path)
+{
+	struct lsock	*s;
+
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (s->un != NULL && !s->wanted &&
+		    usock_is_placed(s->un, path))
+			return s;
+	return NULL;
+}
+
+/* Kept if its rights are to be the same; else a new one takes its place. */
+static int
+want_unix(const struct conf_listener *l, const char *path, char *why,
+    size_t size)
+{
+	struct addr	 a = { .family = ADDR_UNIX };
+	struct lsock	*s = spare_unix(path);
+	struct usock	*u;
+	int		 fd;
+
+	if ((u = usock_new(l, path, why, size)) == NULL)
+		return -1;
+	if (s != NULL && usock_same(s->un, u)) {
+		usock_free(u);
+		claim(s, l, SHARED);
+		return 0;
+	}
+	if ((fd = usock_bind(u, s != NULL, why, size)) == -1) {
+		usock_free(u);
+		return -1;
+	}
+	s = lsock_add(&a, fd);
+	s->un = u;
+	claim(s, l, SHARED);
+	return 0;
+}
+
+static void
+unix_error(struct conf_errors *errs, const struct conf_listener *l,
+    const char *text, const char *why)
+{
+	char	path[128];
+
+	(void)snprintf(path, sizeof(path), "listener.%s.bind", l->obj.name);
+	conf_error(errs, parent.file, 0, 0, path, "%s: %s", text, why);
+}
+
 static int
 want_bind(const struct conf_listener *l, const char *text, unsigned int n,
     struct conf_errors *errs)
 {
 	struct addr	 a;
-	const char	*why;
+	const char	*path, *why;
+	char		 reason[256];
 	bool		 any;
 
 	if (conf_bind_parse(text, &a, &any, &why) == -1) {
 		conf_error(errs, parent.file, 0, 0, text, "%s", why);
+		return -1;
+	}
+	if ((path = conf_bind_path(text)) != NULL) {
+		if (want_unix(l, path, reason, sizeof(reason)) == 0)
+			return 0;
+		unix_error(errs, l, text, reason);
 		return -1;
 	}
 	if (any)
@@ -345,6 +412,39 @@ listen_prepare(const struct config *conf, unsigned int n,
 	return r;
 }
 
+/*
+ * Where a postern runs it is no mistake that somebody answers at a path:
+ * most probably it is that one, and this is the check before a reload.
+ */
+static void
+check_unix(const struct conf_listener *l, const char *text, bool running,
+    struct conf_errors *errs)
+{
+	struct usock	*u;
+	char		 why[256];
+
+	u = usock_new(l, conf_bind_path(text), why, sizeof(why));
+	if (u == NULL || usock_check(u, running, why, sizeof(why)) == -1)
+		unix_error(errs, l, text, why);
+	if (u != NULL)
+		usock_free(u);
+}
+
+void
+listen_check(const struct config *conf, struct conf_errors *errs)
+{
+	const struct conf_listener	*l;
+	bool				 running = ctl_answers(conf->control);
+	size_t				 i, j;
+
+	for (i = 0; i < conf->listeners.n; i++) {
+		l = (const struct conf_listener *)conf->listeners.v[i];
+		for (j = 0; j < l->bind.n; j++)
+			if (conf_bind_path(l->bind.v[j]) != NULL)
+				check_unix(l, l->bind.v[j], running, errs);
+	}
+}
+
 void
 listen_abort(void)
 {
@@ -357,25 +457,34 @@ listen_abort(void)
 	}
 }
 
+static void
+commit_one(struct lsock *s)
+{
+	char	text[ADDR_TEXT_MAX];
+
+	s->worker = s->next_worker;
+	s->listener = s->next_listener;
+	s->fresh = false;
+	/* Again for one that listens: the backlog may be new. */
+	if (listen(s->fd, s->backlog) == -1 ||
+	    (s->un != NULL && usock_place(s->un) == -1))
+		log_warn("%s", s->un != NULL ? usock_path(s->un) :
+		    addr_port_text(&s->addr, text, sizeof(text)));
+}
+
+/* The old ones last: a path is never without a socket meanwhile. */
 void
 listen_commit(void)
 {
 	struct lsock	*s, *next;
-	char		 text[ADDR_TEXT_MAX];
 
+	TAILQ_FOREACH(s, &ls.all, entry)
+		if (s->wanted)
+			commit_one(s);
 	for (s = TAILQ_FIRST(&ls.all); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, entry);
-		if (!s->wanted) {
+		if (!s->wanted)
 			lsock_free(s);
-			continue;
-		}
-		s->worker = s->next_worker;
-		s->listener = s->next_listener;
-		s->fresh = false;
-		/* Again for one that listens: the backlog may be new. */
-		if (listen(s->fd, s->backlog) == -1)
-			log_warn("%s", addr_port_text(&s->addr, text,
-			    sizeof(text)));
 	}
 }
 

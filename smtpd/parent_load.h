@@ -81,6 +81,13 @@ int	parse_size(const char *, int64_t *);
 
 /* NULL, or what is wrong with the text. */
 const char *check_text(enum conf_check, const char *);
+/*
+ * A domain, or an address, that is not ASCII, with its domain in A-labels: to
+ * be freed.  NULL if there is nothing to convert, or it cannot be.
+ */
+char	*conf_alabels(const char *);
+/* The same for the text of a node, where the check is of a host's name. */
+void	check_alabels(enum conf_check, struct node *);
 /* NULL or what is wrong with the name of a remote, a list, ... */
 const char *check_name(const char *);
 /* Does it name an object of the file?  An error if not. */

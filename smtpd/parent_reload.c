@@ -457,8 +457,10 @@ begin(struct config *conf)
 	rl.state = RELOAD_ASKED;
 	while (spawn_count_smtpd() < n)
 		spawn_plan_smtpd(parent.ready ? conf->generation : 0);
-	if (!parent.check && (plog_prepare(&conf->log, &rl.errs) == -1 ||
-	    listen_prepare(conf, (unsigned int)n, &rl.errs) == -1)) {
+	if (parent.check)
+		listen_check(conf, &rl.errs);
+	else if (plog_prepare(&conf->log, &rl.errs) == -1 ||
+	    listen_prepare(conf, (unsigned int)n, &rl.errs) == -1) {
 		give_up();
 		return;
 	}

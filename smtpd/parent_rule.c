@@ -121,6 +121,129 @@ add_block(struct rule *r, uint32_t cond, uint32_t value, bool fail_false)
 	r->blocks[r->nblocks - 1].fail_false = fail_false;
 }
 
+/* --- names ---------------------------------------------------------------- */
+
+static const struct opname *
+find_op(const struct opname *v, size_t n, const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(v[i].name, name) == 0 || (v[i].alias != NULL &&
+		    strcmp(v[i].alias, name) == 0))
+			return &v[i];
+	return NULL;
+}
+
+static enum rule_var
+compile_var(struct compile *c, struct node *n)
+{
+	struct nearest	 near;
+	enum rule_var	 var;
+	unsigned int	 i;
+
+	if (!is_scalar(c->l, n, "a variable")) {
+		c->failed = true;
+		return RV_NONE;
+	}
+	if ((var = rule_var_parse(n->text)) == RV_NONE) {
+		nearest_init(&near, n->text);
+		for (i = RV_NONE + 1; i < RV_COUNT; i++)
+			nearest_offer(&near, rule_var_name(i));
+		load_error(c->l, n, "no variable '%s'%s%s%s", n->text,
+		    near.best == NULL ? "" : ", did you mean ",
+		    near.best == NULL ? "" : near.best,
+		    near.best == NULL ? "" : "?");
+		c->failed = true;
+	} else if (!rule_var_known(var, c->key->stage)) {
+		load_error(c->l, n, "%s is not known when this is decided",
+		    n->text);
+		c->failed = true;
+		var = RV_NONE;
+	}
+	return var;
+}
+
+/* --- look-ups ------------------------------------------------------------- */
+
+static void
+operand_ref(struct compile *c, struct node *n, const char *ref)
+{
+	struct key	k = { .ref = ref };
+	size_t		before = c->l->errs->errors.n;
+
+	check_ref(c->l, &k, n);
+	if (c->l->errs->errors.n > before)
+		c->failed = true;
+}
+
+/* The same question is one leaf, however often it is asked. */
+static uint32_t
+add_leaf(struct compile *c, const struct node *n, enum rule_var var)
+{
+	struct rule	*r = c->rule;
+	uint32_t	 i;
+
+	for (i = 0; i < r->nleaves; i++)
+		if (r->leaves[i].var == var &&
+		    strcmp(r->strs[r->leaves[i].str], n->text) == 0)
+			return i;
+	if (r->nleaves == RULE_LEAVES_MAX) {
+		fail(c, n, "a rule with too many look-ups");
+		return 0;
+	}
+	APPEND(r->leaves, r->nleaves);
+	r->leaves[i].var = var;
+	r->leaves[i].line = n->line;
+	r->leaves[i].str = add_str(r, n->text);
+	return i;
+}
+
+/* What does not lie in a list has to be asked for, which takes its time. */
+static bool
+is_asked(struct compile *c, const struct node *n)
+{
+	if (strncmp(n->text, "list/", 5) == 0)
+		return false;
+	if (c->key->flags & K_AT_ONCE)
+		fail(c, n, "this is decided where nobody can be asked: "
+		    "wanted list/NAME");
+	return true;
+}
+
+/* {lookup: PATH, key: VARIABLE}: the value found there. */
+static void
+value_lookup(struct compile *c, struct node *n, struct rule_const *v)
+{
+	struct node	*path = node_child(n, "lookup"), *swap;
+	struct node	*key = node_child(n, "key");
+	enum key_type	 of = c->key->of;
+	enum rule_var	 var;
+
+	v->type = VALUE_LOOKUP;
+	if (n->nkids != 2 || key == NULL) {
+		fail(c, n, "wanted {lookup: PATH, key: VARIABLE}");
+		return;
+	}
+	if (of != T_BOOL && of != T_INT && of != T_WORD && of != T_STR) {
+		fail(c, n, "this setting's value cannot be looked up");
+		return;
+	}
+	if (n->kids[0] == key) {
+		swap = n->kids[0];
+		n->kids[0] = n->kids[1];
+		n->kids[1] = swap;
+	}
+	if (!is_scalar(c->l, path, "list/NAME or db/DATASOURCE")) {
+		c->failed = true;
+		return;
+	}
+	operand_ref(c, path, "rule-lookup");
+	(void)is_asked(c, path);
+	if ((var = compile_var(c, key)) != RV_NONE)
+		v->num = add_leaf(c, path, var);
+}
+
 /* --- values --------------------------------------------------------------- */
 
 static void
@@ -164,7 +287,7 @@ compile_value(struct compile *c, struct node *n)
 	struct rule_const	 v = { .type = c->rule->type };
 
 	if (n->kind == NODE_MAP && node_child(n, "lookup") != NULL)
-		fail(c, n, "a value that is looked up: " NOT_BUILT);
+		value_lookup(c, n, &v);
 	else if (v.type == VALUE_STR)
 		value_str(c, n, &v);
 	else if (v.type == VALUE_STRS)
@@ -178,47 +301,6 @@ compile_value(struct compile *c, struct node *n)
 }
 
 /* --- conditions ----------------------------------------------------------- */
-
-static const struct opname *
-find_op(const struct opname *v, size_t n, const char *name)
-{
-	size_t	i;
-
-	for (i = 0; i < n; i++)
-		if (strcmp(v[i].name, name) == 0 || (v[i].alias != NULL &&
-		    strcmp(v[i].alias, name) == 0))
-			return &v[i];
-	return NULL;
-}
-
-static enum rule_var
-compile_var(struct compile *c, struct node *n)
-{
-	struct nearest	 near;
-	enum rule_var	 var;
-	unsigned int	 i;
-
-	if (!is_scalar(c->l, n, "a variable")) {
-		c->failed = true;
-		return RV_NONE;
-	}
-	if ((var = rule_var_parse(n->text)) == RV_NONE) {
-		nearest_init(&near, n->text);
-		for (i = RV_NONE + 1; i < RV_COUNT; i++)
-			nearest_offer(&near, rule_var_name(i));
-		load_error(c->l, n, "no variable '%s'%s%s%s", n->text,
-		    near.best == NULL ? "" : ", did you mean ",
-		    near.best == NULL ? "" : near.best,
-		    near.best == NULL ? "" : "?");
-		c->failed = true;
-	} else if (!rule_var_known(var, c->key->stage)) {
-		load_error(c->l, n, "%s is not known when this is decided",
-		    n->text);
-		c->failed = true;
-		var = RV_NONE;
-	}
-	return var;
-}
 
 /* Does the operator make sense for the variable?  NULL or why not. */
 static const char *
@@ -269,23 +351,26 @@ operand_net(struct compile *c, struct node *n, struct rule_node *rn)
 		node_set(n, cidr_text(&rn->net, text, sizeof(text)), false);
 }
 
+/*
+ * These variables are in normal form, and so must be what they are compared
+ * with.  Of a domain that is cut, only the end can be turned into A-labels.
+ */
 static void
-operand_ref(struct compile *c, struct node *n, const char *ref)
+operand_normal(struct rule_node *rn, char **str)
 {
-	struct key	k = { .ref = ref };
-	size_t		before = c->l->errs->errors.n;
+	char	*alabels;
 
-	check_ref(c->l, &k, n);
-	if (c->l->errs->errors.n > before)
-		c->failed = true;
-}
-
-/* What is compared with these variables has been lower-cased. */
-static bool
-is_lower(enum rule_var var)
-{
-	return var == RV_SENDER || var == RV_SENDER_DOMAIN ||
-	    var == RV_RCPT || var == RV_RCPT_DOMAIN;
+	if (rn->var != RV_SENDER && rn->var != RV_SENDER_DOMAIN &&
+	    rn->var != RV_RCPT && rn->var != RV_RCPT_DOMAIN &&
+	    rn->var != RV_HELO_DOMAIN)
+		return;
+	if (rn->op < OP_EQ || rn->op > OP_ENDS)
+		return;
+	ascii_lower(*str);
+	if (rn->op == OP_STARTS || (alabels = conf_alabels(*str)) == NULL)
+		return;
+	free(*str);
+	*str = alabels;
 }
 
 static void
@@ -293,6 +378,7 @@ compile_operand(struct compile *c, struct node *n, uint32_t at)
 {
 	struct rule_node	*rn = &c->rule->nodes[at];
 	const char		*bad;
+	uint32_t		 leaf;
 
 	if (!is_scalar(c->l, n, "an operand")) {
 		c->failed = true;
@@ -309,8 +395,15 @@ compile_operand(struct compile *c, struct node *n, uint32_t at)
 		operand_net(c, n, rn);
 		return;
 	}
-	if (rn->op == OP_LIST)
-		operand_ref(c, n, "lookup");
+	if (rn->op == OP_LIST) {
+		operand_ref(c, n, "rule-lookup");
+		if (is_asked(c, n)) {
+			leaf = add_leaf(c, n, (enum rule_var)rn->var);
+			rn->op = OP_ASK;
+			rn->id = leaf;
+			return;
+		}
+	}
 	if (rn->var == RV_LISTENER)
 		operand_ref(c, n, "listener");
 	if (rn->op == OP_MATCHES &&
@@ -319,8 +412,7 @@ compile_operand(struct compile *c, struct node *n, uint32_t at)
 		c->failed = true;
 	}
 	rn->str = add_str(c->rule, n->text);
-	if (is_lower(rn->var) && rn->op >= OP_EQ && rn->op <= OP_ENDS)
-		ascii_lower(c->rule->strs[rn->str]);
+	operand_normal(rn, &c->rule->strs[rn->str]);
 }
 
 /* {if: VARIABLE, OPERATOR: OPERAND}; n is the node of the operator. */
@@ -443,12 +535,28 @@ compile_cond(struct compile *c, struct node *map, bool block)
 
 /* --- blocks --------------------------------------------------------------- */
 
+/*
+ * The last word.  A look-up may find nothing, which then is the value: false,
+ * where that is one.
+ */
+static void
+compile_last(struct compile *c, struct node *n)
+{
+	uint32_t	v = compile_value(c, n);
+
+	add_block(c->rule, RULE_ALWAYS, v, false);
+	if (c->rule->values[v].type == VALUE_LOOKUP &&
+	    c->key->of != T_BOOL && (c->key->flags & K_FALSE) == 0)
+		fail(c, n, "there is no value where this finds nothing: "
+		    "wanted a block with `if' before an `else'");
+}
+
 static void
 compile_else(struct compile *c, struct node *n, struct node *value)
 {
 	if (n->nkids != 1)
 		fail(c, n, "a block with `else' has nothing beside it");
-	add_block(c->rule, RULE_ALWAYS, compile_value(c, value), false);
+	compile_last(c, value);
 }
 
 static void
@@ -499,12 +607,6 @@ compile_blocks(struct compile *c, struct node *list)
 		fail(c, list, "the last block must be {else: VALUE}");
 }
 
-static void
-compile_constant(struct compile *c, struct node *n)
-{
-	add_block(c->rule, RULE_ALWAYS, compile_value(c, n), false);
-}
-
 /* A bare condition: true where it holds. */
 static void
 compile_match(struct compile *c, struct node *n)
@@ -535,7 +637,7 @@ load_rule(struct load *l, const struct key *k, struct node *n)
 	    n->kids[0]->kind == NODE_MAP)
 		compile_blocks(&c, n);
 	else
-		compile_constant(&c, n);
+		compile_last(&c, n);
 	if (!c.failed)
 		return c.rule;
 	rule_free(c.rule);

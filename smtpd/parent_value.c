@@ -275,6 +275,7 @@ load_string(struct load *l, const struct key *k, struct node *n)
 			return -1;
 		}
 	}
+	check_alabels(k->check, n);
 	if ((why = check_text(k->check, n->text)) != NULL) {
 		load_error(l, n, "'%s': %s", n->text, why);
 		return -1;
@@ -458,14 +459,26 @@ load_texts(struct load *l, struct node *n)
 
 /* --- the entries of a list ------------------------------------------------ */
 
+static void
+entry_append(struct strs *dst, const char *key, const char *value)
+{
+	char	*entry;
+
+	if ((entry = conf_entry_new(key, value)) == NULL)
+		abort();
+	strs_append(dst, entry);
+}
+
 /*
  * One entry.  It is lower-cased, as what is looked up is; its value is not.
+ * One that is not ASCII is there twice: as it is, since it may be the name of
+ * a user, and as what mail's domains are compared with (smtp_path_normal()).
  * What looks like a network must be one, since it could never match as text.
  */
 static const char *
 entry_add(struct strs *dst, const char *key, size_t len, const char *value)
 {
-	char		*lower, *slash, *entry;
+	char		*lower, *slash, *alabels;
 	struct addr	 a;
 	struct cidr	 c;
 	const char	*why = NULL;
@@ -486,9 +499,10 @@ entry_add(struct strs *dst, const char *key, size_t len, const char *value)
 		*slash = '/';
 	}
 	if (why == NULL && dst != NULL) {
-		if ((entry = conf_entry_new(lower, value)) == NULL)
-			abort();
-		strs_append(dst, entry);
+		entry_append(dst, lower, value);
+		if ((alabels = conf_alabels(lower)) != NULL)
+			entry_append(dst, alabels, value);
+		free(alabels);
 	}
 	free(lower);
 	return why;

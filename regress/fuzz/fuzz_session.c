@@ -31,7 +31,11 @@
 #include "fuzz.h"
 #include "id.h"
 #include "log.h"
+#include "msg.h"
 #include "parent_conf.h"
+#include "peer.h"
+#include "proc.h"
+#include "proto.h"
 #include "smtp_client.h"
 
 #define STEPS_MAX	20000		/* far more than any input needs */
@@ -144,7 +148,7 @@ time_passes(void)
 
 /* --- the next hop --------------------------------------------------------- */
 
-enum body { BODY_NO, BODY_ASKED, BODY_OPEN, BODY_ENDED };
+enum body { BODY_NO, BODY_ASKED, BODY_OPEN, BODY_CHUNK, BODY_ENDED };
 
 struct hop {
 	LIST_ENTRY(hop)	 entry;
@@ -156,11 +160,16 @@ struct hop {
 	bool		 mail;		/* a transaction is open */
 	bool		 full;
 	enum body	 body;
+	uint64_t	 left;		/* octets that the chunk lacks */
+	bool		 last;
+	unsigned int	 extensions;
 	struct {
 		enum client_event	 event;
 		uint32_t		 tag;
 	}		*asked;
 	size_t		 nasked;
+	uint32_t	*taken;		/* tags of RCPTs that were accepted */
+	size_t		 ntaken;
 	struct conf_remote *remote;
 };
 
@@ -236,6 +245,24 @@ hop_release(struct hop *h, bool message_done)
 }
 
 void
+ptr_early(struct session *s)
+{
+	must(s->ptr == NULL);
+}
+
+void
+ptr_forget(struct session *s)
+{
+	must(s->ptr == NULL);
+}
+
+void
+hop_leave(struct session *s)
+{
+	must(s->kept == NULL);
+}
+
+void
 hop_saw_error(struct hop *h, bool to_rcpt)
 {
 	(void)to_rcpt;
@@ -278,9 +305,10 @@ client_mail(struct smtp_client *c, const char *sender, const char *params)
 	struct hop	*h = hop_of(c);
 
 	check_text(sender, SMTP_MAILBOX_MAX);
-	check_text(params, 100);
+	check_text(params, SMTP_LINE_MAX);
 	must(!h->mail);
 	h->mail = true;
+	h->ntaken = 0;
 	return ask(h, CLIENT_MAIL, 0);
 }
 
@@ -291,7 +319,7 @@ client_rcpt(struct smtp_client *c, const char *rcpt, const char *params,
 	struct hop	*h = hop_of(c);
 
 	check_text(rcpt, SMTP_MAILBOX_MAX);
-	check_text(params, 100);
+	check_text(params, SMTP_LINE_MAX);
 	must(rcpt[0] != '\0' && h->mail && h->body == BODY_NO);
 	return ask(h, CLIENT_RCPT, tag);
 }
@@ -306,13 +334,45 @@ client_data(struct smtp_client *c)
 	return ask(h, CLIENT_DATA, 0);
 }
 
+/* The end is out: LMTP owes a verdict for each recipient. */
+static int
+body_ended(struct hop *h)
+{
+	size_t	i;
+
+	h->body = BODY_ENDED;
+	if (h->remote->protocol != PROTO_LMTP)
+		return ask(h, CLIENT_END, 0);
+	must(h->ntaken > 0);
+	for (i = 0; i < h->ntaken; i++)
+		if (ask(h, CLIENT_END, h->taken[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+chunk_end(struct hop *h)
+{
+	if (h->last)
+		return body_ended(h);
+	h->body = BODY_NO;
+	return ask(h, CLIENT_CHUNK, 0);
+}
+
 int
 client_body(struct smtp_client *c, const char *p, size_t n)
 {
 	struct hop	*h = hop_of(c);
 
-	must(p != NULL && n > 0 && h->body == BODY_OPEN && h->nasked == 0);
+	must(p != NULL && n > 0 && h->nasked == 0);
+	must(h->body == BODY_OPEN || h->body == BODY_CHUNK);
 	h->full |= order() == 0xfb;
+	if (h->body == BODY_CHUNK) {
+		must(n <= h->left);
+		h->left -= n;
+		if (h->left == 0)
+			return chunk_end(h);
+	}
 	return h->closing ? -1 : 0;
 }
 
@@ -322,8 +382,26 @@ client_body_end(struct smtp_client *c)
 	struct hop	*h = hop_of(c);
 
 	must(h->body == BODY_OPEN);
-	h->body = BODY_ENDED;
-	return ask(h, CLIENT_END, 0);
+	return body_ended(h);
+}
+
+int
+client_chunk(struct smtp_client *c, uint64_t n, bool last)
+{
+	struct hop	*h = hop_of(c);
+
+	must(h->mail && h->body == BODY_NO && h->nasked == 0);
+	must(h->extensions & EXT_CHUNKING);
+	h->body = BODY_CHUNK;
+	h->left = n;
+	h->last = last;
+	return n == 0 ? chunk_end(h) : h->closing ? -1 : 0;
+}
+
+bool
+client_owes(const struct smtp_client *c)
+{
+	return ((const struct hop *)(const void *)c)->nasked > 0;
 }
 
 bool
@@ -335,8 +413,7 @@ client_is_full(const struct smtp_client *c)
 unsigned int
 client_extensions(const struct smtp_client *c)
 {
-	(void)c;
-	return delivered % 2 ? EXT_SIZE | EXT_8BITMIME : EXT_SIZE;
+	return ((const struct hop *)(const void *)c)->extensions;
 }
 
 static const char *const	answers[] = {
@@ -365,10 +442,18 @@ answer(struct hop *h, unsigned int which)
 		h->mail = false;
 	if (event == CLIENT_DATA)
 		h->body = r.code == 354 ? BODY_OPEN : BODY_NO;
+	if (event == CLIENT_RCPT && r.code / 100 == 2) {
+		h->taken = reallocarray(h->taken, h->ntaken + 1,
+		    sizeof(*h->taken));
+		must(h->taken != NULL);
+		h->taken[h->ntaken++] = tag;
+	}
 	if (event == CLIENT_END) {
 		delivered += r.code / 100 == 2;
-		h->body = BODY_NO;
-		h->mail = false;
+		if (h->nasked == 0) {
+			h->body = BODY_NO;
+			h->mail = false;
+		}
 	}
 	relay_hop_event(h->s, event, &r, tag);
 }
@@ -409,6 +494,13 @@ hop_step(struct hop *h)
 	}
 	if (!h->ready) {
 		h->ready = true;
+		h->extensions = EXT_SIZE;
+		if (n & 1)
+			h->extensions |= EXT_8BITMIME | EXT_CHUNKING;
+		if (n & 2)
+			h->extensions |= EXT_DSN | EXT_BINARYMIME;
+		if (n & 4)
+			h->extensions |= EXT_SMTPUTF8 | EXT_CHUNKING;
 		relay_hop_up(h->s);
 	} else if (h->nasked > 0)
 		answer(h, n);
@@ -432,11 +524,99 @@ reap_hops(bool all)
 			must(h->s == NULL);
 			LIST_REMOVE(h, entry);
 			free(h->asked);
+			free(h->taken);
 			free(h);
 		} else
 			n++;
 	}
 	must(n <= HOPS_MAX);
+}
+
+/* --- verifyd -------------------------------------------------------------- */
+
+/* What it was asked and has not answered. */
+struct question {
+	LIST_ENTRY(question)	 entry;
+	uint64_t		 sid;
+	uint32_t		 seq;
+	char			 key[1025];
+};
+
+static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
+static struct peer		verifyd = { .role = R_VERIFYD };
+static bool			verifyd_lost;
+
+struct peer *
+proc_peer(unsigned int role, unsigned int index)
+{
+	must(role == R_VERIFYD && index == 0);
+	return verifyd_lost ? NULL : &verifyd;
+}
+
+void
+peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
+    struct wbuf *body)
+{
+	struct proto_lookup	 look;
+	struct question		*q;
+	struct msg		 m = { .fd = -1 };
+
+	must(p == &verifyd && type == MSG_LOOKUP && fd == -1);
+	rbuf_init(&m.body, body->data, body->len);
+	must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
+	must((q = calloc(1, sizeof(*q))) != NULL);
+	q->sid = sid;
+	q->seq = seq;
+	(void)strlcpy(q->key, look.key, sizeof(q->key));
+	LIST_INSERT_HEAD(&questions, q, entry);
+	wbuf_clear(body);
+}
+
+static void
+forget_questions(void)
+{
+	struct question	*q;
+
+	while ((q = LIST_FIRST(&questions)) != NULL) {
+		LIST_REMOVE(q, entry);
+		free(q);
+	}
+}
+
+/* Answer one, well or badly, or be lost; false: nothing was asked. */
+static bool
+verifyd_step(void)
+{
+	struct question		*q = LIST_FIRST(&questions);
+	struct proto_lookup_ans	 ans = { .answer = LOOKUP_NO };
+	struct wbuf		 w = { .data = NULL };
+	struct msg		 m = { .fd = -1, .type = MSG_LOOKUP_ANS };
+	unsigned int		 n;
+
+	if (q == NULL)
+		return false;
+	if ((n = order()) == 0xff) {
+		verifyd_lost = true;
+		forget_questions();
+		ask_peer_down(&verifyd);
+		return true;
+	}
+	m.sid = q->sid;
+	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
+	if (n % 3 == 1)
+		ans.answer = LOOKUP_CANNOT;
+	else if (n % 3 == 2) {
+		ans.answer = LOOKUP_YES;
+		(void)strlcpy(ans.value, n % 4 == 1 ? "b1" : n % 4 == 2 ?
+		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
+	}
+	put_lookup_ans(&w, &ans);
+	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);
+	LIST_REMOVE(q, entry);
+	free(q);
+	must(ask_answer(&verifyd, &m) == (n == 0xf1 ? -1 : 0));
+	wbuf_clear(&w);
+	return true;
 }
 
 /* --- the frame and TLS ---------------------------------------------------- */
@@ -499,6 +679,32 @@ ftls_start(struct session *s, bool implicit)
 	session_forget(s);
 }
 
+void
+ftls_judge(struct session *s)
+{
+	(void)s;
+}
+
+void
+ftls_refuse(struct session *s)
+{
+	session_reply(s, REPLY_CLOSE, "554 5.7.0 no certificate");
+}
+
+const char *
+ftls_sni(const struct session *s)
+{
+	(void)s;
+	return NULL;
+}
+
+const char *
+ftls_subject(const struct session *s)
+{
+	(void)s;
+	return "";
+}
+
 const char *
 ftls_text(const struct session *s, char *buf, size_t size)
 {
@@ -537,15 +743,46 @@ static const char *const	texts[] = {
 	"  ehlo: {require: false},\n"
 	"  data: {max-size: 1kb, max-received: 2},\n"
 	"  rcpt: {lookup: {domains: list/ours}, max-recipients: 2,\n"
-	"    errors: {total: 2, wait: 1s}}}\n"
+	"    errors: {total: 2, wait: 1s}}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {data: {max-size: 4kb},\n"
+	"  rcpt: {lookup: {domains: list/ours}, max-recipients: 4}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {rcpt: {lookup: {domains: list/ours}}}\n",
+
+	COMMON
+	"datasource: {d: {uri: \"cdb:/d.cdb\"}, e: {uri: \"cdb:/e.cdb\"}}\n"
+	"route:\n"
+	"  local: [{if: rcpt, in-list: db/d, then:\n"
+	"    {lookup: db/e, key: rcpt-domain}}, {else: b1}]\n"
+	"  relay: [{if: sender, ne: x, then: {lookup: db/e, key: rcpt}},\n"
+	"    {else: b2}]\n"
+	"session: {data: {bare-newline: [{if: sender, in-list: db/d,\n"
+	"    then: normalize}, {else: reject}]},\n"
+	"  rcpt: {lookup: {domains: list/ours},\n"
+	"    relay: [{if: rcpt-domain, in-list: db/d,\n"
+	"      on-lookup-failure: false, then: true},\n"
+	"      {if: rcpt-domain, in-list: db/e, then: true},\n"
+	"      {else: false}],\n"
+	"    errors: {total: 6, wait: 1s}}}\n"
 };
+
+#define ALL_EXTENSIONS							\
+	", extensions: [default, dsn, smtputf8, binarymime]"
 
 static const struct {
 	const char	*listener, *remote;
 } extras[] = {
 	{ "", "" },
 	{ ", relay-hosts: [192.0.2.0/24]", ", eight-bit: strict" },
-	{ "", ", reply-text: own" }
+	{ "", ", reply-text: own" },
+	{ ALL_EXTENSIONS, "" },
+	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
+	{ "", "" }
 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
@@ -597,6 +834,7 @@ make_conf(size_t i)
 
 /* --- the client ----------------------------------------------------------- */
 
+static bool	lmtp;			/* a reply per recipient */
 static char	replies[1024 * 1024];
 static size_t	nreplies;
 
@@ -654,7 +892,7 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
-	must(accepted <= delivered);
+	must(accepted <= delivered || lmtp);
 }
 
 /* --- a run ---------------------------------------------------------------- */
@@ -677,10 +915,12 @@ other_step(void)
 
 	if (order() == 0xfe)
 		return time_passes();
+	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
+		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
 		if (hop_step(h))
 			return true;
-	return false;
+	return verifyd_step();
 }
 
 /* The client has left: all must come to an end. */
@@ -760,13 +1000,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	at_script = 0;
 	draining = false;
 	delivered = 0;
+	verifyd_lost = false;
 	nreplies = 0;
 	present = confs[data[0] % NCONFS];
+	lmtp = data[0] % NCONFS == 4;
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	run(copy, len - 2 - nscript, data[0] / NCONFS, present);
 	free(copy);
 	check_replies();
 	reap_hops(true);
+	forget_questions();
 	must(LIST_EMPTY(&timers) && present->refs == 1);
 	return 0;
 }

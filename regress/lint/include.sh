@@ -6,8 +6,10 @@
 
 # The layers: who may include what, and who may call what.
 #
-#	A	addr buf id log mono siphash state timer util wire
-#	B	smtp.h and smtp_*.c: pure, nothing but libc
+#	A	addr base64 buf id log mono proxy_header siphash state timer
+#		util wire
+#	B	smtp.h, smtp_*.c, idn, utf8: pure, nothing but libc, and
+#		idn.c libidn2
 #	C	messages, processes, configuration, sandbox
 #	D	streams: io, tlsctx, smtp_client
 #	smtpd, verifyd	on top of all, and never of each other
@@ -29,11 +31,12 @@ function finding(what) {
 function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
-	if (name ~ /^(addr|buf|id|log|mono|siphash|state|timer|util|wire)$/)
+	if (name ~ /^(addr|base64|buf|id|log|mono|proxy_header)$/ ||
+	    name ~ /^(siphash|state|timer|util|wire)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/)
 		return "D"
-	if (name ~ /^smtp(_[a-z]+)?$/)
+	if (name ~ /^(smtp(_[a-z]+)?|idn|utf8)$/)
 		return "B"
 	if (name ~ /^(msg|proto|peer|proc)$/ ||
 	    name ~ /^(config|rule|schema|sandbox)(_[a-z]+)?$/)
@@ -48,10 +51,11 @@ BEGIN {
 	allowed["D"] = "A B C D"
 
 	# what layer B may have of libc: inet_pton(3) needs the sockets'
-	pure = "^(ctype|endian|limits|std[a-z]+|strings?|arpa/inet|" \
-	    "sys/(types|socket))\\.h$"
+	pure = "^(ctype|endian|errno|idn2|limits|std[a-z]+|strings?|" \
+	    "arpa/inet|sys/(types|socket))\\.h$"
 
 	# libraries, and the sources that may use them
+	lib["idn2.h"] = "^common/idn\\.c$"
 	lib["yaml.h"] = "^smtpd/parent_yaml\\.c$"
 	lib["tls.h"] = "^(common/(io|tlsctx)[a-z_]*|smtpd/front_tls)\\.c$"
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"

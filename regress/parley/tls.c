@@ -5,10 +5,10 @@
  */
 
 /*
- * The octets of a connection, plain or under TLS, and the two certificates
- * of a run: mx.test, which is what server actors and the daemon show, and
- * two.test, for SNI and as a client's.  Both sign themselves, so each is
- * also the CA file that verifies it.
+ * The octets of a connection, plain or under TLS, and the certificates of a
+ * run: mx.test, which is what server actors and the daemon show, two.test,
+ * for SNI and as a client's, and three.test, which two.test has signed.  The
+ * first two sign themselves, so each is also the CA file that verifies it.
  *
  * The keys are made when a talk first names them: a P-256 key takes a
  * millisecond, so there is nothing to keep from one run to the next, and
@@ -37,6 +37,12 @@
 #include <tls.h>
 
 #include "parley.h"
+
+/* A certificate and its key, while others may be signed by it. */
+struct pair {
+	X509		*cert;
+	EVP_PKEY	*key;
+};
 
 /* The words that may follow tls. */
 struct options {
@@ -78,9 +84,12 @@ add_extension(X509 *cert, int nid, const char *value)
 	X509_EXTENSION_free(x);
 }
 
+/* Signed by the issuer, or by itself. */
 static X509 *
-make_cert(EVP_PKEY *key, const char *host, const char *names)
+make_cert(EVP_PKEY *key, const char *host, const char *names,
+    const struct pair *issuer)
 {
+	static long	 serial;
 	X509		*cert = X509_new();
 	X509_NAME	*name = X509_NAME_new();
 
@@ -88,16 +97,20 @@ make_cert(EVP_PKEY *key, const char *host, const char *names)
 	    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
 	    (const unsigned char *)host, -1, -1, 0) != 1 ||
 	    X509_set_version(cert, 2) != 1 ||
-	    ASN1_INTEGER_set(X509_get_serialNumber(cert), getpid()) != 1 ||
+	    ASN1_INTEGER_set(X509_get_serialNumber(cert),
+	    getpid() * 10L + ++serial) != 1 ||
 	    X509_gmtime_adj(X509_getm_notBefore(cert), -3600) == NULL ||
 	    X509_gmtime_adj(X509_getm_notAfter(cert), 86400) == NULL ||
 	    X509_set_subject_name(cert, name) != 1 ||
-	    X509_set_issuer_name(cert, name) != 1 ||
+	    X509_set_issuer_name(cert, issuer == NULL ? name :
+	    X509_get_subject_name(issuer->cert)) != 1 ||
 	    X509_set_pubkey(cert, key) != 1)
 		errx(1, "cannot make a certificate for %s", host);
-	add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
+	add_extension(cert, NID_basic_constraints, issuer == NULL ?
+	    "critical,CA:TRUE" : "critical,CA:FALSE");
 	add_extension(cert, NID_subject_alt_name, names);
-	if (X509_sign(cert, key, EVP_sha256()) == 0)
+	if (X509_sign(cert, issuer == NULL ? key : issuer->key,
+	    EVP_sha256()) == 0)
 		errx(1, "cannot sign a certificate for %s", host);
 	X509_NAME_free(name);
 	return cert;
@@ -117,43 +130,57 @@ pem_open(const char *macro, const char *file)
 	return f;
 }
 
-static void
-make_pair(const char *suffix, const char *host, const char *names)
+static struct pair
+make_pair(const char *suffix, const char *host, const char *names,
+    const struct pair *issuer)
 {
-	EVP_PKEY	*key = make_key();
-	X509		*cert = make_cert(key, host, names);
+	struct pair	 p = { .key = make_key() };
 	FILE		*f;
 	char		*macro, *file;
 
+	p.cert = make_cert(p.key, host, names, issuer);
 	macro = xasprintf("tls.cert%s", suffix);
 	file = xasprintf("tls%s.crt", suffix);
 	f = pem_open(macro, file);
-	if (PEM_write_X509(f, cert) != 1 || fclose(f) != 0)
+	if (PEM_write_X509(f, p.cert) != 1 || fclose(f) != 0)
 		err(1, "%s", file);
 	free(macro);
 	free(file);
 	macro = xasprintf("tls.key%s", suffix);
 	file = xasprintf("tls%s.key", suffix);
 	f = pem_open(macro, file);
-	if (PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) != 1 ||
+	if (PEM_write_PrivateKey(f, p.key, NULL, NULL, 0, NULL, NULL) != 1 ||
 	    fclose(f) != 0)
 		err(1, "%s", file);
 	free(macro);
 	free(file);
-	X509_free(cert);
-	EVP_PKEY_free(key);
+	return p;
+}
+
+static void
+pair_free(struct pair *p)
+{
+	X509_free(p->cert);
+	EVP_PKEY_free(p->key);
 }
 
 const char *
 tls_file(const char *name)
 {
+	struct pair	 one, two, three;
 	static bool	 made;
 
 	if (made)
 		return NULL;		/* macro_get() looked before */
 	made = true;
-	make_pair("", "mx.test", "DNS:mx.test,DNS:localhost,IP:127.0.0.1");
-	make_pair("2", "two.test", "DNS:two.test");
+	one = make_pair("", "mx.test",
+	    "DNS:mx.test,DNS:localhost,IP:127.0.0.1", NULL);
+	two = make_pair("2", "two.test", "DNS:two.test", NULL);
+	three = make_pair("3", "three.test",
+	    "DNS:three.test,DNS:*.three.test", &two);
+	pair_free(&one);
+	pair_free(&two);
+	pair_free(&three);
 	return macro_get(name);
 }
 
@@ -351,6 +378,24 @@ verdict_of(struct conn *c, ssize_t n, short want)
 	return -1;
 }
 
+/*
+ * Plain octets, but no more than to the end of a line behind which a record
+ * of a handshake may begin: what follows a PROXY header is libtls's to read.
+ */
+static ssize_t
+plain_read(struct conn *c, char *p, size_t len)
+{
+	static const char	 behind[2] = { '\n', 0x16 };
+	const char		*end;
+	ssize_t			 n;
+
+	if ((n = recv(c->fd, p, len, MSG_PEEK)) <= 0)
+		return n;
+	if ((end = memmem(p, (size_t)n, behind, sizeof(behind))) != NULL)
+		n = end + 1 - p;
+	return recv(c->fd, p, (size_t)n, 0);
+}
+
 ssize_t
 conn_read(struct conn *c, char *p, size_t len)
 {
@@ -359,7 +404,7 @@ conn_read(struct conn *c, char *p, size_t len)
 	if (c->tls_on)
 		n = tls_read(c->tls, p, len);
 	else
-		n = recv(c->fd, p, len, 0);
+		n = plain_read(c, p, len);
 	n = verdict_of(c, n, POLLIN);
 	return n == -2 ? 0 : n;		/* a reset is an end as well */
 }

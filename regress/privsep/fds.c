@@ -12,7 +12,7 @@
  * its descriptors from 0 on, in the order of their names.  A pipe is named
  * after the process that has its other end, which the kernel tells
  * (unix_diag), "parent" for the process asked about; a listening socket
- * after its port.  Exit status 77: not allowed to look.
+ * after its port, or "unix".  Exit status 77: not allowed to look.
  */
 #include <sys/socket.h>
 #include <netinet/in.h>
@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #define SKIPPED		77
+#define LISTENS		0x0a	/* a state of sockets, as in /proc/net/tcp */
 
 struct process {
 	pid_t	 pid;
@@ -52,6 +53,7 @@ struct sock {
 	uint32_t	 inode;
 	uint32_t	 peer;		/* 0 = none */
 	unsigned int	 port;		/* 0 = does not listen */
+	bool		 local;		/* listens in the file system */
 };
 
 #define SKIP(what)	errx(SKIPPED, "cannot look at %s", what)
@@ -180,6 +182,7 @@ take_unix(struct nlmsghdr *h)
 		if (a->rta_type == UNIX_DIAG_PEER)
 			memcpy(&peer, RTA_DATA(a), sizeof(peer));
 	add_sock(m->udiag_ino, peer, 0);
+	socks[nsocks - 1].local = m->udiag_state == LISTENS;
 }
 
 static int
@@ -229,7 +232,6 @@ find_unix(void)
 	}
 }
 
-/* Those that listen: state 0A. */
 static void
 find_tcp(const char *path)
 {
@@ -242,7 +244,7 @@ find_tcp(const char *path)
 		return;
 	while (fgets(line, sizeof(line), fp) != NULL)
 		if (sscanf(line, " %*d: %*[^:]:%x %*s %x %*s %*s %*s %*s %*s "
-		    "%lu", &port, &state, &inode) == 3 && state == 0x0a)
+		    "%lu", &port, &state, &inode) == 3 && state == LISTENS)
 			add_sock((uint32_t)inode, 0, port);
 	fclose(fp);
 }
@@ -279,6 +281,8 @@ name_socket(struct fd *f)
 		strlcpy(f->name, "socket", sizeof(f->name));
 	} else if (socks[i].port != 0) {
 		snprintf(f->name, sizeof(f->name), "listen:%u", socks[i].port);
+	} else if (socks[i].local) {
+		strlcpy(f->name, "listen:unix", sizeof(f->name));
 	} else if (socks[i].peer == 0) {
 		strlcpy(f->name, "unix", sizeof(f->name));
 	} else {

@@ -34,8 +34,8 @@ line()
 
 wanted()
 {
-	line smtpd verifyd dialer "listen:$port" "$dir/log"
-	line smtpd verifyd dialer "listen:$port" "$dir/log"
+	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
+	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
 	line verifyd smtpd smtpd resolved "$dir/log" "$dir/users.cdb"
 	line dialer smtpd smtpd resolved "$dir/log"
 	line resolved verifyd dialer "$dir/log"

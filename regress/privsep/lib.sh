@@ -150,7 +150,7 @@ write_config()
 	processes: {smtpd: 2}
 	control: $dir/control
 	log: {to: $dir/log}
-	listener: {a: {bind: "127.0.0.1:$port"}}
+	listener: {a: {bind: ["127.0.0.1:$port", "unix:$dir/in.sock"]}}
 	list: {ours: [example.org]}
 	remote: {b: {address: 127.0.0.1, port: 9}}
 	session: {rcpt: {lookup: {domains: list/ours}}}

@@ -14,7 +14,7 @@ if [ "${SAN:-0}" = 1 ]; then
 	finish
 fi
 
-for script in nosyms enum status fds jail garbage; do
+for script in nosyms enum status fds sockets jail garbage; do
 	echo "# $script"
 	sh "$here/$script.sh" -B "$build" -O "$objects" -T "$tools" 2>&1 |
 	    tee "$dir/$script"

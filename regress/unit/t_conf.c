@@ -492,6 +492,53 @@ clean(void)
 	rmdir(dir);
 }
 
+/* What is not ASCII is there as it is compared: see smtp_path_normal(). */
+static void
+test_idn(void)
+{
+	static const char *const	 entries[] = {
+		"b\xc3\xbc\x63her.example", "xn--bcher-kva.example",
+		"j\xc3\xb6rg", "xn--jrg-sna", "\xc3\xbc@b.example",
+		"a@\xc3\xbc", "a@xn--tda", "\xe2\x98\x83", "ascii.example"
+	};
+	static const char *const	 operands[] = {
+		"a@xn--tda", "@xn--bcher-kva.example", "b\xc3\xbc",
+		"B\xc3\xbc", "\xe2\x98\x83.example", "mx.xn--tda"
+	};
+	struct config			*conf;
+	struct conf_list		*l;
+	const struct rule		*r;
+	size_t				 i;
+
+	conf = load("hostname: mx.\xc3\xbc\n"
+	    "listener: {a: {bind: \"127.0.0.1:25\"}}\n"
+	    "list: {l: {B\xc3\xbc" "cher.Example: V, j\xc3\xb6rg: V,"
+	    " \xc3\xbc@b.example: V, A@\xc3\xbc: V, \xe2\x98\x83: V,"
+	    " ascii.EXAMPLE: V}}\n"
+	    "session: {rcpt: {relay: [{any-of: ["
+	    "{if: rcpt, eq: A@\xc3\xbc},"
+	    "{if: sender, ends-with: \"@b\xc3\xbc" "cher.Example\"},"
+	    "{if: rcpt-domain, starts-with: B\xc3\xbc},"
+	    "{if: rcpt-domain, matches: B\xc3\xbc},"
+	    "{if: sender-domain, eq: \xe2\x98\x83.example},"
+	    "{if: helo-domain, eq: MX.\xc3\xbc}], then: true},"
+	    "{else: false}]}}\n"
+	    "remote: {b: {address: 192.0.2.1}}\n"
+	    "route: {relay: b}\n");
+	is_str(conf->hostname, "mx.xn--tda", "hostname");
+	l = (struct conf_list *)conf_find(&conf->lists, "l");
+	is_int(l->entries.n, nitems(entries), "entries");
+	for (i = 0; i < l->entries.n && i < nitems(entries); i++) {
+		is_str(l->entries.v[i], entries[i], "entry %zu", i);
+		is_str(conf_entry_value(l->entries.v[i]), "V", "value %zu", i);
+	}
+	r = conf->session.relay;
+	is_int(r->nstrs, nitems(operands), "operands");
+	for (i = 0; i < r->nstrs && i < nitems(operands); i++)
+		is_str(r->strs[i], operands[i], "operand %zu", i);
+	conf_unref(conf);
+}
+
 int
 main(void)
 {
@@ -512,6 +559,7 @@ main(void)
 	test_changed(conf);
 	test_twice(conf);
 	conf_unref(conf);
+	test_idn();
 	test_ids();
 	test_large();
 	test_files();

@@ -19,7 +19,12 @@
 #define BARE	PATH_BARE
 
 #define A10	"aaaaaaaaaa"
-#define A60	A10 A10 A10 A10 A10 A10
+#define A50	A10 A10 A10 A10 A10
+#define A60	A50 A10
+/* 50 labels that are 7 octets each as A-labels */
+#define U10	"\xc3\xbc.\xc3\xbc.\xc3\xbc.\xc3\xbc.\xc3\xbc."		\
+		"\xc3\xbc.\xc3\xbc.\xc3\xbc.\xc3\xbc.\xc3\xbc"
+#define U50	U10 "." U10 "." U10 "." U10 "." U10
 #define D60	A10 "." A10 "." A10 "." A10 "." A10 ".aaaaa"
 
 static const struct {
@@ -149,6 +154,13 @@ static const struct {
 	{ FWD, "<a@b\xc3\xbc.example>", PATH_OK, "a@b\xc3\xbc.example", true },
 	{ FWD, "<\xf0\x9f\x93\xa7@b>", PATH_OK, "\xf0\x9f\x93\xa7@b", true },
 	{ FWD, "<@\xc3\xbc:a@b>", PATH_OK, "a@b", false },
+	{ FWD, "<@\xc3\xbc_:a@b>", PATH_IDN, NULL, false },
+	{ FWD, "<a@\xc3\xbc_.example>", PATH_IDN, NULL, false },
+	{ FWD, "<a@\xe2\x98\x83.example>", PATH_IDN, NULL, false },
+	{ FWD, "<a@\xc3\xbc\xe3\x80\x82" "example>", PATH_IDN, NULL, false },
+	{ FWD, "<a@\xd7\x90" "a.example>", PATH_IDN, NULL, false },
+	{ FWD, "<a@-\xc3\xbc>", PATH_SYNTAX, NULL, false },
+	{ FWD, "<\xe2\x98\x83@b>", PATH_OK, "\xe2\x98\x83@b", true },
 	{ FWD, "<\xe9@b>", PATH_UTF8, NULL, false },
 	{ FWD, "<\xc3@b>", PATH_UTF8, NULL, false },
 	{ FWD, "<\"\xe2\x82\"@b>", PATH_UTF8, NULL, false },
@@ -169,8 +181,10 @@ static const struct {
 	{ FWD, "<\"" A60 "a  aa\"@b>", PATH_LOCAL_LONG, NULL, false },
 	{ FWD, "<a@" A60 "aaa.b>", PATH_OK, "a@" A60 "aaa.b", false },
 	{ FWD, "<a@" A60 "aaaa.b>", PATH_DOMAIN_LONG, NULL, false },
-	{ FWD, "<a@\xc3\xa9" A60 "aa.b>", PATH_OK, "a@\xc3\xa9" A60 "aa.b",
-	    true },
+	{ FWD, "<a@\xc3\xa9" A60 "aa.b>", PATH_IDN, NULL, false },
+	{ FWD, "<a@\xc3\xa9" A50 "aaaaa.b>", PATH_OK,
+	    "a@\xc3\xa9" A50 "aaaaa.b", true },
+	{ FWD, "<a@" U50 ">", PATH_IDN, NULL, false },
 	{ FWD, "<a@" D60 "." D60 "." D60 "." D60 ".abcdefgh>", PATH_OK,
 	    "a@" D60 "." D60 "." D60 "." D60 ".abcdefgh", false },
 	{ FWD, "<a@" D60 "." D60 "." D60 "." D60 ".abcdefghi>", PATH_LONG,
@@ -278,6 +292,11 @@ static const struct {
 	{ "a.b", true, true, false },
 	{ "mail.example.org", true, true, false },
 	{ "127.0.0.1", true, true, false },
+	{ "b\xc3\xbc" "cher", true, false, false },
+	{ "b\xc3\xbc" "cher.example", true, true, false },
+	{ "b\xc3\xbc" "cher..example", false, false, false },
+	{ "\xe2\x98\x83.example", false, false, false },
+	{ "\xfc.example", false, false, false },
 	{ "", false, false, false },
 	{ ".", false, false, false },
 	{ "a.", false, false, false },
@@ -341,6 +360,33 @@ test_names(void)
 	ok(!smtp_is_domain(s), "a NUL in a domain");
 }
 
+/* One mailbox, however its domain is written. */
+static void
+test_normal_idn(void)
+{
+	static const char *const	 same[] = {
+		"<J\xc3\xb6rg@b\xc3\xbc" "cher.Example>",
+		"<j\xc3\xb6rg@B\xc3\x9c" "CHER.example>",
+		"<\"j\xc3\xb6rg\"@bu\xcc\x88" "cher.example>",
+		"<j\xc3\xb6rg@xn--bcher-kva.example>",
+		"<j\xc3\xb6rg@XN--BCHER-KVA.EXAMPLE>",
+	};
+	struct smtp_path		 path;
+	char				 out[SMTP_MAILBOX_MAX + 1];
+	size_t				 i, used;
+
+	for (i = 0; i < nitems(same); i++) {
+		is_int(parse(&path, same[i], strlen(same[i]), 0, &used),
+		    PATH_OK, "mailbox %zu", i);
+		is_int(smtp_path_normal(&path, out, sizeof(out)), 27,
+		    "mailbox %zu: length", i);
+		is_str(out, "j\xc3\xb6rg@xn--bcher-kva.example",
+		    "mailbox %zu", i);
+		is_int(path.alabels[0] != '\0', i < 3, "mailbox %zu: "
+		    "A-labels where there are none", i);
+	}
+}
+
 static void
 test_normal(void)
 {
@@ -375,5 +421,6 @@ main(void)
 		test_path(i);
 	test_names();
 	test_normal();
+	test_normal_idn();
 	return done("t_path");
 }

@@ -43,7 +43,7 @@ env_reset(void)
 	addr_parse(&env.remote_ip, "192.0.2.7");
 	addr_parse(&env.local_ip, "2001:db8::25");
 	env.str[RV_LISTENER] = "in";
-	env.str[RV_HELO_DOMAIN] = "Mail.Example.ORG";
+	env.str[RV_HELO_DOMAIN] = "mail.example.org";
 	env.str[RV_SENDER] = "bob@example.org";
 	env.str[RV_SENDER_DOMAIN] = "example.org";
 	env.str[RV_RCPT] = "yes";
@@ -150,7 +150,9 @@ static const struct {
 	{ "if: sender, ne: bob@example.org", 0 },
 	{ "if: sender, not-equal-to: x", 1 },
 	{ "if: helo-domain, eq: Mail.Example.ORG", 1 },
-	{ "if: helo-domain, eq: mail.example.org", 0 },
+	{ "if: helo-domain, eq: mail.example.org", 1 },
+	{ "if: helo-domain, ends-with: .EXAMPLE.org", 1 },
+	{ "if: helo-domain, matches: Mail", 0 },
 	{ "if: authenticated-as, eq: \"\"", 1 },
 	{ "if: authenticated-as, ne: \"\"", 0 },
 	{ "if: listener, eq: in", 1 },

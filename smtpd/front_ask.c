@@ -1,0 +1,236 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * Questions of a session to other processes.
+ *
+ * A question is known by its number, which is never used twice while one of
+ * that number is out, and by the session's id.  It ends in one of four ways:
+ * it is answered, its pipe is lost, its deadline passes, or the session ends;
+ * what comes in for it afterwards is dropped.  The session is always told
+ * from the event loop and never from inside ask_send, so that whoever asks
+ * may go on with what it was doing.
+ *
+ * A session reads nothing while it asks.  That the next hop answers meanwhile
+ * to what was asked before is possible, and can begin a tarpit; an answer
+ * that comes in during one is kept until it is over (ask_resume).
+ *
+ * What comes in is looked at here, whole, before it is told: a process that
+ * sends nonsense is broken, and no asker has to deal with that.
+ */
+
+#include <sys/tree.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "front.h"
+#include "log.h"
+#include "peer.h"
+#include "proc.h"
+#include "proto.h"
+
+#define ASK_TIMEOUT	10000		/* ms */
+#define ANSWER		50		/* from a question's number to its
+					   answer's: proto.h */
+
+struct ask {
+	LIST_ENTRY(ask)	 entry;		/* of its session */
+	RB_ENTRY(ask)	 node;
+	uint32_t	 seq;
+	unsigned int	 role;		/* who is asked */
+	uint16_t	 type;
+	bool		 kept;		/* over, but not told yet: */
+	uint8_t		*answer;	/* of a kept one; NULL: cannot tell */
+	size_t		 len;
+	struct session	*s;
+	void		(*done)(struct session *, struct msg *);
+	struct timer	 timer;
+};
+
+static int
+ask_cmp(const struct ask *a, const struct ask *b)
+{
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+static RB_HEAD(asks, ask)	asks = RB_INITIALIZER(&asks);
+static uint32_t			last;
+
+RB_PROTOTYPE(asks, ask, node, ask_cmp)
+RB_GENERATE(asks, ask, node, ask_cmp)
+
+static void
+ask_free(struct ask *a)
+{
+	timer_del(&a->timer);
+	LIST_REMOVE(a, entry);
+	RB_REMOVE(asks, &asks, a);
+	free(a->answer);
+	free(a);
+}
+
+void
+ask_forget(struct session *s)
+{
+	while (!LIST_EMPTY(&s->asks))
+		ask_free(LIST_FIRST(&s->asks));
+}
+
+/* Not now: keep what is to be told.  Without memory nobody can tell. */
+static void
+keep(struct ask *a, const struct msg *m)
+{
+	timer_del(&a->timer);
+	a->kept = true;
+	if (m == NULL)
+		return;
+	a->len = (size_t)(m->body.end - m->body.p);
+	if ((a->answer = malloc(a->len + 1)) != NULL)
+		memcpy(a->answer, m->body.p, a->len);
+}
+
+/* The one place where a question ends with a word to the session. */
+static void
+tell(struct ask *a, struct msg *m)
+{
+	struct session	*s = a->s;
+	void		(*done)(struct session *, struct msg *) = a->done;
+
+	if (s->wait == WAIT_TARPIT) {
+		keep(a, m);
+		return;
+	}
+	ask_free(a);
+	done(s, m);
+	if (s->wait == WAIT_ASK && LIST_EMPTY(&s->asks))
+		session_go(s);
+}
+
+void
+ask_resume(struct session *s)
+{
+	struct ask	*a, copy;
+	struct msg	 m = { .fd = -1 };
+
+	while (s->wait != WAIT_TARPIT) {
+		LIST_FOREACH(a, &s->asks, entry)
+			if (a->kept)
+				break;
+		if (a == NULL)
+			return;
+		copy = *a;
+		a->answer = NULL;
+		m.type = copy.type + ANSWER;
+		m.sid = s->sid;
+		m.seq = copy.seq;
+		rbuf_init(&m.body, copy.answer, copy.len);
+		tell(a, copy.answer == NULL ? NULL : &m);
+		free(copy.answer);
+	}
+}
+
+/* Lost, or late. */
+static void
+ask_timer(void *arg)
+{
+	tell(arg, NULL);
+}
+
+void
+ask_send(struct session *s, unsigned int role, uint16_t type,
+    struct wbuf *body, void (*done)(struct session *, struct msg *))
+{
+	struct peer	*p = proc_peer(role, 0);
+	struct ask	*a;
+
+	if ((a = calloc(1, sizeof(*a))) == NULL) {
+		wbuf_clear(body);
+		session_end(s, "no memory");
+		return;
+	}
+	a->s = s;
+	a->role = role;
+	a->type = type;
+	a->done = done;
+	timer_init(&a->timer, ask_timer, a);
+	do
+		a->seq = ++last;
+	while (RB_INSERT(asks, &asks, a) != NULL);
+	LIST_INSERT_HEAD(&s->asks, a, entry);
+	if (p == NULL || !wire_ok(body)) {
+		wbuf_clear(body);
+		timer_set(&a->timer, 0);
+	} else {
+		peer_send(p, type, s->sid, a->seq, -1, body);
+		timer_set(&a->timer, ASK_TIMEOUT);
+	}
+	if (s->wait == WAIT_NONE)
+		session_wait(s, WAIT_ASK, 0);
+}
+
+/* The items of a STATE_ANS, of which its getter takes the head only. */
+static int
+check_state(struct msg *m)
+{
+	struct proto_state_ans	ans;
+	size_t			n;
+	uint32_t		i;
+
+	if (get_state_ans(m, &ans) == -1)
+		return -1;
+	for (i = 0; ans.op == STATE_GET && i < ans.n; i++) {
+		(void)get_bool(&m->body);
+		(void)get_blob(&m->body, &n);
+	}
+	return get_end(&m->body);
+}
+
+/* Is it what it says that it is?  Takes the payload. */
+static int
+check_answer(struct msg *m)
+{
+	struct proto_lookup_ans	lookup;
+	struct proto_ptr_ans	ptr;
+
+	switch (m->type) {
+	case MSG_LOOKUP_ANS:
+		return get_lookup_ans(m, &lookup);
+	case MSG_PTR_ANS:
+		return get_ptr_ans(m, &ptr);
+	case MSG_STATE_ANS:
+		return check_state(m);
+	}
+	return -1;
+}
+
+int
+ask_answer(struct peer *p, struct msg *m)
+{
+	struct ask	 key = { .seq = m->seq }, *a;
+	struct msg	 look = *m;
+
+	if (check_answer(&look) == -1)
+		return -1;
+	a = RB_FIND(asks, &asks, &key);
+	if (a == NULL || a->kept || a->role != p->role ||
+	    a->s->sid != m->sid)
+		return 0;
+	if (m->type != a->type + ANSWER)
+		return -1;
+	tell(a, m);
+	return 0;
+}
+
+void
+ask_peer_down(struct peer *p)
+{
+	struct ask	*a;
+
+	RB_FOREACH(a, asks, &asks)
+		if (a->role == p->role && !a->kept)
+			timer_set(&a->timer, 0);
+}

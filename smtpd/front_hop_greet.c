@@ -1,0 +1,170 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * What a next hop is told of us and of the client it serves: the name in
+ * EHLO, a PROXY header before all else, XCLIENT when it was greeted.
+ *
+ * A header cannot be taken back: such a connection never serves another
+ * client.  XCLIENT's attributes can, by others: they are all sent to a
+ * connection that comes into other hands, and again to the same client's
+ * when one of them has changed.  A transaction begins only behind them, so
+ * nothing is pipelined over a change of hands there.
+ *
+ * A server that lists XCLIENT and refuses it is spoken to without, on a
+ * fresh connection; one that was reused is never, since it may hold the
+ * client before for ours.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "front_hop.h"
+#include "log.h"
+#include "proxy_header.h"
+
+const char *
+hop_helo(const struct hop *h)
+{
+	const char	*helo = h->remote->helo;
+
+	if (strcmp(helo, "client") == 0 && h->s->helo != NULL)
+		return h->s->helo;
+	if (strcmp(helo, "client") == 0 || strcmp(helo, "hostname") == 0)
+		return h->conf->hostname;
+	return helo;
+}
+
+/* The header's octets: their number. */
+static size_t
+proxy_header(const struct hop *h, char *buf)
+{
+	unsigned int	version = 1;
+
+	switch ((enum remote_proxy)h->remote->proxy_protocol) {
+	case RPROXY_OFF:
+		return 0;
+	case RPROXY_V1:
+		break;
+	case RPROXY_V2:
+		version = 2;
+		break;
+	}
+	return proxy_header_make(buf, version, &h->s->remote,
+	    session_local(h->s));
+}
+
+void
+hop_greet(struct hop *h, int fd)
+{
+	struct client_params	 p = { 0 };
+	struct smtp_reply	 r;
+	char			 first[PROXY_HEADER_MAX];
+
+	free(h->helo);
+	h->helo = strdup(hop_helo(h));
+	p.remote = h->remote;
+	p.tls = ftls_remote(h->remote);
+	p.helo = h->helo;
+	p.host = h->host;
+	p.sid = h->s->sid;
+	p.clear = h->clear;
+	if ((p.first_len = proxy_header(h, first)) > 0)
+		p.first = first;
+	timer_del(&h->timer);
+	h->state = HOP_BUSY;
+	if (h->helo == NULL)
+		(void)close(fd);
+	else
+		h->client = client_new(fd, &p, hop_event, h);
+	if (h->client == NULL) {
+		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
+		hop_give_up(h, &r, "no memory");
+	}
+}
+
+/* --- XCLIENT -------------------------------------------------------------- */
+
+bool
+hop_is_fit(struct hop *h)
+{
+	struct session		*s = h->s;
+	struct smtp_reply	 r;
+	char			 name[320];
+
+	if (h->remote->xclient != XCLIENT_REQUIRED ||
+	    (client_extensions(h->client) & EXT_XCLIENT))
+		return true;
+	log_warnx("%s does not offer XCLIENT, which is required",
+	    h->remote->obj.name);
+	flog_hop(s, "hop-failed", hop_name(h, name, sizeof(name)),
+	    "no XCLIENT");
+	stats.hops_failed++;
+	(void)smtp_reply_fmt(&r,
+	    "451 4.3.5 next hop does not take our word for who you are");
+	hop_quit(h);
+	relay_hop_lost(s, &r);
+	return false;
+}
+
+/* What it is to be told; false: the client's name is not known yet. */
+static bool
+attributes(struct hop *h, unsigned int caps, char text[XCLIENT_TEXT_MAX])
+{
+	struct session	*s = h->s;
+	struct xclient	 x = { 0 };
+	struct rule_env	 env;
+
+	if ((caps & EXT_XC_NAME) && !ptr_get(s, &x.name, &x.name_later))
+		return false;
+	session_env(s, &env);
+	x.addr = s->remote;
+	x.esmtp = (s->flags & SF_ESMTP) != 0;
+	x.helo = s->helo;
+	x.login = env.str[RV_AUTHENTICATED_AS];
+	x.dest = *session_local(s);
+	xclient_text(&x, caps, text);
+	return true;
+}
+
+bool
+hop_present(struct hop *h)
+{
+	unsigned int	caps = client_extensions(h->client);
+	char		text[XCLIENT_TEXT_MAX];
+
+	if (h->remote->xclient == XCLIENT_NO || h->plain ||
+	    !(caps & EXT_XCLIENT)) {
+		h->up = true;
+		return true;
+	}
+	if (!attributes(h, caps, text)) {
+		h->unnamed = true;
+		return false;
+	}
+	h->up = text[0] == '\0' || (h->told != NULL &&
+	    h->told_sid == h->s->sid && strcmp(h->told, text) == 0);
+	if (h->up)
+		return true;
+	free(h->told);
+	h->told = strdup(text);
+	h->told_sid = h->s->sid;
+	(void)client_xclient(h->client, text);
+	return false;
+}
+
+void
+hop_name_known(struct session *s)
+{
+	struct hop	*h = s->tx == NULL ? NULL : s->tx->hop;
+
+	if (h == NULL || !h->unnamed)
+		return;
+	h->unnamed = false;
+	if (hop_present(h))
+		relay_hop_up(s);
+}

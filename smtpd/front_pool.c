@@ -1,0 +1,181 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * The pools: connections to next hops that are nobody's for now.
+ *
+ * A pool is of one worker and one remote (by id: another generation's
+ * remote of the same id is the same to the letter); of `mx' there is one for
+ * each domain.  A commit closes all
+ * that are idle, and those of older generations do not come back, so that
+ * no pool holds a generation alive.  The connection that was used last is
+ * taken first: the others come to their idle time, and the pool is as large
+ * as it needs to be.
+ */
+
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "front_hop.h"
+#include "msg.h"
+#include "peer.h"
+#include "proto.h"
+
+struct pool {
+	RB_ENTRY(pool)		 node;
+	uint32_t		 remote;
+	char			*domain;	/* of `mx'; else "" */
+	TAILQ_HEAD(hop_list, hop) hops;		/* the last used first */
+};
+
+static int
+pool_cmp(struct pool *a, struct pool *b)
+{
+	if (a->remote != b->remote)
+		return a->remote < b->remote ? -1 : 1;
+	return strcmp(a->domain, b->domain);
+}
+
+static RB_HEAD(pools, pool)	pools = RB_INITIALIZER(&pools);
+RB_PROTOTYPE(pools, pool, node, pool_cmp)
+RB_GENERATE(pools, pool, node, pool_cmp)
+
+static struct pool *
+pool_find(uint32_t remote, char *domain)
+{
+	struct pool	key = { .remote = remote, .domain = domain };
+
+	return RB_FIND(pools, &pools, &key);
+}
+
+/* NULL without memory. */
+static struct pool *
+pool_new(uint32_t remote, const char *domain)
+{
+	struct pool	*p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL ||
+	    (p->domain = strdup(domain)) == NULL) {
+		free(p);
+		return NULL;
+	}
+	p->remote = remote;
+	TAILQ_INIT(&p->hops);
+	RB_INSERT(pools, &pools, p);
+	return p;
+}
+
+void
+pool_remove(struct hop *h)
+{
+	struct pool	*p = pool_find(h->remote->obj.id, h->domain);
+
+	TAILQ_REMOVE(&p->hops, h, entry);
+	timer_del(&h->timer);
+	stats.hops_idle--;
+	if (!TAILQ_EMPTY(&p->hops))
+		return;
+	RB_REMOVE(pools, &pools, p);
+	free(p->domain);
+	free(p);
+}
+
+struct hop *
+pool_take(uint32_t remote, char *domain)
+{
+	struct pool	*p;
+	struct hop	*h;
+
+	if ((p = pool_find(remote, domain)) == NULL)
+		return NULL;
+	h = TAILQ_FIRST(&p->hops);
+	pool_remove(h);
+	return h;
+}
+
+/* It matters only where connections are few. */
+struct hop *
+pool_waiting(const struct hop *h)
+{
+	struct hop	*w;
+
+	if (h->remote->connections == 0)
+		return NULL;
+	RB_FOREACH(w, hops, &hops)
+		if (w->state == HOP_DIALING &&
+		    w->remote->obj.id == h->remote->obj.id)
+			return w;
+	return NULL;
+}
+
+/*
+ * Free for the next one.  Where connections are few, somebody may wait for
+ * one: he need not wait until this one is closed for him.
+ */
+void
+pool_put(struct hop *h)
+{
+	struct hop	*waiting;
+	struct pool	*p;
+
+	if ((waiting = pool_waiting(h)) != NULL) {
+		hop_take_over(h, waiting);
+		return;
+	}
+	if ((p = pool_find(h->remote->obj.id, h->domain)) == NULL &&
+	    (p = pool_new(h->remote->obj.id, h->domain)) == NULL) {
+		hop_abort(h);
+		return;
+	}
+	h->state = HOP_IDLE;
+	TAILQ_INSERT_HEAD(&p->hops, h, entry);
+	timer_set(&h->timer, h->remote->timeout.idle);
+	stats.hops_idle++;
+}
+
+/* A connection to there that only waits for work; NULL: none. */
+static struct hop *
+find_idle(uint32_t remote)
+{
+	static char	 first[] = "";
+	struct pool	 key = { .remote = remote, .domain = first };
+	struct pool	*p;
+	struct hop	*h;
+
+	if ((p = RB_NFIND(pools, &pools, &key)) != NULL &&
+	    p->remote == remote)
+		return TAILQ_LAST(&p->hops, hop_list);
+	RB_FOREACH(h, hops, &hops)
+		if (h->state == HOP_KEPT && h->remote->obj.id == remote)
+			return h;
+	return NULL;
+}
+
+int
+hop_dial_want(struct peer *p, struct msg *m)
+{
+	struct proto_dial	 d;
+	struct hop		*h;
+
+	(void)p;
+	if (get_dial(m, &d) == -1)
+		return -1;
+	if ((h = find_idle(d.remote)) != NULL)
+		hop_quit(h);
+	return 0;
+}
+
+void
+hop_close_idle(void)
+{
+	struct pool	*p;
+
+	while ((p = RB_MIN(pools, &pools)) != NULL)
+		hop_quit(TAILQ_FIRST(&p->hops));
+}

@@ -1,0 +1,83 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * What the files of relaying share; nobody else includes this.
+ *
+ *	front_relay.c	the envelope's questions to the next hop
+ *	front_params.c	parameters of MAIL and RCPT, and what the next hop
+ *			lacks
+ *	front_trace.c	our Received field
+ *	front_body.c	the content
+ *	front_verdict.c	the replies behind it
+ *	front_mixed.c	LMTP: recipients whose replies differed
+ */
+#ifndef FRONT_RELAY_H
+#define FRONT_RELAY_H
+
+#include "front.h"
+
+/* front_relay.c ----------------------------------------------------------- */
+
+/*
+ * Nothing more can come of this transaction: those that wait hear it now,
+ * the others later.
+ */
+void	relay_doom(struct session *, const struct smtp_reply *);
+/* DATA, or the chunks, get a refusal: the transaction is over. */
+void	relay_refuse_data(struct session *, const struct smtp_reply *);
+/* A reply that says that we asked wrongly deserves a warning. */
+void	relay_warn(const struct session *, const char *what,
+	    const struct smtp_reply *theirs);
+/* The first BDAT was said: answers come. */
+void	relay_ask_data(struct session *);
+
+/* front_params.c ---------------------------------------------------------- */
+
+/* What stands behind the path of MAIL and RCPT for a server of these EXT_*. */
+void	params_mail(const struct tx *, unsigned int ext, char *, size_t);
+void	params_rcpt(const struct rcpt *, unsigned int ext, char *, size_t);
+/*
+ * What the next hop cannot take of this transaction: true and the reply to
+ * it; of this recipient likewise.
+ */
+bool	params_lack(struct tx *, unsigned int ext, struct smtp_reply *);
+bool	params_lack_rcpt(const struct rcpt *, unsigned int ext,
+	    struct smtp_reply *);
+/* Was DSN asked for, which the next hop does not offer? */
+bool	params_drop_dsn(const struct tx *, unsigned int ext);
+
+/* front_trace.c ----------------------------------------------------------- */
+
+/* The field with its CR LF; the length like snprintf(3). */
+int	trace_field(struct session *, char *, size_t);
+
+/* front_body.c ------------------------------------------------------------ */
+
+/* Does the client send chunks, and can this next hop have them as they are? */
+bool	body_passes_chunks(struct session *);
+/* The next hop takes content. */
+void	body_begin(struct session *);
+/* The next hop's reply to a chunk. */
+void	body_chunk_answered(struct session *, const struct smtp_reply *);
+/*
+ * The message is not for the next hop any more: no end for what it has, and
+ * the client's octets go nowhere.  close: the session ends with it.
+ */
+void	body_swallow(struct session *, const struct smtp_reply *, bool close);
+
+/* front_verdict.c --------------------------------------------------------- */
+
+/* The end of the content is sent: what is awaited. */
+void	verdict_await(struct session *);
+/* A reply behind the end of the content; tag is LMTP's. */
+void	verdict_take(struct session *, const struct smtp_reply *, uint32_t tag);
+/* The connection is lost there. */
+void	verdict_lost(struct session *, const struct smtp_reply *);
+/* Refused, without a word of the next hop on it: the transaction is over. */
+void	verdict_ours(struct session *, const struct smtp_reply *);
+
+#endif

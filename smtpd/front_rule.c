@@ -1,0 +1,373 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * Rules of a session, with look-ups.
+ *
+ * rule_eval says which look-up it needs.  Lists are held here and answer at
+ * once; a datasource is verifyd's, so the question goes out, the line of the
+ * command is kept, and when the answer is there the command is run again from
+ * its beginning.  It then finds what was looked up in the command's memory,
+ * and comes a look-up further.  Commands therefore evaluate everything first
+ * and act afterwards.
+ *
+ * The memory belongs to one command and is gone with it: the next command
+ * asks anew.  It is searched by what was asked and not by the rule that asked,
+ * so that two routes by the same datasource cost one question.
+ *
+ * Rejected: evaluation as a coroutine (a stack for every session that
+ * waits), and a cache over commands here (verifyd has one for all workers,
+ * and it can be flushed).
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front.h"
+#include "front_list.h"
+#include "log.h"
+#include "msg.h"
+#include "proto.h"
+
+#define WARN_EVERY	60000		/* ms between the same warning */
+
+/* A question of the present command, by what and key. */
+struct found {
+	SLIST_ENTRY(found)	 entry;
+	char			*what;	/* "db/routes" */
+	char			*key;
+	enum rule_answer	 answer;
+	char			*value;	/* of a YES */
+};
+
+struct command {
+	char			*line;
+	struct found		*open;	/* is being asked */
+	SLIST_HEAD(, found)	 found;
+};
+
+/* --- the command's memory ------------------------------------------------- */
+
+static void
+found_free(struct found *f)
+{
+	free(f->what);
+	free(f->key);
+	free(f->value);
+	free(f);
+}
+
+void
+command_free(struct session *s)
+{
+	struct command	*c = s->command;
+	struct found	*f;
+
+	s->line.p = NULL;
+	s->line.n = 0;
+	if (c == NULL)
+		return;
+	s->command = NULL;
+	while ((f = SLIST_FIRST(&c->found)) != NULL) {
+		SLIST_REMOVE_HEAD(&c->found, entry);
+		found_free(f);
+	}
+	free(c->line);
+	free(c);
+}
+
+void
+command_over(struct session *s)
+{
+	if (s->command == NULL || s->command->open == NULL)
+		command_free(s);
+}
+
+/* Keep the line of the command: its own copy goes with the input. */
+static struct command *
+command_keep(struct session *s)
+{
+	struct command	*c;
+
+	if (s->command != NULL)
+		return s->command;
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	SLIST_INIT(&c->found);
+	if ((c->line = malloc(s->line.n + 1)) == NULL) {
+		free(c);
+		return NULL;
+	}
+	memcpy(c->line, s->line.p, s->line.n);
+	s->line.p = c->line;
+	s->command = c;
+	return c;
+}
+
+static struct found *
+found_add(struct session *s, const char *what, const char *key)
+{
+	struct command	*c;
+	struct found	*f;
+
+	if ((c = command_keep(s)) == NULL ||
+	    (f = calloc(1, sizeof(*f))) == NULL)
+		return NULL;
+	f->what = strdup(what);
+	f->key = strdup(key);
+	if (f->what == NULL || f->key == NULL) {
+		found_free(f);
+		return NULL;
+	}
+	SLIST_INSERT_HEAD(&c->found, f, entry);
+	return f;
+}
+
+static struct found *
+found_find(const struct session *s, const char *what, const char *key)
+{
+	struct found	*f;
+
+	if (s->command == NULL)
+		return NULL;
+	SLIST_FOREACH(f, &s->command->found, entry)
+		if (strcmp(f->key, key) == 0 && strcmp(f->what, what) == 0)
+			return f;
+	return NULL;
+}
+
+/* --- looking up ----------------------------------------------------------- */
+
+/* One leaf of a rule: what it asks, and what is known of it. */
+struct leaf {
+	const char		*what;
+	const char		*key;
+	enum rule_answer	 answer;
+	const char		*value;
+	char			 buf[ADDR_TEXT_MAX];
+};
+
+static void
+lookup_done(struct session *s, struct msg *m)
+{
+	struct found		*f = s->command->open;
+	struct proto_lookup_ans	 ans;
+
+	s->command->open = NULL;
+	f->answer = ANSWER_CANNOT;
+	if (m != NULL && get_lookup_ans(m, &ans) == 0 &&
+	    ans.answer != LOOKUP_CANNOT) {
+		f->answer = ans.answer == LOOKUP_YES ? ANSWER_YES : ANSWER_NO;
+		if (ans.answer == LOOKUP_YES &&
+		    (f->value = strdup(ans.value)) == NULL)
+			f->answer = ANSWER_CANNOT;
+	}
+	verb_line(s, s->line);
+}
+
+/* The question leaves; the session may end without memory for it. */
+static void
+lookup_send(struct session *s, const struct leaf *leaf)
+{
+	static struct proto_lookup	 q;
+	const struct conf_obj		*ds;
+	struct found			*f;
+	struct wbuf			 w = { .data = NULL };
+
+	if ((f = found_add(s, leaf->what, leaf->key)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	ds = conf_find(&s->conf->datasources, leaf->what + strlen("db/"));
+	q.datasource = ds == NULL ? 0 : ds->id;
+	(void)strlcpy(q.key, leaf->key, sizeof(q.key));
+	put_lookup(&w, &q);
+	s->command->open = f;
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, lookup_done);
+}
+
+/* A key that no datasource is asked for, as nothing can have it. */
+static bool
+is_no_key(const char *key)
+{
+	const unsigned char	*p = (const unsigned char *)key;
+
+	for (; *p != '\0'; p++)
+		if (*p < ' ' || *p == 0x7f)
+			return true;
+	return key[0] == '\0';
+}
+
+/* What is known of a leaf without asking. */
+static void
+leaf_look(struct session *s, const struct rule *r, unsigned int n,
+    const struct rule_env *env, struct leaf *leaf)
+{
+	const struct conf_obj	*list;
+	const struct found	*f;
+	enum rule_var		 var;
+
+	leaf->answer = ANSWER_CANNOT;
+	leaf->value = NULL;
+	if (!rule_leaf(r, n, &leaf->what, &var))
+		return;
+	leaf->key = rule_env_text(env, var, leaf->buf, sizeof(leaf->buf));
+	if (strncmp(leaf->what, "list/", 5) == 0) {
+		list = conf_find(&s->conf->lists, leaf->what + 5);
+		leaf->value = list == NULL ? NULL : list_value(list->priv,
+		    leaf->key, var == RV_REMOTE_IP ? &env->remote_ip :
+		    var == RV_LOCAL_IP ? &env->local_ip : NULL);
+		leaf->answer = leaf->value == NULL ? ANSWER_NO : ANSWER_YES;
+	} else if (is_no_key(leaf->key))
+		leaf->answer = ANSWER_NO;
+	else if (strlen(leaf->key) < sizeof(((struct proto_lookup *)0)->key)) {
+		f = found_find(s, leaf->what, leaf->key);
+		leaf->answer = f == NULL ? ANSWER_NONE : f->answer;
+		leaf->value = f == NULL ? NULL : f->value;
+	}
+}
+
+/* --- a value that was looked up ------------------------------------------- */
+
+struct key_of {
+	const struct rule	*rule;
+	const struct key	*key;
+};
+
+static void
+match_rule(const struct key *k, struct rule *r, void *arg)
+{
+	struct key_of	*of = arg;
+
+	if (r == of->rule)
+		of->key = k;
+}
+
+/* As the file would have it: a number within its range, one of the words. */
+static bool
+text_number(const struct key *k, const char *text, int64_t *num)
+{
+	const char	*err;
+	int64_t		 i;
+
+	if (k->of == T_BOOL) {
+		*num = strcmp(text, "true") == 0;
+		return *num == 1 || strcmp(text, "false") == 0;
+	}
+	if (k->of == T_INT) {
+		*num = strtonum(text, k->min, k->max, &err);
+		return err == NULL;
+	}
+	for (i = 0; k->of == T_WORD && k->words[i] != NULL; i++)
+		if (strcmp(text, k->words[i]) == 0) {
+			*num = i;
+			return true;
+		}
+	return false;
+}
+
+/* The value as the setting's type; false if it is none. */
+static bool
+convert(struct session *s, const struct rule *r, const char *text,
+    struct rule_value *v)
+{
+	struct key_of	of = { r, NULL };
+
+	conf_each_rule(s->conf, match_rule, &of);
+	v->type = (enum value_type)r->type;
+	if (of.key == NULL)
+		return false;
+	if (v->type != VALUE_STR)
+		return text_number(of.key, text, &v->num);
+	if ((of.key->flags & K_FALSE) != 0 && strcmp(text, "false") == 0)
+		return true;
+	v->str = text;
+	return of.key->ref == NULL || strcmp(of.key->ref, "remote") != 0 ||
+	    conf_find(&s->conf->remotes, text) != NULL;
+}
+
+/* One warning for a value that is none, however many clients run into it. */
+static void
+warn_value(const struct rule *r, unsigned int n, const struct leaf *leaf)
+{
+	static const struct rule	*whose;
+	static unsigned int		 which;
+	static struct mono		 when;
+
+	if (whose == r && which == n && mono_is_set(when) &&
+	    mono_diff(mono_now(), when) < WARN_EVERY)
+		return;
+	whose = r;
+	which = n;
+	when = mono_now();
+	log_warnx("line %u: %s has \"%s\" for %s, which is no value of this "
+	    "setting", r->leaves[n].line, leaf->what, leaf->value, leaf->key);
+}
+
+/* --- evaluation ----------------------------------------------------------- */
+
+/*
+ * Evaluate until there is a value, or nothing more is known.  A value that
+ * does not fit makes its look-up one that cannot tell.
+ */
+static enum rule_result
+evaluate(struct session *s, const struct rule *r, const struct rule_env *env,
+    struct rule_value *v, struct leaf *leaf)
+{
+	struct rule_memo	memo = { { 0 } };
+	enum rule_result	res;
+	unsigned int		n;
+
+	for (;;) {
+		res = rule_eval(r, env, &memo, v, &n);
+		if (res == RULE_VALUE && v->type == VALUE_LOOKUP) {
+			n = (unsigned int)v->num;
+			leaf_look(s, r, n, env, leaf);
+			memset(v, 0, sizeof(*v));
+			if (leaf->value != NULL &&
+			    convert(s, r, leaf->value, v))
+				return RULE_VALUE;
+			warn_value(r, n, leaf);
+			memo.answer[n] = ANSWER_CANNOT;
+			continue;
+		}
+		if (res != RULE_NEED)
+			return res;
+		leaf_look(s, r, n, env, leaf);
+		if (leaf->answer == ANSWER_NONE)
+			return RULE_NEED;
+		memo.answer[n] = leaf->answer;
+	}
+}
+
+enum rule_result
+rule_ask(struct session *s, const struct rule *r, const struct rule_env *env,
+    struct rule_value *v)
+{
+	enum rule_result	res;
+	struct leaf		leaf;
+
+	if (rule_is_constant(r, v))
+		return RULE_VALUE;
+	res = evaluate(s, r, env, v, &leaf);
+	if (res == RULE_NEED)
+		lookup_send(s, &leaf);
+	return res;
+}
+
+enum rule_result
+rule_now(struct session *s, const struct rule *r, const struct rule_env *env,
+    struct rule_value *v)
+{
+	enum rule_result	res;
+	struct leaf		leaf;
+
+	if (rule_is_constant(r, v))
+		return RULE_VALUE;
+	res = evaluate(s, r, env, v, &leaf);
+	return res == RULE_NEED ? RULE_CANNOT : res;
+}
