@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "cdb_file.h"
 #include "front.h"
 #include "front_list.h"
 #include "fuzz.h"
@@ -755,7 +756,7 @@ static const char *const	texts[] = {
 	"session: {rcpt: {lookup: {domains: list/ours}}}\n",
 
 	COMMON
-	"datasource: {d: {uri: \"cdb:/d.cdb\"}, e: {uri: \"cdb:/e.cdb\"}}\n"
+	"datasource: {d: {uri: \"cdb:%s\"}, e: {uri: \"cdb:%s\"}}\n"
 	"route:\n"
 	"  local: [{if: rcpt, in-list: db/d, then:\n"
 	"    {lookup: db/e, key: rcpt-domain}}, {else: b1}]\n"
@@ -803,6 +804,7 @@ make_conf(size_t i)
 {
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
+	const char		*cdb = cdb_file();
 	char			 text[2048];
 	uint32_t		 id = 0;
 	int			 n;
@@ -811,10 +813,11 @@ make_conf(size_t i)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	n = snprintf(text, sizeof(text), texts[i], extras[i].listener,
-	    extras[i].remote);
+	    extras[i].remote, cdb, cdb);
 #pragma GCC diagnostic pop
 	must(n > 0 && (size_t)n < sizeof(text));
 	conf = parent_conf_parse("fuzz", text, (size_t)n, NULL, &errs, NULL);
+	(void)unlink(cdb);
 	if (conf == NULL)
 		conf_errors_print(&errs, stderr);
 	must(conf != NULL);

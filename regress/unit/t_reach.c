@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "cdb_file.h"
 #include "parent_conf.h"
 #include "rule.h"
 #include "t.h"
@@ -22,6 +23,7 @@ parse(const char *listener, const char *rest)
 {
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
+	const char		*cdb = cdb_file();
 	char			*yaml;
 	uint32_t		 id = 7;
 	int			 len;
@@ -33,8 +35,9 @@ parse(const char *listener, const char *rest)
 	    "list: {x: [a], m: {k: r1, l: r2, n: nobody}}\n"
 	    "remote: {r1: {address: 127.0.0.1}, r2: {address: 127.0.0.2},\n"
 	    "  r3: {address: 127.0.0.3}}\n"
-	    "datasource: {d: {uri: \"cdb:/d.cdb\"}}\n%s\n", listener, rest);
+	    "datasource: {d: {uri: \"cdb:%s\"}}\n%s\n", listener, cdb, rest);
 	conf = parent_conf_parse("t", yaml, (size_t)len, NULL, &errs, NULL);
+	(void)unlink(cdb);
 	if (conf == NULL)
 		conf_errors_print(&errs, stdout);
 	else
