@@ -231,6 +231,7 @@ struct smtp_cmd {
 	unsigned int		 notify;	/* NOTIFY_* */
 	struct slice		 envid;		/* xtext as sent, checked */
 	struct slice		 orcpt;		/* "type;xtext", checked */
+	bool			 orcpt_utf8;	/* 8-bit: needs SMTPUTF8 */
 	struct slice		 auth;		/* xtext or "<>", checked */
 	bool			 last;		/* BDAT ... LAST */
 	struct slice		 bad;		/* the parameter at fault */
@@ -254,8 +255,9 @@ const char	*smtp_verb_name(enum smtp_verb);
 enum smtp_verb	 smtp_verb_parse(struct slice);
 
 /*
- * xtext of RFC 3461, section 4: decoded length, or -1 if it is none, decodes
- * to a control octet, or does not fit in size with the NUL put behind it.
+ * xtext of RFC 3461, section 4 (hexadecimal digits in capitals): decoded
+ * length, or -1 if it is none, decodes to a control octet, or does not fit in
+ * size with the NUL put behind it.
  * out may be NULL.
  */
 int	smtp_xtext_decode(struct slice, char *out, size_t size);

@@ -118,17 +118,33 @@ hex_digit(char c)
 	return -1;
 }
 
-/* "+2B" at the front of s: its octet, or -1. */
+/* "+2B" at the front of s, in capitals as RFC 3461 says: its octet, or -1. */
 static int
 hex_char(struct slice s)
 {
 	int	 high, low;
 
-	if (s.n < 3)
+	if (s.n < 3 || s.p[1] >= 'a' || s.p[2] >= 'a')
 		return -1;
 	high = hex_digit(s.p[1]);
 	low = hex_digit(s.p[2]);
 	return high == -1 || low == -1 ? -1 : high * 16 + low;
+}
+
+/* Take xchar or hexchar from the front of s: its octet, or -1. */
+static int
+xtext_char(struct slice *s)
+{
+	int	 c = (unsigned char)s->p[0];
+
+	if (c <= ' ' || c >= 0x7f || c == '=')
+		return -1;
+	if (c == '+')
+		c = hex_char(*s);
+	if (c < ' ' || c == 0x7f)
+		return -1;
+	eat(s, s->p[0] == '+' ? 3 : 1);
+	return c;
 }
 
 int
@@ -138,14 +154,8 @@ smtp_xtext_decode(struct slice s, char *out, size_t size)
 	int	 c;
 
 	for (; s.n > 0; n++) {
-		c = (unsigned char)s.p[0];
-		if (c <= ' ' || c >= 0x7f || c == '=')
+		if ((c = xtext_char(&s)) == -1)
 			return -1;
-		if (c == '+')
-			c = hex_char(s);
-		if (c < ' ' || c == 0x7f)
-			return -1;
-		eat(&s, s.p[0] == '+' ? 3 : 1);
 		if (out == NULL)
 			continue;
 		if (n + 1 >= size)
@@ -160,13 +170,30 @@ smtp_xtext_decode(struct slice s, char *out, size_t size)
 	return n;
 }
 
+/*
+ * xtext of a DSN: it stands for printable US-ASCII (RFC 3461, sections 4.2
+ * and 4.4).  A tab would be white space there, but is a control octet here.
+ */
 static bool
-is_xtext(struct slice s)
+is_printable_xtext(struct slice s)
 {
-	return s.n > 0 && smtp_xtext_decode(s, NULL, 0) != -1;
+	int	 c;
+
+	if (s.n == 0)
+		return false;
+	while (s.n > 0) {
+		c = xtext_char(&s);
+		if (c == -1 || c >= 0x7f)
+			return false;
+	}
+	return true;
 }
 
-/* "\x{HEXPOINT}" at the front of s (RFC 6533, section 3): its length, or 0. */
+/*
+ * "\x{HEXPOINT}" at the front of s (RFC 6533, section 3): its length, or 0.
+ * Of ASCII it stands for what may not be there as it is, and for nothing
+ * else; the control octets among that are in no mailbox.
+ */
 static size_t
 embedded_char(struct slice s)
 {
@@ -179,15 +206,20 @@ embedded_char(struct slice s)
 		u = u * 16 + hex_digit(s.p[i]);
 	if (i < 5 || i == s.n || s.p[i] != '}' || (i > 5 && s.p[3] == '0'))
 		return 0;
-	if (u == 0 || u == '\r' || u == '\n' || u > 0x10ffff ||
-	    (u >= 0xd800 && u <= 0xdfff))
+	if (u < 0x80 && u != ' ' && u != '+' && u != '=' && u != '\\')
+		return 0;
+	if (u > 0x10ffff || (u >= 0xd800 && u <= 0xdfff))
 		return 0;
 	return i + 1;
 }
 
-/* utf-8-addr-xtext or utf-8-addr-unitext (RFC 6533, section 3). */
+/*
+ * utf-8-addr-xtext, or utf-8-addr-unitext, which *utf8 tells (RFC 6533,
+ * section 3): no "+" in either.  Whether it is a mailbox once it is decoded
+ * is asked as little as of another type.
+ */
 static bool
-is_utf8_address(struct slice s)
+is_utf8_address(struct slice s, bool *utf8)
 {
 	size_t	 n;
 
@@ -197,9 +229,9 @@ is_utf8_address(struct slice s)
 		n = 1;
 		if (s.p[0] == '\\')
 			n = embedded_char(s);
-		else if (s.p[0] == '+')
-			n = hex_char(s) >= ' ' && hex_char(s) != 0x7f ? 3 : 0;
-		else if ((unsigned char)s.p[0] <= ' ' || s.p[0] == '=' ||
+		else if ((unsigned char)s.p[0] >= 0x80)
+			*utf8 = true;
+		else if (s.p[0] <= ' ' || s.p[0] == '+' || s.p[0] == '=' ||
 		    s.p[0] == 0x7f)
 			n = 0;
 		if (n == 0)
@@ -249,14 +281,14 @@ static bool
 param_envid(struct smtp_cmd *cmd, struct slice v)
 {
 	cmd->envid = v;
-	return v.n <= SMTP_ENVID_MAX && is_xtext(v);
+	return v.n <= SMTP_ENVID_MAX && is_printable_xtext(v);
 }
 
 static bool
 param_auth(struct smtp_cmd *cmd, struct slice v)
 {
 	cmd->auth = v;
-	return slice_is(v, "<>") || is_xtext(v);
+	return slice_is(v, "<>") || smtp_xtext_decode(v, NULL, 0) > 0;
 }
 
 static bool
@@ -308,8 +340,8 @@ param_orcpt(struct smtp_cmd *cmd, struct slice v)
 		return false;
 	type = take_until(&v, ';');
 	if (slice_is(type, "utf-8"))
-		return is_utf8_address(v);
-	return is_addr_type(type) && is_xtext(v);
+		return is_utf8_address(v, &cmd->orcpt_utf8);
+	return is_addr_type(type) && is_printable_xtext(v);
 }
 
 static const struct known {

@@ -36,6 +36,7 @@
 #include "config.h"
 #include "io.h"
 #include "mono.h"
+#include "proto.h"
 #include "rule.h"
 #include "smtp.h"
 #include "smtp_client.h"
@@ -43,6 +44,7 @@
 
 struct ask;
 struct command;
+struct digest;
 struct hop;
 struct ptr;
 struct session;
@@ -116,15 +118,26 @@ enum rcpt_state {
 	RC_NO
 };
 
+/* What is remembered of a recipient at an LMTP remote: front_mixed.c. */
+enum mark_class { MARK_NONE, MARK_DELIVERED, MARK_4XX, MARK_5XX, MARK_ALONE };
+
+struct mark {
+	enum mark_class	 class;
+	bool		 check;		/* the message may be there already */
+};
+
 struct rcpt {
 	char		*addr;		/* as it goes upstream */
-	char		*normal;	/* lower case: to know it again */
+	char		*normal;	/* to know it again */
+	bool		 postmaster;	/* <postmaster>: never counted */
 	char		*orcpt;		/* as sent; NULL = none */
+	bool		 orcpt_utf8;	/* goes only by SMTPUTF8 */
 	unsigned int	 notify;	/* NOTIFY_* */
 	enum rcpt_state	 state;
 	bool		 utf8;		/* goes only by SMTPUTF8 */
 	bool		 again;		/* accepted before in this transaction:
 					   counts for LMTP's replies only */
+	struct mark	 mark;		/* of an earlier mixed message */
 	bool		 replay;	/* the client has its 250 already */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
@@ -138,6 +151,9 @@ struct chunks {
 	bool		 up;		/* the next hop gets it so too */
 	bool		 last;		/* the present one */
 	bool		 open;		/* upstream: begun, not answered */
+	bool		 hold;		/* upstream none is the last: the end
+					   is a chunk of its own */
+	bool		 ended;		/* the client's end waits for that */
 	uint64_t	 left;		/* octets of it not looked at yet */
 };
 
@@ -194,6 +210,7 @@ struct tx {
 	struct slot		*data_slot;
 	struct chunks		 chunks;
 	size_t			 owed;		/* LMTP: verdicts to come */
+	struct digest		*digest;	/* of the content, or NULL */
 	struct smtp_data_in	 in;
 	struct smtp_header	 header;
 	uint64_t		 octets;
@@ -371,6 +388,12 @@ void		 verb_bad_line(struct session *, enum smtp_line);
 void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+/* May this session use the command, now or after an EHLO or a MAIL? */
+bool		 verb_is_offered(const struct session *, enum smtp_verb);
+
+/* --- front_help.c --------------------------------------------------------- */
+
+void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_offer.c -------------------------------------------------------- */
 
@@ -430,6 +453,13 @@ enum rule_result rule_ask(struct session *, const struct rule *,
 /* The same where nothing can wait: what is not held here cannot be told. */
 enum rule_result rule_now(struct session *, const struct rule *,
 		    const struct rule_env *, struct rule_value *);
+/*
+ * What is remembered (proto.h, STATE) under a key of text, for the command
+ * that is being run: results as rule_ask's.  The value, of text too, is valid
+ * until the command is over; NULL: nothing is.
+ */
+enum rule_result memory_ask(struct session *, enum state_table,
+		    const char *key, const char **value);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
@@ -493,6 +523,18 @@ void		 body_chunk(struct session *, uint64_t n, bool last);
 size_t		 body_input(struct session *, const char *, size_t);
 /* More octets of content than anybody would swallow? */
 bool		 body_is_absurd(const struct session *, uint64_t n);
+
+/* --- front_mixed.c -------------------------------------------------------- */
+
+/*
+ * What is remembered of a recipient, for the command that is being run:
+ * results as rule_ask's.
+ */
+enum rule_result mixed_mark(struct session *, const struct conf_remote *,
+		    const char *rcpt, struct mark *);
+/* May it be in one transaction with those that are there? */
+bool		 mixed_fits(const struct tx *, const struct conf_remote *,
+		    const struct mark *);
 
 /* --- front_params.c ------------------------------------------------------- */
 

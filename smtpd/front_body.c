@@ -20,6 +20,9 @@
  * reads DATA: it commits nobody to anything.  Once a chunk has failed, each
  * further one is swallowed and hears the same.
  *
+ * Where recipients may have the message already (front_mixed.c) the end is
+ * held back: the dot, or a last chunk of nothing, goes out when that is known.
+ *
  * The last run of the last chunk is looked at before it is sent: with its
  * last octet the message is complete, and nothing could take it back.
  *
@@ -83,6 +86,10 @@ body_swallow(struct session *s, const struct smtp_reply *r, bool close)
 		slot_answer(s, slot, REPLY_PASSED, r);
 	} else if (waits)
 		read_content(s);
+	else if (tx->chunks.ended) {
+		session_go(s);
+		verdict_ours(s, r);
+	}
 }
 
 /* --- the beginning -------------------------------------------------------- */
@@ -103,7 +110,8 @@ send_trace(struct session *s)
 		relay_refuse_data(s, &r);
 		return false;
 	}
-	if (c->up && client_chunk(client, c->left + (uint64_t)n, c->last) == -1)
+	if (c->up && client_chunk(client, c->left + (uint64_t)n,
+	    c->last && !c->hold) == -1)
 		return false;
 	c->open = c->up;
 	(void)client_body(client, head, (size_t)n);
@@ -134,7 +142,9 @@ body_begin(struct session *s)
 	tx->in.mode = tx->bare;
 	tx->in.chunk = tx->chunks.on;
 	tx->chunks.up = body_passes_chunks(s);
-	if (!send_trace(s))
+	tx->chunks.hold = mixed_must_hold(tx);
+	mixed_begin(s);
+	if (s->tx != tx || !send_trace(s))
 		return;
 	tx->phase = TX_BODY;
 	tx->data_slot = NULL;
@@ -160,7 +170,7 @@ body_chunk(struct session *s, uint64_t n, bool last)
 	}
 	if (tx->phase == TX_BODY && c->up) {
 		c->open = true;
-		(void)client_chunk(hop_client(tx->hop), n, last);
+		(void)client_chunk(hop_client(tx->hop), n, last && !c->hold);
 	}
 	read_content(s);
 }
@@ -200,6 +210,7 @@ relay_content(void *arg, const char *p, size_t n)
 	tx->octets += n;
 	if (tx->phase != TX_BODY || is_refused(s, p, n))
 		return;
+	mixed_content(tx, p, n);
 	(void)client_body(hop_client(tx->hop), p, n);
 	if (s->tx == tx && tx->phase == TX_BODY)
 		stats.octets_relayed += n;
@@ -214,16 +225,12 @@ refuse_bare(struct session *s)
 	body_swallow(s, &r, true);
 }
 
-/* The client's true end of the content. */
+/* The end goes out, and nothing can take it back. */
 static void
-end_of_data(struct session *s)
+send_end(struct session *s)
 {
 	struct tx	*tx = s->tx;
 
-	if (tx->phase == TX_SWALLOW) {
-		verdict_ours(s, tx->verdict);
-		return;
-	}
 	if ((tx->data_slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");
 		return;
@@ -234,6 +241,62 @@ end_of_data(struct session *s)
 	verdict_await(s);
 	if (!tx->chunks.up)
 		(void)client_body_end(hop_client(tx->hop));
+	else if (tx->chunks.hold)
+		(void)client_chunk(hop_client(tx->hop), 0, true);
+}
+
+static void
+come_alone(struct session *s)
+{
+	struct smtp_reply	r;
+
+	(void)smtp_reply_fmt(&r, "451 4.3.0 some recipients have it already, "
+	    "try again");
+	verdict_ours(s, &r);
+}
+
+/* The end was held back until it is known who has the message. */
+static void
+end_held(struct session *s, enum held held)
+{
+	struct tx		*tx = s->tx;
+	struct smtp_reply	 r;
+
+	if (tx->phase == TX_SWALLOW) {
+		verdict_ours(s, tx->verdict);
+		return;
+	}
+	switch (held) {
+	case HELD_NONE:
+		send_end(s);
+		return;
+	case HELD_ALL:
+		verdict_there(s);
+		return;
+	case HELD_SOME:
+		mixed_alone(s, come_alone);
+		return;
+	case HELD_UNKNOWN:
+		(void)smtp_reply_fmt(&r, "451 4.4.3 cannot tell who has it "
+		    "already");
+		verdict_ours(s, &r);
+		return;
+	}
+}
+
+/* The client's true end of the content. */
+static void
+end_of_data(struct session *s)
+{
+	struct tx	*tx = s->tx;
+
+	tx->chunks.ended = false;
+	if (tx->phase == TX_SWALLOW)
+		verdict_ours(s, tx->verdict);
+	else if (tx->chunks.hold)
+		mixed_ask(s, end_held);
+	else
+		send_end(s);
 }
 
 /* After octets: is the next hop slow, or the client without end? */
@@ -292,10 +355,13 @@ body_chunk_answered(struct session *s, const struct smtp_reply *theirs)
 	if (theirs->code / 100 != 2) {
 		hop_saw_error(tx->hop, false);
 		body_swallow(s, &r, false);
-		return;
+	} else if (tx->chunks.ended) {
+		session_go(s);
+		end_of_data(s);
+	} else {
+		tx->data_slot = NULL;
+		slot_answer(s, slot, REPLY_PASSED, &r);
 	}
-	tx->data_slot = NULL;
-	slot_answer(s, slot, REPLY_PASSED, &r);
 }
 
 /* Octets of a chunk that the next hop gets as they are. */
@@ -348,7 +414,10 @@ chunk_input(struct session *s, const char *p, size_t n)
 	tx->chunks.left -= n;
 	if (tx->chunks.left > 0)
 		check_flow(s);
-	else if (tx->chunks.last)
+	else if (tx->chunks.last && tx->chunks.open && tx->chunks.hold) {
+		tx->chunks.ended = true;
+		session_wait(s, WAIT_HOP, 0);
+	} else if (tx->chunks.last)
 		end_of_data(s);
 	else
 		chunk_over(s);

@@ -53,6 +53,8 @@ params_rcpt_refusal(const struct session *s, const struct smtp_cmd *cmd)
 	if ((cmd->have & (HAVE_NOTIFY | HAVE_ORCPT)) &&
 	    !(s->offered & EXT_DSN))
 		return "501 5.5.4 DSN is not offered";
+	if (cmd->orcpt_utf8 && s->tx != NULL && !s->tx->utf8)
+		return "501 5.5.4 this ORCPT needs SMTPUTF8";
 	if (cmd->path.utf8 && !(s->offered & EXT_SMTPUTF8))
 		return "553 5.6.7 address needs SMTPUTF8, not offered";
 	if (cmd->path.utf8 && s->tx != NULL && !s->tx->utf8)
@@ -85,6 +87,7 @@ int
 params_rcpt_keep(struct rcpt *r, const struct smtp_cmd *cmd)
 {
 	r->utf8 = cmd->path.utf8;
+	r->orcpt_utf8 = cmd->orcpt_utf8;
 	r->notify = (cmd->have & HAVE_NOTIFY) ? cmd->notify : 0;
 	return (cmd->have & HAVE_ORCPT) ? keep(&r->orcpt, cmd->orcpt) : 0;
 }
@@ -160,7 +163,7 @@ params_rcpt(const struct rcpt *r, unsigned int ext, char *buf, size_t size)
 		notify_text(r->notify, names, sizeof(names));
 		add(buf, size, "NOTIFY=", names);
 	}
-	if (r->orcpt != NULL)
+	if (r->orcpt != NULL && (!r->orcpt_utf8 || (ext & EXT_SMTPUTF8)))
 		add(buf, size, "ORCPT=", r->orcpt);
 }
 

@@ -30,6 +30,7 @@ struct judged {
 	struct conf_remote	*remote;	/* where it goes */
 	const char		*by;		/* what decided: for the log */
 	const struct smtp_cmd	*cmd;
+	struct mark		 mark;		/* at an LMTP remote */
 };
 
 static void
@@ -226,7 +227,37 @@ judge_count(struct session *s, const struct judged *j)
 	return true;
 }
 
-/* Row 9, and where it goes at all; true: nowhere, and told. */
+/*
+ * Row 9: may it go with those that were accepted?  True: not, and told, or a
+ * look-up is out.
+ */
+static bool
+judge_company(struct session *s, struct judged *j)
+{
+	static const char	own[] = "452 4.5.3 send this recipient in a "
+				    "transaction of its own";
+
+	if (s->tx->remote != NULL && s->tx->remote != j->remote) {
+		refuse(s, j, 0, own, "route");
+		return true;
+	}
+	switch (mixed_mark(s, j->remote, j->normal, &j->mark)) {
+	case RULE_VALUE:
+		break;
+	case RULE_NEED:
+		return true;
+	case RULE_CANNOT:
+		refuse(s, j, 0, "451 4.4.3 cannot look that up now",
+		    "lmtp-mixed");
+		return true;
+	}
+	if (mixed_fits(s->tx, j->remote, &j->mark))
+		return false;
+	refuse(s, j, 0, own, "lmtp-mixed");
+	return true;
+}
+
+/* Where it goes at all; true: nowhere, and told. */
 static bool
 judge_route(struct session *s, struct judged *j)
 {
@@ -239,12 +270,7 @@ judge_route(struct session *s, struct judged *j)
 		    "route");
 		return true;
 	}
-	if (s->tx->remote != NULL && s->tx->remote != j->remote) {
-		refuse(s, j, 0, "452 4.5.3 send this recipient in a "
-		    "transaction of its own", "route");
-		return true;
-	}
-	return false;
+	return judge_company(s, j);
 }
 
 /* Rows 7 to 9; true: refused, and told. */
@@ -297,6 +323,8 @@ go_live(struct session *s, const struct judged *j)
 	}
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
+	r->mark = j->mark;
+	r->postmaster = j->postmaster;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
 	    (r->slot = slot_new(s)) == NULL) {
 		session_end(s, "no memory");

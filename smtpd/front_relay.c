@@ -307,8 +307,8 @@ rcpt_answered(struct session *s, const struct smtp_reply *theirs, size_t i)
 	}
 	relay_warn(s, "RCPT", theirs);
 	map_reply(&r, theirs, "2.1.5", tx->remote->reply_text == RTEXT_OWN);
-	(void)answer_rcpt(s, i, map_is_unknown(theirs) ? REPLY_COUNTED : 0,
-	    &r);
+	(void)answer_rcpt(s, i, map_is_unknown(theirs) &&
+	    !tx->rcpts[i].postmaster ? REPLY_COUNTED : 0, &r);
 }
 
 static void

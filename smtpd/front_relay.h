@@ -69,6 +69,25 @@ void	body_chunk_answered(struct session *, const struct smtp_reply *);
  */
 void	body_swallow(struct session *, const struct smtp_reply *, bool close);
 
+/* front_mixed.c ----------------------------------------------------------- */
+
+/* May this message be there already, as a mixed one before it was? */
+bool	mixed_must_hold(const struct tx *);
+/* Content goes out; a digest of it is made where it can be needed. */
+void	mixed_begin(struct session *);
+void	mixed_content(struct tx *, const char *, size_t);
+/*
+ * All content is there, its end is not sent: done is told from the loop who
+ * has it.  HELD_ALL: nobody needs it any more.
+ */
+enum held { HELD_NONE, HELD_SOME, HELD_ALL, HELD_UNKNOWN };
+void	mixed_ask(struct session *, void (*done)(struct session *,
+	    enum held));
+/* Recipients' verdicts differ: remember them, then call done. */
+void	mixed_remember(struct session *, void (*done)(struct session *));
+/* Each of them is to come alone: remember that, then call done. */
+void	mixed_alone(struct session *, void (*done)(struct session *));
+
 /* front_verdict.c --------------------------------------------------------- */
 
 /* The end of the content is sent: what is awaited. */
@@ -79,5 +98,7 @@ void	verdict_take(struct session *, const struct smtp_reply *, uint32_t tag);
 void	verdict_lost(struct session *, const struct smtp_reply *);
 /* Refused, without a word of the next hop on it: the transaction is over. */
 void	verdict_ours(struct session *, const struct smtp_reply *);
+/* All recipients have the message, from an earlier time. */
+void	verdict_there(struct session *);
 
 #endif

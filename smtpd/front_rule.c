@@ -190,6 +190,54 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, lookup_done);
 }
 
+/* The answer to a STATE_GET of one key. */
+static void
+memory_done(struct session *s, struct msg *m)
+{
+	struct found		*f = s->command->open;
+	struct proto_state_ans	 ans;
+	const uint8_t		*p = NULL;
+	size_t			 n = 0;
+	bool			 have = false;
+
+	s->command->open = NULL;
+	f->answer = ANSWER_CANNOT;
+	if (m != NULL && get_state_ans(m, &ans) == 0 && ans.n == 1) {
+		have = get_bool(&m->body);
+		p = get_blob(&m->body, &n);
+		f->answer = have ? ANSWER_YES : ANSWER_NO;
+	}
+	if (have && (p == NULL || (f->value = strndup((const char *)p, n)) ==
+	    NULL))
+		f->answer = ANSWER_CANNOT;
+	verb_line(s, s->line);
+}
+
+enum rule_result
+memory_ask(struct session *s, enum state_table table, const char *key,
+    const char **value)
+{
+	struct proto_state	 q = { .op = STATE_GET, .table = (uint8_t)table,
+				     .n = 1 };
+	struct found		*f;
+	struct wbuf		 w = { .data = NULL };
+
+	*value = NULL;
+	if ((f = found_find(s, "state", key)) != NULL) {
+		*value = f->value;
+		return f->answer == ANSWER_CANNOT ? RULE_CANNOT : RULE_VALUE;
+	}
+	if ((f = found_add(s, "state", key)) == NULL) {
+		session_end(s, "no memory");
+		return RULE_NEED;
+	}
+	put_state(&w, &q);
+	put_blob(&w, key, strlen(key));
+	s->command->open = f;
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, memory_done);
+	return RULE_NEED;
+}
+
 /* A key that no datasource is asked for, as nothing can have it. */
 static bool
 is_no_key(const char *key)

@@ -45,6 +45,7 @@ tx_free(struct tx *tx)
 	}
 	free(tx->rcpts);
 	free(tx->envid);
+	free(tx->digest);
 	free(tx->mx_domain);
 	free(tx->sender);
 	free(tx->sender_normal);

@@ -342,13 +342,6 @@ verb_quit(struct session *s, const struct smtp_cmd *cmd)
 }
 
 static void
-verb_help(struct session *s, const struct smtp_cmd *cmd)
-{
-	(void)cmd;
-	session_reply(s, 0, "214 2.0.0 see RFC 5321, or ask postmaster");
-}
-
-static void
 verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
 {
 	(void)cmd;
@@ -410,6 +403,26 @@ static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_XDUMPCONTEXT] =	{ verb_hidden, 0 }
 };
 
+/* RFC 2033, section 4.1: LHLO in place of the others, and nowhere else. */
+static bool
+is_foreign(const struct session *s, enum smtp_verb verb)
+{
+	if (s->listener->protocol == PROTO_LMTP)
+		return verb == VERB_EHLO || verb == VERB_HELO;
+	return verb == VERB_LHLO;
+}
+
+bool
+verb_is_offered(const struct session *s, enum smtp_verb verb)
+{
+	if (verbs[verb].fn == NULL || verbs[verb].fn == verb_not_here ||
+	    verbs[verb].fn == verb_hidden || is_foreign(s, verb))
+		return false;
+	if (verb == VERB_STARTTLS)
+		return ftls_is_offered(s);
+	return verb != VERB_BDAT || (s->offered & EXT_CHUNKING) != 0;
+}
+
 /* --- one line ------------------------------------------------------------- */
 
 /* What is wrong with a command's form; NULL: nothing. */
@@ -466,15 +479,6 @@ verb_may_overlap(struct slice line)
 {
 	return (line.n > 5 && strncasecmp(line.p, "RCPT ", 5) == 0) ||
 	    (line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0);
-}
-
-/* RFC 2033, section 4.1: LHLO in place of the others, and nowhere else. */
-static bool
-is_foreign(const struct session *s, enum smtp_verb verb)
-{
-	if (s->listener->protocol == PROTO_LMTP)
-		return verb == VERB_EHLO || verb == VERB_HELO;
-	return verb == VERB_LHLO;
 }
 
 static void

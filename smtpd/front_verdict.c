@@ -39,6 +39,21 @@ client_is_lmtp(const struct session *s)
 
 /* --- the end of the transaction ------------------------------------------- */
 
+/* Our id behind the words of a 250. */
+static void
+sign(const struct session *s, struct smtp_reply *r)
+{
+	char	id[ID_TEXT_MAX], tail[40];
+
+	if (r->code != 250)
+		return;
+	(void)snprintf(tail, sizeof(tail), " (postern %s)",
+	    id_text(s->sid, id));
+	if (strlen(r->text) + strlen(tail) >= sizeof(r->text))
+		r->text[sizeof(r->text) - strlen(tail) - 1] = '\0';
+	(void)strlcat(r->text, tail, sizeof(r->text));
+}
+
 /* What is said, once the transaction is no more. */
 struct last_words {
 	struct smtp_reply	*r;
@@ -123,22 +138,19 @@ verdict_ours(struct session *s, const struct smtp_reply *r)
 	finish(s, &all, 0);
 }
 
-/* --- one word for all ----------------------------------------------------- */
-
-/* Our id behind the words of a 250. */
-static void
-sign(const struct session *s, struct smtp_reply *r)
+void
+verdict_there(struct session *s)
 {
-	char	id[ID_TEXT_MAX], tail[40];
+	struct smtp_reply	all;
 
-	if (r->code != 250)
-		return;
-	(void)snprintf(tail, sizeof(tail), " (postern %s)",
-	    id_text(s->sid, id));
-	if (strlen(r->text) + strlen(tail) >= sizeof(r->text))
-		r->text[sizeof(r->text) - strlen(tail) - 1] = '\0';
-	(void)strlcat(r->text, tail, sizeof(r->text));
+	(void)smtp_reply_fmt(&all, "250 2.0.0 delivered before");
+	sign(s, &all);
+	stats.messages_accepted++;
+	flog_message(s, &all, "delivered-before");
+	finish(s, &all, 0);
 }
+
+/* --- one word for all ----------------------------------------------------- */
 
 static const char *
 count(const struct smtp_reply *r)
@@ -238,17 +250,32 @@ log_each(const struct session *s)
 }
 
 static void
-all_in(struct session *s)
+mixed_over(struct session *s)
 {
 	struct smtp_reply	all;
 
 	sum_up(s, &all);
-	sign(s, &all);
-	if (client_is_lmtp(s) || is_mixed(s->tx))
-		log_each(s);
-	flog_message(s, &all, is_mixed(s->tx) ? "mixed" : count(&all));
-	release(s);
 	finish(s, &all, REPLY_PASSED);
+}
+
+static void
+all_in(struct session *s)
+{
+	struct smtp_reply	all;
+	bool			mixed = is_mixed(s->tx);
+
+	sum_up(s, &all);
+	sign(s, &all);
+	if (client_is_lmtp(s) || mixed)
+		log_each(s);
+	if (mixed)
+		stats.messages_deferred++;
+	flog_message(s, &all, mixed ? "mixed" : count(&all));
+	release(s);
+	if (mixed && s->tx->digest != NULL)
+		mixed_remember(s, mixed_over);
+	else
+		finish(s, &all, REPLY_PASSED);
 }
 
 static void

@@ -21,7 +21,8 @@
 #include "parent_load.h"
 #include "util.h"
 
-#define CA_MAX	(768 * 1024)
+#define CA_MAX		(768 * 1024)
+#define SMTP_PORT	25
 
 static const char *const system_ca[] = {
 	"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"
@@ -93,6 +94,9 @@ check_bind(struct load *l, const struct conf_listener *ls, const char *path,
 	    conf_bind_parse(n->text, &b.addr, &any, &why) == -1)
 		return;
 	b.path = conf_bind_path(n->text);
+	if (ls->protocol == PROTO_LMTP && b.addr.port == SMTP_PORT)
+		cross_error(l, n, path, "LMTP is not spoken on port 25 (RFC "
+		    "2033, section 5)");
 	if (b.path != NULL && l->conf->control != NULL &&
 	    strcmp(b.path, l->conf->control) == 0)
 		cross_error(l, n, path, "is the control socket");

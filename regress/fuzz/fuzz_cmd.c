@@ -10,7 +10,7 @@
  * the same.
  */
 
-#include <stdarg.h>
+#include <strings.h>
 
 #include "fuzz.h"
 #include "smtp.h"
@@ -42,16 +42,54 @@ check_slices(const struct smtp_cmd *cmd, struct slice line)
 }
 
 static void
+check_printable(const char *s)
+{
+	for (; *s != '\0'; s++)
+		must(*s >= ' ' && *s < 0x7f);
+}
+
+/* 8-bit octets are told, are UTF-8, and are in no other type. */
+static void
+check_orcpt(const struct smtp_cmd *cmd)
+{
+	struct slice	 v = cmd->orcpt;
+	char		 buf[SMTP_ORCPT_MAX + 1];
+	bool		 eight = false;
+	size_t		 i;
+
+	must(v.n <= SMTP_ORCPT_MAX && smtp_is_utf8(v));
+	for (i = 0; i < v.n; i++) {
+		must((unsigned char)v.p[i] > ' ' && v.p[i] != 0x7f);
+		if ((unsigned char)v.p[i] >= 0x80)
+			eight = true;
+	}
+	must(eight == cmd->orcpt_utf8);
+	while (v.n > 0 && v.p[0] != ';') {
+		v.p++;
+		v.n--;
+	}
+	must(v.n > 1);
+	if (strncasecmp(cmd->orcpt.p, "utf-8;", 6) == 0)
+		return;
+	v.p++;
+	v.n--;
+	must(smtp_xtext_decode(v, buf, sizeof(buf)) > 0 && !eight);
+	check_printable(buf);
+}
+
+static void
 check_good(const struct smtp_cmd *cmd)
 {
 	char	 buf[256];
 
 	if (cmd->verb == VERB_EHLO)
 		must(cmd->hello.n > 0 || cmd->arg.p[0] == ' ');
-	if (cmd->have & HAVE_ENVID)
+	if (cmd->have & HAVE_ENVID) {
 		must(smtp_xtext_decode(cmd->envid, buf, sizeof(buf)) > 0);
+		check_printable(buf);
+	}
 	if (cmd->have & HAVE_ORCPT)
-		must(memchr(cmd->orcpt.p, ';', cmd->orcpt.n) != NULL);
+		check_orcpt(cmd);
 	if (cmd->have & HAVE_NOTIFY)
 		must(cmd->notify != 0 && (!(cmd->notify & NOTIFY_NEVER) ||
 		    cmd->notify == NOTIFY_NEVER));

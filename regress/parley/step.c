@@ -286,6 +286,27 @@ act_sync(struct conn *c, struct step *s)
 	return conn_wait(c, 0);
 }
 
+/*
+ * A signal in the midst of a conversation.  Other processes would have to be
+ * asked for by posternctl, and a conversation cannot wait for that.
+ */
+static enum res
+act_kill(struct conn *c, struct step *s)
+{
+	char	*text = expand(c, s->line, s->arg);
+	int	 rv;
+
+	if (text == NULL)
+		return R_FAIL;
+	if (strncmp(text, "postern ", 8) != 0) {
+		fail(c, s->line, "an actor can only kill postern SIGNAL");
+		rv = -1;
+	} else
+		rv = daemon_kill(s->line, text);
+	free(text);
+	return rv == -1 ? R_FAIL : R_DONE;
+}
+
 /* --- repeat and proc --------------------------------------------------- */
 
 static enum res
@@ -343,6 +364,7 @@ static const struct verb verbs[] = {
 	{ "pause",	act_pause,	V_ARG },
 	{ "slow",	act_slow,	V_ARG },
 	{ "sync",	act_sync,	V_ARG },
+	{ "kill",	act_kill,	V_ARG },
 	{ "repeat",	act_repeat,	V_SENDS | V_BODY | V_ARG }
 };
 

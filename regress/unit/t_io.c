@@ -229,6 +229,24 @@ test_talk(bool tls)
 	stop(&a, &b);
 }
 
+/* What was written as a secret stays one until it has left. */
+static void
+test_secret(bool tls)
+{
+	struct end	 a, b;
+
+	ends(&a, TAKE, &b, TAKE, tls);
+	ok(!b.io.out.secret, "no secret");
+	io_secret(&b.io, true);
+	say(&b, "hunter2");
+	io_secret(&b.io, false);
+	ok(b.io.out.secret, "queued, and still one");
+	until(a.n == 7, "secret");
+	io_secret(&b.io, false);
+	ok(!b.io.out.secret, "no secret any more");
+	stop(&a, &b);
+}
+
 static void
 test_leftover(bool tls)
 {
@@ -622,7 +640,7 @@ int
 main(void)
 {
 	static void	(*const tests[])(bool) = {
-		test_talk, test_leftover, test_pause, test_hold,
+		test_talk, test_secret, test_leftover, test_pause, test_hold,
 		test_end_in_pause, test_big, test_overflow, test_stuck,
 		test_close_inside, test_close_leftover, test_close_sends
 	};

@@ -1,0 +1,321 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * A message whose recipients fare differently at an LMTP remote.
+ *
+ * A client of SMTP can be told one word only.  So it is told to try again,
+ * and for an hour the class of each recipient's answer is remembered (by
+ * remote, sender and recipient): a transaction then takes recipients of one
+ * class only, so that the next word is true for all of them.
+ *
+ * Those that have the message must not get it twice.  A digest of what each
+ * was given (sender, recipient, content without our trace) is remembered for
+ * a day.  When they come again the content is sent like any other, but its
+ * end is held back until it is known who has it: all, and the connection is
+ * closed without the end and the client hears 250; nobody, and it goes on;
+ * some, and each has to come alone.
+ *
+ * All of it is verifyd's to keep, for every worker.  Where it cannot tell,
+ * the client has to come again: a second copy cannot be taken back.
+ *
+ * Rejected: to keep the message here and send it to the others later (that
+ * would be a queue), and to tell the client the worst of the words (it would
+ * bounce mail that was delivered).
+ */
+
+#include <sys/types.h>
+
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "front_relay.h"
+#include "msg.h"
+
+#define CLASS_TIME	(60 * 60)	/* s: a class is believed */
+#define KEEP_TIME	(24 * 60 * 60 * 1000) /* ms: all is kept */
+
+struct digest {
+	SHA2_CTX	 ctx;
+	uint8_t		 sum[SHA256_DIGEST_LENGTH];
+	void		(*asked)(struct session *, enum held);
+	void		(*kept)(struct session *);
+	unsigned int	 frames;	/* of the memory that are not answered */
+};
+
+/* --- marks ---------------------------------------------------------------- */
+
+/* "delivered 1767225600" */
+static const char *const	classes[] = {
+	[MARK_NONE] = "", [MARK_DELIVERED] = "delivered",
+	[MARK_4XX] = "4xx", [MARK_5XX] = "5xx", [MARK_ALONE] = "alone"
+};
+
+static bool
+is_split(const struct conf_remote *r)
+{
+	return r->protocol == PROTO_LMTP && r->lmtp_mixed == MIXED_SPLIT;
+}
+
+/* Control octets are in none of them. */
+static void
+mark_key(const struct session *s, const struct conf_remote *remote,
+    const char *rcpt, char *key, size_t size)
+{
+	(void)snprintf(key, size, "%s\n%s\n%s", remote->obj.name,
+	    s->tx->sender_normal, rcpt);
+}
+
+static void
+mark_parse(const char *text, struct mark *m)
+{
+	size_t		 i, n = strcspn(text, " ");
+	long long	 since;
+
+	for (i = MARK_DELIVERED; i <= MARK_ALONE; i++)
+		if (strlen(classes[i]) == n &&
+		    strncmp(text, classes[i], n) == 0)
+			m->class = (enum mark_class)i;
+	m->check = m->class == MARK_DELIVERED || m->class == MARK_ALONE;
+	if (sscanf(text + n, " %lld", &since) != 1 ||
+	    (long long)time(NULL) - since >= CLASS_TIME)
+		m->class = MARK_NONE;
+}
+
+enum rule_result
+mixed_mark(struct session *s, const struct conf_remote *remote,
+    const char *rcpt, struct mark *m)
+{
+	enum rule_result	 r;
+	const char		*value;
+	char			 key[STATE_KEY_MAX];
+
+	memset(m, 0, sizeof(*m));
+	/* A client of LMTP hears a word for each: nothing can be mixed. */
+	if (!is_split(remote) || s->listener->protocol == PROTO_LMTP)
+		return RULE_VALUE;
+	mark_key(s, remote, rcpt, key, sizeof(key));
+	r = memory_ask(s, STATE_LMTP_CLASS, key, &value);
+	if (r == RULE_VALUE && value != NULL)
+		mark_parse(value, m);
+	return r;
+}
+
+bool
+mixed_fits(const struct tx *tx, const struct conf_remote *remote,
+    const struct mark *m)
+{
+	const struct rcpt	*r;
+	size_t			 i;
+
+	if (remote->protocol != PROTO_LMTP)
+		return true;
+	for (i = 0; i < tx->nrcpts; i++) {
+		r = &tx->rcpts[i];
+		if (r->state == RC_NO || r->again)
+			continue;
+		if (remote->lmtp_mixed == MIXED_SINGLE ||
+		    m->class != r->mark.class || m->class == MARK_ALONE)
+			return false;
+	}
+	return true;
+}
+
+/* --- the digest ----------------------------------------------------------- */
+
+bool
+mixed_must_hold(const struct tx *tx)
+{
+	size_t	i;
+
+	for (i = 0; i < tx->nrcpts; i++)
+		if (tx->rcpts[i].state == RC_OK && tx->rcpts[i].mark.check)
+			return true;
+	return false;
+}
+
+void
+mixed_begin(struct session *s)
+{
+	struct tx	*tx = s->tx;
+
+	if (!is_split(tx->remote) || s->listener->protocol == PROTO_LMTP ||
+	    (tx->accepted < 2 && !mixed_must_hold(tx)))
+		return;
+	if ((tx->digest = calloc(1, sizeof(*tx->digest))) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	SHA256Init(&tx->digest->ctx);
+}
+
+void
+mixed_content(struct tx *tx, const char *p, size_t n)
+{
+	if (tx->digest != NULL)
+		SHA256Update(&tx->digest->ctx, (const uint8_t *)p, n);
+}
+
+/* The digest of the whole; once. */
+static void
+digest_end(struct digest *d)
+{
+	SHA2_CTX	ctx = d->ctx;
+
+	SHA256Final(d->sum, &ctx);
+}
+
+/* Who was given what. */
+static void
+put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
+{
+	uint8_t	key[STATE_KEY_MAX];
+	int	n;
+
+	n = snprintf((char *)key, sizeof(key) - SHA256_DIGEST_LENGTH,
+	    "%s\n%s\n%s\n", s->tx->remote->obj.name, s->tx->sender_normal,
+	    r->normal);
+	if (n < 0 || (size_t)n >= sizeof(key) - SHA256_DIGEST_LENGTH)
+		n = 0;
+	memcpy(key + n, s->tx->digest->sum, SHA256_DIGEST_LENGTH);
+	put_blob(w, key, (size_t)n + SHA256_DIGEST_LENGTH);
+}
+
+/* --- who has it already? -------------------------------------------------- */
+
+static void
+ask_done(struct session *s, struct msg *m)
+{
+	struct digest		*d = s->tx->digest;
+	struct proto_state_ans	 ans;
+	uint32_t		 i, found = 0;
+	size_t			 n;
+
+	if (m == NULL || get_state_ans(m, &ans) == -1 || ans.n == 0) {
+		d->asked(s, HELD_UNKNOWN);
+		return;
+	}
+	for (i = 0; i < ans.n; i++) {
+		found += get_bool(&m->body);
+		(void)get_blob(&m->body, &n);
+	}
+	d->asked(s, found == 0 ? HELD_NONE : found == ans.n ? HELD_ALL :
+	    HELD_SOME);
+}
+
+void
+mixed_ask(struct session *s, void (*done)(struct session *, enum held))
+{
+	struct tx		*tx = s->tx;
+	struct proto_state	 q = { .op = STATE_GET,
+				     .table = STATE_DELIVERED };
+	struct wbuf		 w = { .data = NULL };
+	size_t			 i;
+
+	digest_end(tx->digest);
+	tx->digest->asked = done;
+	q.n = (uint32_t)tx->accepted;
+	put_state(&w, &q);
+	for (i = 0; i < tx->nrcpts; i++)
+		if (tx->rcpts[i].state == RC_OK)
+			put_given(&w, s, &tx->rcpts[i]);
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, ask_done);
+}
+
+/* --- remembering ---------------------------------------------------------- */
+
+static void
+kept(struct session *s, struct msg *m)
+{
+	(void)m;
+	if (--s->tx->digest->frames == 0)
+		s->tx->digest->kept(s);
+}
+
+static enum mark_class
+class_of(const struct rcpt *r)
+{
+	switch (r->verdict == NULL ? 4 : r->verdict->code / 100) {
+	case 2:
+		return MARK_DELIVERED;
+	case 5:
+		return MARK_5XX;
+	}
+	return MARK_4XX;
+}
+
+/* Remember the class of each, or the same one of all. */
+static void
+keep_classes(struct session *s, enum mark_class all)
+{
+	struct tx		*tx = s->tx;
+	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
+				     .table = STATE_LMTP_CLASS };
+	struct wbuf		 w = { .data = NULL };
+	char			 text[STATE_KEY_MAX];
+	size_t			 i;
+
+	q.n = (uint32_t)tx->accepted;
+	put_state(&w, &q);
+	for (i = 0; i < tx->nrcpts; i++) {
+		if (tx->rcpts[i].state != RC_OK)
+			continue;
+		mark_key(s, tx->remote, tx->rcpts[i].normal, text,
+		    sizeof(text));
+		put_blob(&w, text, strlen(text));
+		(void)snprintf(text, sizeof(text), "%s %lld",
+		    classes[all != MARK_NONE ? all : class_of(&tx->rcpts[i])],
+		    (long long)time(NULL));
+		put_blob(&w, text, strlen(text));
+	}
+	tx->digest->frames++;
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
+}
+
+static void
+keep_given(struct session *s)
+{
+	struct tx		*tx = s->tx;
+	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
+				     .table = STATE_DELIVERED };
+	struct wbuf		 w = { .data = NULL };
+	size_t			 i;
+
+	for (i = 0; i < tx->nrcpts; i++)
+		q.n += tx->rcpts[i].state == RC_OK &&
+		    class_of(&tx->rcpts[i]) == MARK_DELIVERED;
+	if (q.n == 0)
+		return;
+	digest_end(tx->digest);
+	put_state(&w, &q);
+	for (i = 0; i < tx->nrcpts; i++) {
+		if (tx->rcpts[i].state != RC_OK ||
+		    class_of(&tx->rcpts[i]) != MARK_DELIVERED)
+			continue;
+		put_given(&w, s, &tx->rcpts[i]);
+		put_blob(&w, "", 0);
+	}
+	tx->digest->frames++;
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
+}
+
+void
+mixed_remember(struct session *s, void (*done)(struct session *))
+{
+	s->tx->digest->kept = done;
+	keep_given(s);
+	keep_classes(s, MARK_NONE);
+}
+
+void
+mixed_alone(struct session *s, void (*done)(struct session *))
+{
+	s->tx->digest->kept = done;
+	keep_classes(s, MARK_ALONE);
+}
