@@ -46,7 +46,7 @@ struct digest {
 	uint8_t		 sum[SHA256_DIGEST_LENGTH];
 	void		(*asked)(struct session *, enum held);
 	void		(*kept)(struct session *);
-	unsigned int	 frames;	/* of the memory that are not answered */
+	unsigned int	 frames;	/* of memory, not answered */
 };
 
 /* --- marks ---------------------------------------------------------------- */
