@@ -223,6 +223,67 @@ test_verifyd(const struct config *conf)
 	wbuf_clear(&w);
 }
 
+static struct conf_datasource *
+add_source(struct config *conf, uint32_t id, const char *name, int nfiles)
+{
+	struct conf_datasource	*ds = calloc(1, sizeof(*ds));
+
+	ds->obj.id = id;
+	ds->obj.name = strdup(name);
+	for (; nfiles > 0; nfiles--)
+		(void)fds_add(&ds->files, dup(STDOUT_FILENO));
+	(void)conf_map_add(&conf->datasources, &ds->obj);
+	return ds;
+}
+
+/* Open files go beside the items, to verifyd only. */
+static void
+test_open_files(void)
+{
+	struct config		*from = conf_new(1), *to = conf_new(1);
+	struct conf_datasource	*a, *b;
+	uint8_t			 map;
+	uint32_t		 id, ids = 0;
+	size_t			 n;
+	int			 fd;
+
+	a = add_source(from, 5, "none", 0);
+	b = add_source(from, 6, "two", 2);
+	(void)add_source(from, 7, "one", 1);
+	for (n = 0; (fd = conf_fd(from, R_VERIFYD, n, &map, &id)) != -1;
+	    n++) {
+		if (n == 0)
+			is_int(fd, b->files.v[0], "the first");
+		ids = ids * 10 + id;
+	}
+	is_int(n, 3, "files");
+	is_int(ids, 667, "of whom");
+	is_int(conf_fd(from, R_SMTPD, 0, &map, &id), -1, "none for smtpd");
+	ok(conf_obj_same(&schema_datasource, &a->obj, &b->obj),
+	    "the same, as far as postern.yaml says");
+
+	(void)conf_fd(from, R_VERIFYD, 0, &map, &id);
+	b = add_source(to, 6, "two", 0);
+	is_int(conf_fd_take(to, R_VERIFYD, map, 6, dup(STDOUT_FILENO)), 0,
+	    "taken");
+	is_int(conf_fd_take(to, R_VERIFYD, map, 6, dup(STDOUT_FILENO)), 0,
+	    "another");
+	is_int(b->files.n, 2, "both are there");
+	fd = dup(STDOUT_FILENO);
+	is_int(conf_fd_take(to, R_VERIFYD, map, 7, fd), -1, "no such object");
+	is_int(fcntl(fd, F_GETFD), -1, "closed");
+	is_int(conf_fd_take(to, R_SMTPD, map, 6, dup(STDOUT_FILENO)), -1,
+	    "not smtpd's");
+	is_int(conf_fd_take(to, R_VERIFYD, 0, 6, dup(STDOUT_FILENO)), -1,
+	    "another map");
+	is_int(conf_fd_take(to, R_VERIFYD, 200, 6, dup(STDOUT_FILENO)), -1,
+	    "no such map");
+	fd = b->files.v[1];
+	conf_unref(to);
+	is_int(fcntl(fd, F_GETFD), -1, "closed with its object");
+	conf_unref(from);
+}
+
 /* Every cut of every item is refused, and leaves nothing half done. */
 static void
 test_truncated(const struct config *conf)
@@ -555,6 +616,7 @@ main(void)
 	test_smtpd(conf);
 	test_dialer(conf);
 	test_verifyd(conf);
+	test_open_files();
 	test_truncated(conf);
 	test_changed(conf);
 	test_twice(conf);
