@@ -14,7 +14,7 @@
  *	parent_user.c	as whom, and in which root, a child runs
  *	parent_reload.c	generations of the configuration
  *	parent_listen.c	listening sockets
- *	parent_unix.c	connections to sockets of the file system
+ *	parent_dial.c	connections to sockets of the file system
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -250,7 +250,7 @@ void	listen_commit(void);
 void	listen_send(struct child *, uint32_t generation);
 void	listen_close(void);
 
-/* --- parent_unix.c --------------------------------------------------- */
+/* --- parent_dial.c --------------------------------------------------- */
 
 /* UNIX_REQ of the dialer; -1: it may not ask that. */
 int	unix_request(struct peer *, struct msg *);
