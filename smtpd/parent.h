@@ -15,7 +15,7 @@
  *	parent_reload.c	generations of the configuration
  *	parent_listen.c	listening sockets
  *	parent_unix.c	those of them that are in the file system
- *	parent_connect.c connections to sockets of the file system
+ *	parent_dial.c	connections to sockets of the file system
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -279,7 +279,7 @@ int	usock_place(struct usock *);
 /* Remove it where it is still ours.  To be done before its close(2). */
 void	usock_free(struct usock *);
 
-/* --- parent_connect.c ------------------------------------------------- */
+/* --- parent_dial.c ---------------------------------------------------- */
 
 /* UNIX_REQ of the dialer; -1: it may not ask that. */
 int	unix_request(struct peer *, struct msg *);

@@ -306,8 +306,8 @@ check_remote(const char *s)
 	if (strncmp(s, "unix:", 5) == 0)
 		return s[5] == '/' && is_printable(s) && strlen(s + 5) <
 		    sizeof(((struct sockaddr_un *)0)->sun_path) ? NULL :
-		    "wanted unix: and an absolute path of less than 108 "
-		    "octets";
+		    "wanted unix: and an absolute path, as long as a "
+		    "socket's may be";
 	if (addr_parse(&addr, s) == 0 || is_hostname(s, true))
 		return NULL;
 	if (s[0] == '[')

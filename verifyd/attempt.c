@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * The attempts of a dial: a socket each, on its way to an address, or a
  * question to the parent for a socket of the file system.

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * One connection on its way: what dial.c, attempt.c and exchange.c share.
  * Nobody else includes it.

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * Records in the octets of a DNS reply (RFC 1035, section 4).
  *

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * Whom the mail of a domain goes to (RFC 5321, section 5.1), for the remote
  * that is called mx.

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * From a question to its answer: which records are asked for, in which order,
  * and what is made of them.

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * Connections to sockets of the file system.
  *

@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * dns_reply.c: records in a reply that somebody else wrote.  The first octet
  * of the input is the type.  What comes out is printable, no name that is

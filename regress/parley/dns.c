@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * A name server for the daemon: UDP on a port of 127.0.0.1, with the records
  * of the talk's last dns statement.

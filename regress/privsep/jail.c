@@ -426,6 +426,10 @@ struct garbage {
 #define FRAME(len, type, flags)	len type flags "\0\0\0\0\0\0\0\0" "\0\0\0\0"
 #define OCTETS(s)		(s), sizeof(s) - 1
 
+#define UNIX_REQ(remote, entry)						\
+	FRAME("\x8\0\0\0", "\x9d\0", "\0\0")				\
+	remote entry "\0\0\0"
+
 static const struct garbage	garbages[] = {
 	{ "noise", OCTETS("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 	    "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false },
@@ -445,6 +449,14 @@ static const struct garbage	garbages[] = {
 	    false },
 	{ "missing-fd", OCTETS(FRAME("\0\0\0\0", "\x99\0", "\1\0")), false },
 	{ "stray-fd", OCTETS(FRAME("\0\0\0\0", "\x99\0", "\0\0")), true },
+	/*
+	 * UNIX_REQ for a remote that never was; and of the one in lib.sh, which
+	 * is the third that gets an id, for an address that it does not have
+	 * and for one that is no path.
+	 */
+	{ "unix-remote", OCTETS(UNIX_REQ("\xf0\xff\xff\xff", "\0")), false },
+	{ "unix-entry", OCTETS(UNIX_REQ("\3\0\0\0", "\7")), false },
+	{ "unix-no-path", OCTETS(UNIX_REQ("\3\0\0\0", "\0")), false },
 };
 
 /*

@@ -173,11 +173,12 @@ test_smtpd(const struct config *conf)
 	wbuf_clear(&w);
 }
 
-/* The dialer learns where to connect, and nothing else. */
+/* The dialer learns where to connect, and where not, and nothing else. */
 static void
 test_dialer(const struct config *conf)
 {
 	struct config		*c;
+	struct conf_listener	*l;
 	struct conf_remote	*a;
 	struct wbuf		 w;
 	size_t			 n;
@@ -192,6 +193,9 @@ test_dialer(const struct config *conf)
 	is_int(a->timeout.command, 0, "not told");
 	ok(a->helo == NULL, "not told");
 	is_int(c->lists.n + c->tls.certs.n, 0, "not told");
+	l = (struct conf_listener *)c->listeners.v[0];
+	ok(l->bind.n > 0 && l->greeting == NULL, "addresses that are ours");
+	ok(c->hostname != NULL, "our name");
 	conf_unref(c);
 	w = octets(conf, R_DIALER);
 	ok(!holds(&w, "SECRET") && !holds(&w, "PEM"), "no key");

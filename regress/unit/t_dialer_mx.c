@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: ISC
  */
 
-
 /*
  * The dialer as a process: mail exchangers, where DNS must not lead, and
  * sockets of the file system.  Its resolved and its parent are played here.
