@@ -12,6 +12,44 @@
 
 : "${MODE:=direct}"
 
+# between port [line ...]: where clients go to come to that port; with a
+# postern, of whose remote these are more lines, it is $smtp.  $extensions
+# are its listener's.
+between()
+{
+	port=$1
+	shift
+	[ "$MODE" = postern ] || return 0
+	cat >"$tmp/postern.yaml" <<-EOT
+	hostname: gate.example.net
+	processes: {smtpd: 2}
+	shutdown: 5s
+	control: $tmp/control
+	log: {to: $tmp/postern.log}
+	listener:
+	  in:
+	    bind: "127.0.0.1:$smtp"
+	    tls: "off"
+	    extensions: [${extensions:-default}]
+	list: {ours: [example.org]}
+	remote:
+	  hop:
+	    address: 127.0.0.1
+	    port: $port
+	    tls: {mode: "off"}
+	$(for line; do echo "    $line"; done)
+	session: {rcpt: {lookup: {domains: list/ours}}}
+	route: {local: hop}
+	EOT
+	postern_start
+	port=$smtp
+}
+
+between_stop()
+{
+	[ "$MODE" != postern ] || postern_stop
+}
+
 # --- Dovecot's LMTP ----------------------------------------------------------
 
 dovecot_missing()
@@ -27,8 +65,9 @@ dovecot_missing()
 # dovecot_make name port [proxy-port]: a Dovecot below $tmp/name that serves
 # LMTP for $users, or for anybody if there are none.  Those of $full are over
 # quota for good, those of $full_now for the time being; that shows when a
-# message has come, not at RCPT.  It takes XCLIENT, at the second port PROXY.  Its standard input is
-# added to the configuration.  It need not be root: then all is ours.
+# message has come, not at RCPT.  It takes XCLIENT, at the second port PROXY.
+# Its standard input is added to the configuration.  Who is not root owns all
+# of it.
 dovecot_make()
 {
 	mkdir -p "$tmp/$1/run" "$tmp/$1/state" "$tmp/mail" "$tmp/$1/home"

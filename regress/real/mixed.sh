@@ -207,31 +207,12 @@ smtp=$1 hop=$2 outward=$3
 dovecot_make hop "$hop" </dev/null
 dovecot_start hop
 
-transport=lmtp to=$hop
-if [ "$MODE" = postern ]; then
-	transport=smtp to=$smtp
-	cat >"$tmp/postern.yaml" <<-EOT
-	hostname: gate.example.net
-	processes: {smtpd: 2}
-	shutdown: 5s
-	control: $tmp/control
-	log: {to: $tmp/postern.log}
-	listener: {in: {bind: "127.0.0.1:$smtp", tls: "off"}}
-	list: {ours: [example.org]}
-	remote:
-	  hop:
-	    address: 127.0.0.1
-	    port: $hop
-	    protocol: lmtp
-	    tls: {mode: "off"}
-	session: {rcpt: {lookup: {domains: list/ours}}}
-	route: {local: hop}
-	EOT
-	postern_start
-fi
+transport=lmtp
+[ "$MODE" != postern ] || transport=smtp
+between "$hop" "protocol: lmtp"
 echo 'example.net discard:' >"$tmp/back"
 {
-	postfix_relays "$transport" "$to"
+	postfix_relays "$transport" "$port"
 	echo "transport_maps = texthash:$tmp/back"
 } >"$tmp/relays"
 postfix_make client "$outward" <"$tmp/relays"
@@ -239,5 +220,5 @@ postfix_start client
 
 for_good
 for_now
-[ "$MODE" != postern ] || postern_stop
+between_stop
 finish

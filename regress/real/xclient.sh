@@ -47,44 +47,6 @@ claimed()
 	awk '{ print $10, $11 }' "$1" | sort -u | lines -
 }
 
-# config port key value: of the remote
-config()
-{
-	cat >"$tmp/postern.yaml" <<-EOT
-	hostname: gate.example.net
-	processes: {smtpd: 2}
-	shutdown: 5s
-	control: $tmp/control
-	log: {to: $tmp/postern.log}
-	listener: {in: {bind: "127.0.0.1:$smtp", tls: "off"}}
-	list: {ours: [example.org]}
-	remote:
-	  hop:
-	    address: 127.0.0.1
-	    port: $1
-	    tls: {mode: "off"}
-	    $remote
-	    $2: $3
-	session: {rcpt: {lookup: {domains: list/ours}}}
-	route: {local: hop}
-	EOT
-}
-
-# between port key value: where clients go to come to that port
-between()
-{
-	port=$1
-	[ "$MODE" = postern ] || return 0
-	config "$@"
-	postern_start
-	port=$smtp
-}
-
-between_stop()
-{
-	[ "$MODE" != postern ] || postern_stop
-}
-
 # The judge and the sink: what is said is believed, and what is left out is
 # seen.
 judges_are_not_blind()
@@ -107,7 +69,7 @@ judges_are_not_blind()
 	done
 }
 
-# leaks what option... all|address key value: N clients, each with two
+# leaks what option name|address line: N clients, each with two
 # messages or three
 leaks()
 {
@@ -152,7 +114,7 @@ fewer_connections()
 	fi
 }
 
-# by_postfix what port key value: a few clients, and what its log has.
+# by_postfix what port line: a few clients, and what its log has.
 # The line of cleanup(8) has the claim, that of smtpd(8) the client.
 by_postfix()
 {
@@ -205,13 +167,13 @@ judge_mail()
 	others=$(awk '$1 != $2 { n++ } END { print n + 0 }' "$tmp/judged")
 }
 
-# by_dovecot what port [key value]
+# by_dovecot what port line
 by_dovecot()
 {
 	what="Dovecot, $1"
 	rm -rf "$tmp/mail"/*
 	shift
-	between "$@"
+	between "$@" "protocol: lmtp"
 	"$ledger" -a -s 5 -n 2 -m 40 -l 200 "$port" \
 	    >"$tmp/few.sum" 2>"$tmp/few.err"
 	is "$what: all clients come to their end" $? 0
@@ -234,11 +196,10 @@ to_dovecot()
 	dovecot_make lmtp "$lmtp" "$lmtp_proxied" </dev/null
 	dovecot_start lmtp
 	if [ "$MODE" = postern ]; then
-		remote='protocol: lmtp'
-		by_dovecot XCLIENT "$lmtp" xclient required
+		by_dovecot XCLIENT "$lmtp" "xclient: required"
 		for v in v1 v2; do
 			by_dovecot "PROXY $v" "$lmtp_proxied" \
-			    proxy-protocol "$v"
+			    "proxy-protocol: $v"
 		done
 		return
 	fi
@@ -257,18 +218,16 @@ ledger=$tool
 # shellcheck disable=SC2046	# words are wanted
 set -- $(real ports 6)
 smtp=$1 hop=$2 postfix=$3 proxied=$4 lmtp=$5 lmtp_proxied=$6
-remote='protocol: smtp'
 
 judges_are_not_blind
-leaks XCLIENT -x name xclient required
+leaks XCLIENT -x name "xclient: required"
 fewer_connections XCLIENT
 if [ "$MODE" = postern ]; then
 	for v in v1 v2; do
-		leaks "PROXY $v" -p address proxy-protocol "$v"
+		leaks "PROXY $v" -p address "proxy-protocol: $v"
 	done
 fi
 to_dovecot
-remote='protocol: smtp'
 
 why=$(postfix_missing)
 if [ -n "$why" ]; then
@@ -284,10 +243,10 @@ EOF
 echo '/^X-Client:/ INFO' >"$tmp/headers"
 postfix_listens hop "$proxied" smtpd_upstream_proxy_protocol=haproxy
 postfix_start hop
-by_postfix XCLIENT "$postfix" xclient required
+by_postfix XCLIENT "$postfix" "xclient: required"
 if [ "$MODE" = postern ]; then
 	for v in v1 v2; do
-		by_postfix "PROXY $v" "$proxied" proxy-protocol "$v"
+		by_postfix "PROXY $v" "$proxied" "proxy-protocol: $v"
 	done
 else
 	for v in v1 v2; do
