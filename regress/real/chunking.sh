@@ -11,6 +11,7 @@
 # options and counterparts.sh for MODE.
 
 . "$(dirname "$0")/lib.sh"
+: "${MODE:=direct}"
 . "$here/counterparts.sh"
 
 # shellcheck disable=SC2034	# between takes it
@@ -193,6 +194,11 @@ to_dovecot()
 	refuses Dovecot dsn "555_5.5.4 - -" "250 250 250"
 	between_stop
 	client=''
+	[ "$MODE" = postern ] || return 0
+	rm -rf "$tmp/mail"/*
+	between "unix:$tmp/lmtp/run/lmtp" 'protocol: lmtp'
+	arrives "Dovecot's socket" one zero data
+	between_stop
 }
 
 # It knows neither PIPELINING nor CHUNKING.

@@ -6,13 +6,13 @@
 # tests that it has not by itself; read in after lib.sh.  All deliver into
 # $tmp/mail, so that mails and has_mails of lib.sh hold for each.
 #
-# MODE says what a script tests: with "postern" there is one between client
-# and counterpart, with "direct" there is none: then it is the script itself
-# and the counterpart that are tested.
+# MODE in the environment says what a script tests: with "postern", as it is
+# by itself, there is one between client and counterpart; with "direct" there
+# is none: then it is the script and the counterpart that are tested.
 
-: "${MODE:=direct}"
+: "${MODE:=postern}"
 
-# between port [line ...]: where clients go to come to that port; with a
+# between port|unix:path [line ...]: where clients go to come to that; with a
 # postern, of whose remote these are more lines, it is $smtp.  $extensions
 # are its listener's.
 between()
@@ -20,6 +20,10 @@ between()
 	port=$1
 	shift
 	[ "$MODE" = postern ] || return 0
+	case $port in
+	unix:*)	address="{address: \"$port\"," ;;
+	*)	address="{address: 127.0.0.1, port: $port," ;;
+	esac
 	cat >"$tmp/postern.yaml" <<-EOT
 	hostname: gate.example.net
 	processes: {smtpd: 2}
@@ -33,11 +37,8 @@ between()
 	    extensions: [${extensions:-default}]
 	list: {ours: [example.org]}
 	remote:
-	  hop:
-	    address: 127.0.0.1
-	    port: $port
-	    tls: {mode: "off"}
-	$(for line; do echo "    $line"; done)
+	  hop: $address tls: {mode: "off"}$(for line; do
+		printf ', %s' "$line"; done)}
 	session: {rcpt: {lookup: {domains: list/ours}}}
 	route: {local: hop}
 	EOT

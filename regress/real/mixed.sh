@@ -12,6 +12,9 @@
 # Then the three are full only for the time being: their copies are put off,
 # nobody else gets a second one, and when there is room they arrive, once.
 #
+# At last, what there is without such arts (lmtp-mixed: single): a recipient
+# at a time, each heard at once.
+#
 # Each copy is counted as a file.  What is waited for is what the client's
 # log says of each recipient; its queue tells nothing, for files move about in
 # it while one looks.  See lib.sh for the options and counterparts.sh for
@@ -100,7 +103,7 @@ few_attempts()
 		else
 			not_ok "$tag-$u: $n attempts"
 			grep "to=<$tag-$u@" "$tmp/client/log" |
-			    sed 's/^/#	/'
+			    tail -n 3 | sed 's/^/#	/'
 		fi
 	done
 }
@@ -121,7 +124,7 @@ for_good()
 {
 	send full
 	# shellcheck disable=SC2046,SC2086	# words are wanted
-	if ! wait_for 60 all_have 'sent\|bounced' \
+	if ! wait_for 30 all_have 'sent\|bounced' \
 	    $(tagged full $good $bad); then
 		not_ok "full: the client gets rid of it"
 		say_log
@@ -158,8 +161,8 @@ for_now()
 {
 	send later
 	# shellcheck disable=SC2046,SC2086	# words are wanted
-	if wait_for 60 all_have sent $(tagged later $good) &&
-	    wait_for 60 all_have deferred $(tagged later $bad); then
+	if wait_for 30 all_have sent $(tagged later $good) &&
+	    wait_for 30 all_have deferred $(tagged later $bad); then
 		ok "later: the seven are sent, the three put off"
 	else
 		not_ok "later: the seven are sent, the three put off"
@@ -169,7 +172,7 @@ for_now()
 	few_attempts later $good
 	# One more attempt than there were changes nothing for the seven.
 	before=$(attempts later-u2)
-	wait_for 60 more_attempts later-u2 $((before + 1)) ||
+	wait_for 30 more_attempts later-u2 $((before + 1)) ||
 	    not_ok "later: the client tries again"
 	# shellcheck disable=SC2086	# words are wanted
 	{
@@ -180,7 +183,7 @@ for_now()
 		done
 	}
 	# shellcheck disable=SC2046,SC2086	# words are wanted
-	if wait_for 60 all_have sent $(tagged later $good $bad); then
+	if wait_for 30 all_have sent $(tagged later $good $bad); then
 		ok "later: with room the client gets rid of the rest"
 	else
 		not_ok "later: with room the client gets rid of the rest"
@@ -188,6 +191,32 @@ for_now()
 	fi
 	# shellcheck disable=SC2086	# words are wanted
 	copies later 1 $good $bad
+}
+
+# With one recipient a transaction nobody is asked twice, but most must wait.
+one_at_a_time()
+{
+	between_stop
+	between "$hop" "protocol: lmtp" "lmtp-mixed: single"
+	most=10
+	send single
+	# shellcheck disable=SC2046,SC2086	# words are wanted
+	if wait_for 30 all_have 'sent\|bounced' \
+	    $(tagged single $good $bad); then
+		ok "single: the client gets rid of it"
+	else
+		not_ok "single: the client gets rid of it"
+		say_log
+	fi
+	# shellcheck disable=SC2086	# words are wanted
+	{
+		few_attempts single $good $bad
+		copies single 1 $good
+		copies single 0 $bad
+	}
+	# shellcheck disable=SC2046,SC2086	# words are wanted
+	all_have 'bounced.*552 5.2.2' $(tagged single $bad) ||
+	    not_ok "single: the three bounce"
 }
 
 more_attempts()
@@ -201,7 +230,8 @@ smtp=$1 hop=$2 outward=$3
 # shellcheck disable=SC2086	# words are wanted
 {
 	users=$(tagged full $good $bad)$(tagged later $good $bad)
-	full=$(tagged full $bad)
+	users=$users$(tagged single $good $bad)
+	full=$(tagged full $bad)$(tagged single $bad)
 	full_now=$(tagged later $bad)
 }
 dovecot_make hop "$hop" </dev/null
@@ -220,5 +250,6 @@ postfix_start client
 
 for_good
 for_now
+[ "$MODE" != postern ] || one_at_a_time
 between_stop
 finish

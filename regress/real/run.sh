@@ -12,7 +12,7 @@
 . "$(dirname "$0")/lib.sh"
 name=real
 
-for script in clients verdicts ledger fds early certs chunking mixed
+for script in clients verdicts ledger fds early certs chunking mixed \
     xclient; do
 	case $script in
 	*"${ONLY-}"*) ;;
