@@ -8,7 +8,7 @@
  * ledger: send many messages over many sessions, and write down which were
  * acknowledged.
  *
- *	ledger [-l octets] [-m messages] [-n per-session] [-o file]
+ *	ledger [-a] [-l octets] [-m messages] [-n per-session] [-o file]
  *	    [-s sessions] port
  *
  * Each message has an ID of its own, as local part of its recipient and in
@@ -22,6 +22,14 @@
  * Every second session pipelines (MAIL, RCPT and DATA in one write), the
  * others wait for each reply; the content has lines that begin with dots.
  *
+ * With -a each connection is another client's: it has a loopback address and
+ * a name of its own, and every message says in the field
+ *
+ *	X-Client: ADDR PORT PROTO HELO
+ *
+ * what they are.  Half of those that do not pipeline say HELO, and every
+ * seventh goes away within its second message.
+ *
  * Its exit status is 0 if all were sent, whatever their fate; 1 if for a
  * minute nothing went on.
  *
@@ -32,6 +40,8 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+
+#include <arpa/inet.h>
 
 #include <err.h>
 #include <errno.h>
@@ -82,6 +92,8 @@ struct session {
 	bool		 has;		/* a message: its number is n */
 	unsigned long	 n;
 	unsigned long	 sent;		/* on this connection */
+	unsigned long	 client;	/* which of them it is */
+	struct sockaddr_in from;	/* with -a */
 	int64_t		 again;		/* when to open it, not before */
 	char		 in[INPUT];
 	size_t		 nin;
@@ -92,6 +104,8 @@ struct session {
 static unsigned long	 messages = 1000, per_session = 5, next;
 static size_t		 nsessions = 10, length = 1024, room;
 static unsigned long	 acknowledged, lost, refused, connections, failed;
+static unsigned long	 broken;	/* off, by -a's seventh */
+static bool		 own;		/* -a */
 static unsigned int	 complaints;
 static struct sockaddr_in to = { .sin_family = AF_INET };
 static FILE		*file;
@@ -156,6 +170,35 @@ put(struct session *s, const char *text)
 	s->nout += len;
 }
 
+/* Whether a client says HELO. */
+static bool
+is_plain(const struct session *s)
+{
+	return own && !s->pipelines && s->client % 2 == 0;
+}
+
+static void
+put_hello(struct session *s)
+{
+	char	line[64];
+
+	(void)snprintf(line, sizeof(line), "%s c%lu.test\r\n",
+	    is_plain(s) ? "HELO" : "EHLO", s->client);
+	put(s, own ? line : "EHLO ledger.test\r\n");
+}
+
+static void
+put_client(struct session *s)
+{
+	char	addr[INET_ADDRSTRLEN], line[128];
+
+	(void)inet_ntop(AF_INET, &s->from.sin_addr, addr, sizeof(addr));
+	(void)snprintf(line, sizeof(line), "X-Client: %s %u %s c%lu.test\r\n",
+	    addr, ntohs(s->from.sin_port), is_plain(s) ? "SMTP" : "ESMTP",
+	    s->client);
+	put(s, line);
+}
+
 static void
 put_message(struct session *s)
 {
@@ -163,6 +206,8 @@ put_message(struct session *s)
 	uint64_t	hash, len;
 	size_t		n;
 
+	if (own)
+		put_client(s);
 	(void)content(s->n, NULL, &hash, &len);
 	(void)snprintf(head, sizeof(head), "From: <ledger@example.net>\r\n"
 	    "Subject: %s%lu\r\nX-Ledger: %s%lu %llu %llx\r\n\r\n", run, s->n,
@@ -180,7 +225,7 @@ put_command(struct session *s, enum state what)
 
 	switch (what) {
 	case ST_EHLO:
-		put(s, "EHLO ledger.test\r\n");
+		put_hello(s);
 		break;
 	case ST_MAIL:
 		put(s, "MAIL FROM:<ledger@example.net>\r\n");
@@ -267,15 +312,32 @@ session_flush(struct session *s)
 		s->off = s->nout = 0;
 }
 
+/* An address of its own: 127.1.0.1 and on. */
+static void
+session_bind(struct session *s)
+{
+	socklen_t	len = sizeof(s->from);
+
+	s->from.sin_family = AF_INET;
+	s->from.sin_port = 0;
+	s->from.sin_addr.s_addr = htonl(0x7f010001U + (uint32_t)s->client);
+	if (bind(s->fd, (struct sockaddr *)&s->from, len) == -1 ||
+	    getsockname(s->fd, (struct sockaddr *)&s->from, &len) == -1)
+		err(1, "a loopback address");
+}
+
 static void
 session_open(struct session *s)
 {
 	int	on = 1;
 
+	s->client = connections;
 	if ((s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) == -1)
 		err(1, "socket");
 	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	s->state = ST_CONNECT;
+	if (own)
+		session_bind(s);
 	connections++;
 	if (connect(s->fd, (struct sockaddr *)&to, sizeof(to)) == -1 &&
 	    errno != EINPROGRESS)
@@ -319,6 +381,11 @@ next_message(struct session *s)
 static void
 advance(struct session *s)
 {
+	if (own && s->state == ST_RCPT && s->client % 7 == 0 && s->sent == 2) {
+		broken++;
+		session_close(s);
+		return;
+	}
 	switch (s->state) {
 	case ST_BANNER:
 	case ST_MAIL:
@@ -466,8 +533,11 @@ options(int argc, char *argv[])
 {
 	int	ch;
 
-	while ((ch = getopt(argc, argv, "l:m:n:o:s:")) != -1) {
+	while ((ch = getopt(argc, argv, "al:m:n:o:s:")) != -1) {
 		switch (ch) {
+		case 'a':
+			own = true;
+			break;
 		case 'l':
 			length = number(optarg, 1UL << 30);
 			break;
@@ -493,8 +563,9 @@ options(int argc, char *argv[])
 		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		return;
 	}
-	(void)fprintf(stderr, "usage: ledger [-l octets] [-m messages] "
-	    "[-n per-session] [-o file]\n\t[-s sessions] port\n");
+	(void)fprintf(stderr, "usage: ledger [-a] [-l octets] "
+	    "[-m messages] [-n per-session] [-o file]\n\t[-s sessions] "
+	    "port\n");
 	exit(1);
 }
 
@@ -522,8 +593,8 @@ main(int argc, char *argv[])
 	begin = now_ms();
 	loop(all, p);
 	(void)printf("sent %lu acknowledged %lu refused %lu lost %lu "
-	    "connections %lu failed %lu ms %lld\n", next, acknowledged,
-	    refused, lost, connections, failed,
+	    "connections %lu failed %lu broken %lu ms %lld\n", next,
+	    acknowledged, refused, lost, connections, failed, broken,
 	    (long long)(now_ms() - begin));
 	if (file != NULL && fclose(file) != 0)
 		err(1, "the ids");

@@ -360,6 +360,7 @@ postfix_make()
 	proxymap  unix  - - n -     - proxymap
 	smtp      unix  - - n -     - smtp
 	relay     unix  - - n -     - smtp
+	lmtp      unix  - - n -     - lmtp
 	error     unix  - - n -     - error
 	retry     unix  - - n -     - error
 	discard   unix  - - n -     - discard

@@ -12,7 +12,8 @@
 . "$(dirname "$0")/lib.sh"
 name=real
 
-for script in clients verdicts ledger fds early certs; do
+for script in clients verdicts ledger fds early certs chunking mixed \
+    xclient; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;
