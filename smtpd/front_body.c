@@ -170,10 +170,10 @@ body_chunk(struct session *s, uint64_t n, bool last)
 		relay_ask_data(s);
 		return;
 	}
-	if (tx->phase == TX_BODY && c->up) {
-		c->open = true;
+	/* Postfix refuses an empty chunk, and with it the message. */
+	c->open = tx->phase == TX_BODY && c->up && (n > 0 || last);
+	if (c->open)
 		(void)client_chunk(hop_client(tx->hop), n, last && !c->hold);
-	}
 	read_content(s);
 }
 
@@ -336,7 +336,7 @@ chunk_over(struct session *s)
 			s->why = "bare newline in the data";
 		r = *tx->verdict;
 		session_reply_r(s, tx->verdict_close ? REPLY_CLOSE : 0, &r);
-	} else if (!tx->chunks.up)
+	} else if (!tx->chunks.open)
 		session_reply(s, 0, "250 2.0.0 chunk taken");
 	else if ((tx->data_slot = slot_new(s)) == NULL)
 		session_end(s, "no memory");

@@ -37,6 +37,34 @@ static const struct {
 #define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))
 #define OURS		(EXT_PIPELINING | EXT_SIZE | EXT_8BITMIME | \
 			    EXT_ENHANCED | EXT_CHUNKING)
+#define THEIRS		(EXT_DSN | EXT_SMTPUTF8 | EXT_BINARYMIME)
+
+struct rendered {
+	unsigned int	bits;
+	size_t		remotes;
+};
+
+/* What this one does not offer, not all do. */
+static void
+take_away(struct conf_remote *r, void *arg)
+{
+	struct rendered	*all = arg;
+	bool		 known;
+
+	all->bits &= caps_of(r->obj.id, &known);
+	all->remotes++;
+}
+
+/* The services that every remote can render that mail may go to. */
+static unsigned int
+rendered_by_all(const struct session *s)
+{
+	struct rendered	all = { THEIRS, 0 };
+
+	if (!front_reach(s->listener, take_away, &all) || all.remotes == 0)
+		return 0;
+	return all.bits;
+}
 
 static unsigned int
 listed(const struct session *s)
@@ -47,7 +75,7 @@ listed(const struct session *s)
 
 	for (i = 0; i < e->n; i++) {
 		if (strcmp(e->v[i], "default") == 0)
-			bits |= OURS;
+			bits |= OURS | rendered_by_all(s);
 		for (k = 0; k < NKEYWORDS; k++)
 			if (strcmp(e->v[i], keywords[k].name) == 0)
 				bits |= keywords[k].bit;

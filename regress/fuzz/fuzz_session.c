@@ -624,6 +624,15 @@ verifyd_step(void)
 
 static bool	draining;
 
+/* Remotes are looked up by those who greet them, whom we play. */
+unsigned int
+caps_of(uint32_t remote, bool *known)
+{
+	*known = order() % 2 == 0;
+	return *known ? EXT_DSN | EXT_SMTPUTF8 | (remote % 2 != 0 ?
+	    EXT_BINARYMIME : 0) : 0;
+}
+
 struct config *
 front_conf_ref(struct config *conf)
 {
