@@ -169,16 +169,18 @@ hop_quit(struct hop *h)
 void
 hop_ask_dialer(struct hop *h)
 {
-	struct proto_dial	 d = { .remote = h->remote->obj.id,
-				     .session = h->s->sid };
+	struct proto_dial	 d = { .remote = h->remote->obj.id };
 	struct peer		*dialer = proc_peer(R_DIALER, 0);
 	struct wbuf		 w = { 0 };
 
 	if (dialer == NULL)
 		return;		/* hop_dialer_up asks */
+	if (h->s != NULL)
+		d.session = h->s->sid;
 	(void)strlcpy(d.domain, h->domain, sizeof(d.domain));
 	put_dial(&w, &d);
-	peer_send(dialer, MSG_DIAL_REQ, h->id, 0, -1, &w);
+	peer_send(dialer, h->leased ? MSG_DIAL_HOLD : MSG_DIAL_REQ, h->id, 0,
+	    -1, &w);
 }
 
 /* A new question under a new id: answers to an old one find nobody. */

@@ -69,7 +69,7 @@ void		 hop_rest(struct hop *);
 void		 hop_unkeep(struct hop *);
 /* Ask the dialer, under a new id. */
 void		 hop_dial(struct hop *);
-/* Put the question to a dialer that does not know of it. */
+/* Put the question, or the lease, to a dialer that does not know of it. */
 void		 hop_ask_dialer(struct hop *);
 /* No connection is to be had: the session, if there is one, hears r. */
 void		 hop_give_up(struct hop *, const struct smtp_reply *r,
