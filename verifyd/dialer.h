@@ -230,6 +230,8 @@ bool		 connect_has_room(int fd);
 bool		 connect_can(const struct conf_remote *, enum addr_family);
 /* How it ended: 0 or errno's. */
 int		 connect_error(int fd, const struct addr *to);
+/* Has this machine that address?  False also where that cannot be told. */
+bool		 connect_is_here(const struct addr *);
 
 /* dial.c ------------------------------------------------------------------ */
 
