@@ -137,10 +137,11 @@ body_begin(struct session *s)
 	struct tx		*tx = s->tx;
 	struct slot		*slot = tx->data_slot;
 	struct smtp_reply	 r;
+	const char		*why;
 
-	if (params_drop_dsn(tx, client_extensions(hop_client(tx->hop))))
-		flog_hop(s, "dsn-dropped", tx->remote->obj.name,
-		    "next hop does not offer DSN");
+	why = params_drop_dsn(tx, client_extensions(hop_client(tx->hop)));
+	if (why != NULL)
+		flog_hop(s, "dsn-dropped", tx->remote->obj.name, why);
 	tx->in.mode = tx->bare;
 	tx->in.chunk = tx->chunks.on;
 	tx->chunks.up = body_passes_chunks(s);
