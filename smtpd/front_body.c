@@ -171,8 +171,12 @@ body_chunk(struct session *s, uint64_t n, bool last)
 		relay_ask_data(s);
 		return;
 	}
-	/* Postfix refuses an empty chunk, and with it the message. */
-	c->open = tx->phase == TX_BODY && c->up && (n > 0 || last);
+	/*
+	 * Postfix refuses an empty chunk, and with it the message; so is a
+	 * last one, while the end is held back.
+	 */
+	c->open = tx->phase == TX_BODY && c->up &&
+	    (n > 0 || (last && !c->hold));
 	if (c->open)
 		(void)client_chunk(hop_client(tx->hop), n, last && !c->hold);
 	read_content(s);
