@@ -272,6 +272,7 @@ struct session {
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
+	unsigned int		 nslots;
 	LIST_HEAD(, ask)	 asks;		/* questions that are out */
 	struct slice		 line;		/* the command being run; while
 						   a look-up of it is out, in
