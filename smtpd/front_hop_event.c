@@ -177,6 +177,7 @@ lost_busy(struct hop *h)
 	hop_disconnect(h, useless ? DONE_USELESS : 0);
 	h->reused = h->spoiled = false;
 	h->messages = h->errors = 0;
+	h->again = true;
 	hop_dial(h);
 }
 
