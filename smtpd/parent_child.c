@@ -111,9 +111,17 @@ on_ready(struct peer *p, struct msg *m)
 	c->state = CHILD_UP;
 	timer_set(&c->timer, PING_EVERY);
 	plog_feed(c);
+	/*
+	 * Whoever is asked must know by then what about: its configuration
+	 * stands before the pipes on which questions come.  One that takes
+	 * clients has to have somebody to ask first.
+	 */
+	if (c->prog->role != R_SMTPD)
+		reload_feed(c);
 	if (!parent.check)
 		child_wire(c);
-	reload_feed(c);
+	if (c->prog->role == R_SMTPD)
+		reload_feed(c);
 	return 0;
 }
 

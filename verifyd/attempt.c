@@ -8,6 +8,9 @@
  * The attempts of a dial: a socket each, on its way to an address, or a
  * question to the parent for a socket of the file system.
  *
+ * No asker has more than its share of them: one that asks for servers which
+ * swallow connections does not use up the descriptors of all.
+ *
  * An attempt that is given up tells something about the address only if it
  * had a fair time.  Errors of our own (descriptors, a source address that
  * is not there) tell nothing about any.
@@ -28,6 +31,7 @@ void
 attempt_free(struct attempt *t)
 {
 	LIST_REMOVE(t, entry_of);
+	(*t->dial->sockets)--;
 	local_forget(&t->local);
 	if (t->fd != -1) {
 		(void)event_del(&t->ev);
@@ -200,6 +204,7 @@ attempt_new(struct dial *d, int fd, const struct addr *to, size_t entry)
 	t->local.fn = on_local;
 	t->local.arg = t;
 	LIST_INSERT_HEAD(&d->attempts, t, entry_of);
+	(*d->sockets)++;
 	if (fd != -1)
 		event_set(&t->ev, fd, EV_WRITE, on_connect, t);
 	return t;
@@ -241,6 +246,10 @@ attempt_start(struct dial *d, const struct conf_remote *remote,
 	char	text[ADDR_TEXT_MAX];
 	int	fd, error;
 
+	if (*d->sockets >= connect_share()) {
+		dial_fail(d, DIAL_LIMIT, "too many at once");
+		return ATTEMPT_ENDED;
+	}
 	if (to->family == ADDR_UNIX)
 		return start_local(d, to, entry);
 	switch (connect_start(remote, to, &fd, &error)) {

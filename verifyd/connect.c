@@ -76,6 +76,13 @@ connect_has_room(int fd)
 	return fd < fd_limit;
 }
 
+/* Half: whatever one asker wants, there are some for the others. */
+size_t
+connect_share(void)
+{
+	return (size_t)fd_limit / 2;
+}
+
 bool
 connect_can(const struct conf_remote *remote, enum addr_family family)
 {

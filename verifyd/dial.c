@@ -406,7 +406,7 @@ on_timer(void *arg)
 /* --- begin ---------------------------------------------------------------- */
 
 struct dial *
-dial_new(uint32_t remote, const char *domain, uint64_t sid,
+dial_new(uint32_t remote, const char *domain, uint64_t sid, size_t *sockets,
     struct mono deadline, void (*done)(void *, const struct dial_result *),
     void *arg)
 {
@@ -418,6 +418,7 @@ dial_new(uint32_t remote, const char *domain, uint64_t sid,
 	d->remote = remote;
 	(void)strlcpy(d->domain, domain, sizeof(d->domain));
 	d->sid = sid;
+	d->sockets = sockets;
 	d->deadline = deadline;
 	d->fair = mono_diff(deadline, mono_now()) / 2;
 	if (d->fair > FAIR_TIME)

@@ -56,6 +56,7 @@ struct dial {
 	enum dial_state		 state;
 	uint32_t		 remote;
 	uint64_t		 sid;
+	size_t			*sockets;	/* of its asker */
 	struct mono		 deadline;
 	int64_t			 fair;		/* ms an attempt deserves */
 	char			 domain[256];	/* "" but for mx */

@@ -184,7 +184,8 @@ pump(void)
 		q = l->owner;
 		timer_del(&q->timer);
 		q->dial = dial_new(q->asked.remote, q->asked.domain,
-		    q->asked.session, q->deadline, on_dialled, q);
+		    q->asked.session, &l->asker->sockets, q->deadline,
+		    on_dialled, q);
 		if (q->dial == NULL)
 			ask_fail(q, DIAL_LIMIT, "no memory");
 		else

@@ -92,6 +92,7 @@ struct asker {
 	LIST_HEAD(, share)	 shares;
 	struct leases		 leases;	/* by sid */
 	size_t			 questions;	/* without an answer so far */
+	size_t			 sockets;	/* on their way: dial.c's */
 	void			*arg;
 };
 
@@ -226,6 +227,8 @@ enum connect_state connect_start(const struct conf_remote *,
 		    const struct addr *to, int *fd, int *error);
 /* May we keep a descriptor that another made? */
 bool		 connect_has_room(int fd);
+/* How many sockets may be on their way for one asker. */
+size_t		 connect_share(void);
 /* Is there a source of this family, where there are sources? */
 bool		 connect_can(const struct conf_remote *, enum addr_family);
 /* How it ended: 0 or errno's. */
@@ -250,10 +253,11 @@ struct dial_result {
 /*
  * A connection to a remote, by deadline at the latest; domain is "" but for
  * `mx'.  done is called once, perhaps before dial_go returns; the dial is
- * gone then.  sid is for the log.  NULL without memory.
+ * gone then.  sid is for the log; sockets counts those that are on their way
+ * for the same asker.  NULL without memory.
  */
 struct dial	*dial_new(uint32_t remote, const char *domain, uint64_t sid,
-		    struct mono deadline,
+		    size_t *sockets, struct mono deadline,
 		    void (*done)(void *, const struct dial_result *),
 		    void *arg);
 void		 dial_go(struct dial *);

@@ -382,6 +382,21 @@ status_pid(char *line, const char *role, const char *index)
 	return why == NULL ? (pid_t)pid : -1;
 }
 
+/* Whom the last signal was for that posternctl was asked about. */
+static struct {
+	char	role[32];
+	pid_t	pid;
+} known;
+
+bool
+daemon_knows(const char *words)
+{
+	size_t	n = strcspn(words, " ");
+
+	return strncmp(words, "postern ", 8) == 0 || (known.pid > 0 &&
+	    strlen(known.role) == n && strncmp(words, known.role, n) == 0);
+}
+
 static pid_t
 role_pid(int line, const char *role, const char *index)
 {
@@ -399,11 +414,13 @@ role_pid(int line, const char *role, const char *index)
 	free(text);
 	if (pid == -1)
 		fail(NULL, line, "show status names no %s", role);
+	(void)strlcpy(known.role, role, sizeof(known.role));
+	known.pid = pid;
 	return pid;
 }
 
 int
-daemon_kill(int line, char *words)
+daemon_kill(int line, char *words, bool may_ask)
 {
 	char	*role = next_word(&words), *index = NULL, *name;
 	int	 number;
@@ -422,7 +439,9 @@ daemon_kill(int line, char *words)
 		fail(NULL, line, "no daemon is running");
 		return -1;
 	}
-	if ((pid = role_pid(line, role, index)) == -1)
+	if (!may_ask && strcmp(role, "postern") != 0)
+		pid = known.pid;
+	else if ((pid = role_pid(line, role, index)) == -1)
 		return -1;
 	tracef(NULL, line, "kill %s %s (%d)", role, name, (int)pid);
 	if (kill(pid, number) == -1) {

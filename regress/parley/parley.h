@@ -413,7 +413,9 @@ int	 daemon_stop(int);
 /* Wait until it ends by itself; its status, -1 after fail(). */
 int	 daemon_status(int);
 /* "ROLE [INDEX] SIGNAL" */
-int	 daemon_kill(int, char *);
+int	 daemon_kill(int, char *, bool may_ask);
+/* Can that be done without asking anybody?  "ROLE ..." */
+bool	 daemon_knows(const char *);
 /* Run posternctl with one or two words; its exit status, -1 after fail(). */
 int	 daemon_control(int, const char *, const char *, struct bytes *);
 /* Run postern -n on this file; likewise. */

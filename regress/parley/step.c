@@ -287,22 +287,22 @@ act_sync(struct conn *c, struct step *s)
 }
 
 /*
- * A signal in the midst of a conversation.  Other processes would have to be
- * asked for by posternctl, and a conversation cannot wait for that.
+ * A signal in the midst of a conversation, which cannot wait for posternctl:
+ * other processes than the daemon itself must be known from a statement.
  */
 static enum res
 act_kill(struct conn *c, struct step *s)
 {
 	char	*text = expand(c, s->line, s->arg);
-	int	 rv;
+	int	 rv = -1;
 
 	if (text == NULL)
 		return R_FAIL;
-	if (strncmp(text, "postern ", 8) != 0) {
-		fail(c, s->line, "an actor can only kill postern SIGNAL");
-		rv = -1;
-	} else
-		rv = daemon_kill(s->line, text);
+	if (!daemon_knows(text))
+		fail(c, s->line, "an actor can only kill postern, and whom a "
+		    "statement has sent a signal last");
+	else
+		rv = daemon_kill(s->line, text, false);
 	free(text);
 	return rv == -1 ? R_FAIL : R_DONE;
 }

@@ -168,7 +168,7 @@ do_reload(struct stmt *st)
 static int
 do_kill(struct stmt *st)
 {
-	return daemon_kill(st->line, st->arg);
+	return daemon_kill(st->line, st->arg, true);
 }
 
 static int

@@ -349,6 +349,23 @@ test_broken(void)
 	(void)close(listener);
 }
 
+/* A DIAL_ERR, to whatever question. */
+static void
+want_error_of_any(struct conn *c, const char *why)
+{
+	struct got		*g = conn_wait(c, MSG_DIAL_ERR);
+	struct proto_dial_err	 e;
+	struct msg		 m;
+
+	if (!ok(g != NULL, "a dial fails"))
+		return;
+	m = got_msg(g);
+	is_int(get_dial_err(&m, &e), 0, "DIAL_ERR is whole");
+	is_int(e.error, DIAL_LIMIT, "by a limit");
+	ok(strstr(e.why, why) != NULL, "%s", e.why);
+	got_free(g);
+}
+
 /* Without descriptors dials fail, and the process stays. */
 static void
 test_exhausted(void)
@@ -366,13 +383,23 @@ test_exhausted(void)
 	conf_send();
 	for (i = 1; i <= 100; i++)
 		dial(&smtpd0, i, 1);
-	conn_expect(&smtpd0, MSG_DIAL_ERR, "a dial fails");
-	settle(&smtpd1);
+	want_error_of_any(&smtpd0, "too many at once");
+	/* What is left is for the others, until they want too much. */
+	dial(&smtpd1, 1, 2);
+	want_hung_up(&smtpd1, 1, "127.0.0.1", "127.0.0.1");
+	is_int(child_logged(&dialer, "no socket for a connection"), 0,
+	    "there are some left");
+	for (i = 2; i <= 100; i++)
+		dial(&smtpd1, i, 1);
+	want_error_of_any(&smtpd1, "");
+	child_sync(&dialer);
 	is_int(child_logged(&dialer, "no socket for a connection"), 1,
 	    "one warning");
 	is_int(child_stat(&dialer, "dialer.held"), 0, "nothing held down");
 	conn_close(&smtpd0);
 	child_sync(&dialer);
+	conn_close(&smtpd1);
+	child_peer(&dialer, &smtpd1, R_SMTPD, 1);
 	dial(&smtpd1, 1, 2);
 	want_hung_up(&smtpd1, 1, "127.0.0.1", "127.0.0.1");
 	child_peer(&dialer, &smtpd0, R_SMTPD, 0);
