@@ -370,7 +370,7 @@ static const struct key k_remote[] = {
 	    .mx = KEY_NOT_MX, HELP("further x.y.z that mean no such mailbox") },
 	{ K("lmtp-mixed", T_WORD), AT(conf_remote, lmtp_mixed),
 	    DEF("split"), .words = w_lmtp_mixed, TO(R_SMTPD),
-	    .flags = K_LATER, .mx = KEY_NOT_MX,
+	    .mx = KEY_NOT_MX,
 	    HELP("when recipients' replies differ") },
 	{ K("eight-bit", T_WORD), AT(conf_remote, eight_bit), DEF("pass"),
 	    .words = w_eight_bit, TO(R_SMTPD),

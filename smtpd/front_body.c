@@ -137,10 +137,11 @@ body_begin(struct session *s)
 	struct tx		*tx = s->tx;
 	struct slot		*slot = tx->data_slot;
 	struct smtp_reply	 r;
+	const char		*why;
 
-	if (params_drop_dsn(tx, client_extensions(hop_client(tx->hop))))
-		flog_hop(s, "dsn-dropped", tx->remote->obj.name,
-		    "next hop does not offer DSN");
+	why = params_drop_dsn(tx, client_extensions(hop_client(tx->hop)));
+	if (why != NULL)
+		flog_hop(s, "dsn-dropped", tx->remote->obj.name, why);
 	tx->in.mode = tx->bare;
 	tx->in.chunk = tx->chunks.on;
 	tx->chunks.up = body_passes_chunks(s);
@@ -170,8 +171,12 @@ body_chunk(struct session *s, uint64_t n, bool last)
 		relay_ask_data(s);
 		return;
 	}
-	/* Postfix refuses an empty chunk, and with it the message. */
-	c->open = tx->phase == TX_BODY && c->up && (n > 0 || last);
+	/*
+	 * Postfix refuses an empty chunk, and with it the message; so is a
+	 * last one, while the end is held back.
+	 */
+	c->open = tx->phase == TX_BODY && c->up &&
+	    (n > 0 || (last && !c->hold));
 	if (c->open)
 		(void)client_chunk(hop_client(tx->hop), n, last && !c->hold);
 	read_content(s);

@@ -40,13 +40,16 @@
 
 #define CLASS_TIME	(60 * 60)	/* s: a class is believed */
 #define KEEP_TIME	(24 * 60 * 60 * 1000) /* ms: all is kept */
+#define ITEMS		(STATE_ITEMS_MAX / 2) /* fit, however long the keys */
 
 struct digest {
 	SHA2_CTX	 ctx;
 	uint8_t		 sum[SHA256_DIGEST_LENGTH];
 	void		(*asked)(struct session *, enum held);
 	void		(*kept)(struct session *);
-	unsigned int	 frames;	/* of memory, not answered */
+	enum mark_class	 all;		/* to be kept; MARK_NONE: of each */
+	size_t		 frames;	/* of memory, not answered */
+	size_t		 told, found;	/* items of those that were */
 };
 
 /* --- marks ---------------------------------------------------------------- */
@@ -171,6 +174,51 @@ digest_end(struct digest *d)
 	SHA256Final(d->sum, &ctx);
 }
 
+/* --- questions of many items ---------------------------------------------- */
+
+/* Who is in a question, and what is put there for each. */
+struct items {
+	bool	(*is_in)(const struct rcpt *);
+	void	(*put)(struct wbuf *, const struct session *,
+		    const struct rcpt *);
+};
+
+/*
+ * A transaction may have more recipients than a question items: ask as often
+ * as that takes, and count what is out.
+ */
+static void
+ask_items(struct session *s, const struct items *items,
+    struct proto_state head, void (*done)(struct session *, struct msg *))
+{
+	struct tx	*tx = s->tx;
+	struct wbuf	 w;
+	size_t		 i, end;
+
+	for (i = 0; i < tx->nrcpts; i = end) {
+		head.n = 0;
+		for (end = i; end < tx->nrcpts && head.n < ITEMS; end++)
+			head.n += items->is_in(&tx->rcpts[end]);
+		if (head.n == 0)
+			return;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &head);
+		for (; i < end; i++)
+			if (items->is_in(&tx->rcpts[i]))
+				items->put(&w, s, &tx->rcpts[i]);
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, done);
+		if (s->tx == NULL)	/* no memory: the session is over */
+			return;
+	}
+}
+
+static bool
+is_accepted(const struct rcpt *r)
+{
+	return r->state == RC_OK;
+}
+
 /* Who was given what. */
 static void
 put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
@@ -189,43 +237,50 @@ put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
 
 /* --- who has it already? -------------------------------------------------- */
 
+static enum held
+held(const struct tx *tx)
+{
+	const struct digest	*d = tx->digest;
+
+	if (d->told != tx->accepted)
+		return HELD_UNKNOWN;
+	if (d->found == 0)
+		return HELD_NONE;
+	return d->found == d->told ? HELD_ALL : HELD_SOME;
+}
+
+/* One that cannot tell leaves its items out of what is told. */
 static void
 ask_done(struct session *s, struct msg *m)
 {
 	struct digest		*d = s->tx->digest;
-	struct proto_state_ans	 ans;
-	uint32_t		 i, found = 0;
+	struct proto_state_ans	 ans = { .n = 0 };
+	uint32_t		 i;
 	size_t			 n;
 
-	if (m == NULL || get_state_ans(m, &ans) == -1 || ans.n == 0) {
-		d->asked(s, HELD_UNKNOWN);
-		return;
-	}
+	if (m != NULL && get_state_ans(m, &ans) == -1)
+		ans.n = 0;
 	for (i = 0; i < ans.n; i++) {
-		found += get_bool(&m->body);
+		d->found += get_bool(&m->body);
 		(void)get_blob(&m->body, &n);
 	}
-	d->asked(s, found == 0 ? HELD_NONE : found == ans.n ? HELD_ALL :
-	    HELD_SOME);
+	d->told += ans.n;
+	if (--d->frames == 0)
+		d->asked(s, held(s->tx));
 }
 
 void
 mixed_ask(struct session *s, void (*done)(struct session *, enum held))
 {
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_GET,
-				     .table = STATE_DELIVERED };
-	struct wbuf		 w = { .data = NULL };
-	size_t			 i;
+	static const struct items	given = { is_accepted, put_given };
+	struct proto_state		q = { .op = STATE_GET,
+					    .table = STATE_DELIVERED };
+	struct digest			*d = s->tx->digest;
 
-	digest_end(tx->digest);
-	tx->digest->asked = done;
-	q.n = (uint32_t)tx->accepted;
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state == RC_OK)
-			put_given(&w, s, &tx->rcpts[i]);
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, ask_done);
+	digest_end(d);
+	d->asked = done;
+	d->told = d->found = 0;
+	ask_items(s, &given, q, ask_done);
 }
 
 /* --- remembering ---------------------------------------------------------- */
@@ -250,59 +305,58 @@ class_of(const struct rcpt *r)
 	return MARK_4XX;
 }
 
+static void
+put_class(struct wbuf *w, const struct session *s, const struct rcpt *r)
+{
+	enum mark_class	class = s->tx->digest->all;
+	char		text[STATE_KEY_MAX];
+
+	mark_key(s, s->tx->remote, r->normal, text, sizeof(text));
+	put_blob(w, text, strlen(text));
+	(void)snprintf(text, sizeof(text), "%s %lld",
+	    classes[class != MARK_NONE ? class : class_of(r)],
+	    (long long)time(NULL));
+	put_blob(w, text, strlen(text));
+}
+
 /* Remember the class of each, or the same one of all. */
 static void
 keep_classes(struct session *s, enum mark_class all)
 {
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
-				     .table = STATE_LMTP_CLASS };
-	struct wbuf		 w = { .data = NULL };
-	char			 text[STATE_KEY_MAX];
-	size_t			 i;
+	static const struct items	class = { is_accepted, put_class };
+	struct proto_state		q = { .op = STATE_SET,
+					    .table = STATE_LMTP_CLASS,
+					    .ttl = KEEP_TIME };
 
-	q.n = (uint32_t)tx->accepted;
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++) {
-		if (tx->rcpts[i].state != RC_OK)
-			continue;
-		mark_key(s, tx->remote, tx->rcpts[i].normal, text,
-		    sizeof(text));
-		put_blob(&w, text, strlen(text));
-		(void)snprintf(text, sizeof(text), "%s %lld",
-		    classes[all != MARK_NONE ? all : class_of(&tx->rcpts[i])],
-		    (long long)time(NULL));
-		put_blob(&w, text, strlen(text));
-	}
-	tx->digest->frames++;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
+	if (s->tx == NULL)
+		return;
+	s->tx->digest->all = all;
+	ask_items(s, &class, q, kept);
+}
+
+static bool
+has_it(const struct rcpt *r)
+{
+	return is_accepted(r) && class_of(r) == MARK_DELIVERED;
+}
+
+static void
+put_delivery(struct wbuf *w, const struct session *s, const struct rcpt *r)
+{
+	put_given(w, s, r);
+	put_blob(w, "", 0);
 }
 
 static void
 keep_given(struct session *s)
 {
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
-				     .table = STATE_DELIVERED };
-	struct wbuf		 w = { .data = NULL };
-	size_t			 i;
+	static const struct items	given = { has_it, put_delivery };
+	struct proto_state		q = { .op = STATE_SET,
+					    .table = STATE_DELIVERED,
+					    .ttl = KEEP_TIME };
 
-	for (i = 0; i < tx->nrcpts; i++)
-		q.n += tx->rcpts[i].state == RC_OK &&
-		    class_of(&tx->rcpts[i]) == MARK_DELIVERED;
-	if (q.n == 0)
-		return;
-	digest_end(tx->digest);
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++) {
-		if (tx->rcpts[i].state != RC_OK ||
-		    class_of(&tx->rcpts[i]) != MARK_DELIVERED)
-			continue;
-		put_given(&w, s, &tx->rcpts[i]);
-		put_blob(&w, "", 0);
-	}
-	tx->digest->frames++;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
+	digest_end(s->tx->digest);
+	ask_items(s, &given, q, kept);
 }
 
 void

@@ -182,6 +182,17 @@ asks_for_dsn(const struct tx *tx)
 	return false;
 }
 
+static bool
+has_utf8_orcpt(const struct tx *tx)
+{
+	size_t	i;
+
+	for (i = 0; i < tx->nrcpts; i++)
+		if (tx->rcpts[i].orcpt != NULL && tx->rcpts[i].orcpt_utf8)
+			return true;
+	return false;
+}
+
 bool
 params_lack(struct tx *tx, unsigned int ext, struct smtp_reply *r)
 {
@@ -203,10 +214,15 @@ params_lack(struct tx *tx, unsigned int ext, struct smtp_reply *r)
 	return true;
 }
 
-bool
+const char *
 params_drop_dsn(const struct tx *tx, unsigned int ext)
 {
-	return !(ext & EXT_DSN) && asks_for_dsn(tx);
+	if (!(ext & EXT_DSN) && asks_for_dsn(tx))
+		return "next hop does not offer DSN";
+	if (!(ext & EXT_SMTPUTF8) && has_utf8_orcpt(tx))
+		return "next hop does not offer SMTPUTF8, which an ORCPT "
+		    "needs";
+	return NULL;
 }
 
 bool

@@ -252,15 +252,21 @@ add_again(struct tx *tx, const struct judged *j, const struct rcpt *first)
 	return 0;
 }
 
-/* Recipients that are accepted, or will be if the next hop says so. */
+/*
+ * Recipients that are accepted, or will be if the next hop says so; for
+ * LMTP those that are repeated too, as each has a reply of its own.
+ */
 static size_t
-expected(const struct tx *tx)
+expected(const struct session *s)
 {
-	size_t	i, n = tx->accepted;
+	const struct tx	*tx = s->tx;
+	bool		 each = s->listener->protocol == PROTO_LMTP;
+	size_t		 i, n = tx->accepted;
 
 	for (i = 0; i < tx->nrcpts && tx->pending > 0; i++)
-		n += tx->rcpts[i].slot != NULL && tx->rcpts[i].same == 0;
-	for (i = 0; i < tx->nrcpts; i++)
+		n += tx->rcpts[i].slot != NULL &&
+		    (each || tx->rcpts[i].same == 0);
+	for (i = 0; i < tx->nrcpts && each; i++)
 		n += tx->rcpts[i].again;
 	return n;
 }
@@ -292,7 +298,7 @@ judge_count(struct session *s, const struct judged *j)
 
 	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
 		return true;
-	if (v.num > 0 && (int64_t)expected(s->tx) >= v.num) {
+	if (v.num > 0 && (int64_t)expected(s) >= v.num) {
 		refuse(s, j, 0, "452 4.5.3 too many recipients", by);
 		return true;
 	}

@@ -116,6 +116,9 @@ relay_refuse_data(struct session *s, const struct smtp_reply *r)
 void
 relay_doom(struct session *s, const struct smtp_reply *r)
 {
+	/* What was said first is the answer to all that comes. */
+	if (s->tx->lost != NULL)
+		return;
 	tx_keep(&s->tx->lost, r);
 	if (!answer_all(s, r))
 		return;
@@ -260,7 +263,8 @@ relay_push(struct session *s)
 bool
 relay_may_replace(const struct session *s)
 {
-	return s->tx != NULL && s->tx->phase <= TX_DATA;
+	return s->tx != NULL && s->tx->phase <= TX_DATA &&
+	    s->tx->lost == NULL;
 }
 
 void

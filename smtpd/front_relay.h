@@ -47,8 +47,8 @@ void	params_rcpt(const struct rcpt *, unsigned int ext, char *, size_t);
 bool	params_lack(struct tx *, unsigned int ext, struct smtp_reply *);
 bool	params_lack_rcpt(const struct rcpt *, unsigned int ext,
 	    struct smtp_reply *);
-/* Was DSN asked for, which the next hop does not offer? */
-bool	params_drop_dsn(const struct tx *, unsigned int ext);
+/* Why something that was asked for by DSN does not go on; NULL: all does. */
+const char *params_drop_dsn(const struct tx *, unsigned int ext);
 
 /* front_trace.c ----------------------------------------------------------- */
 

@@ -36,6 +36,7 @@ static void
 slot_free(struct session *s, struct slot *slot)
 {
 	TAILQ_REMOVE(&s->slots, slot, entry);
+	s->nslots--;
 	free(slot->text);
 	free(slot);
 }
@@ -56,6 +57,7 @@ slot_new(struct session *s)
 		return NULL;
 	slot->state = SLOT_PENDING;
 	TAILQ_INSERT_TAIL(&s->slots, slot, entry);
+	s->nslots++;
 	return slot;
 }
 
@@ -238,6 +240,7 @@ slots_flush(struct session *s)
 		}
 		/* The end of the session clears the slots: not this one. */
 		TAILQ_REMOVE(&s->slots, slot, entry);
+		s->nslots--;
 		send_wire(s, slot->text, slot->len, slot->flags);
 		free(slot->text);
 		free(slot);

@@ -23,7 +23,7 @@
  * smashes), and parsing on while a command waits (an answer would then have
  * to find out what has become of the session meanwhile).  Only RCPT and
  * DATA may be read while earlier RCPTs wait, as the slots of front_reply.c
- * keep their order.
+ * keep their order; and not without end, as each is memory.
  */
 
 #include <sys/types.h>
@@ -43,6 +43,7 @@
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
 #define HOP_SLACK	60000		/* ms over all of a next hop's own */
+#define SLOTS_MAX	1024		/* replies that wait for others */
 
 static TAILQ_HEAD(sessions, session)	live = TAILQ_HEAD_INITIALIZER(live);
 static TAILQ_HEAD(, session)		dead = TAILQ_HEAD_INITIALIZER(dead);
@@ -295,8 +296,8 @@ take_line(struct session *s)
 		io_consume(&s->io, used);
 		return false;
 	}
-	if (!TAILQ_EMPTY(&s->slots) &&
-	    (r != LINE_OK || !verb_may_overlap(line))) {
+	if (s->nslots > 0 && (r != LINE_OK || !verb_may_overlap(line) ||
+	    s->nslots >= SLOTS_MAX)) {
 		s->lines = saved;
 		session_wait(s, WAIT_HOP, 0);
 		return false;

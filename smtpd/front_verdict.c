@@ -258,8 +258,9 @@ mixed_over(struct session *s)
 	finish(s, &all, REPLY_PASSED);
 }
 
+/* outcome is NULL where nothing but the verdicts makes it. */
 static void
-all_in(struct session *s)
+all_in(struct session *s, const char *outcome)
 {
 	struct smtp_reply	all;
 	bool			mixed = is_mixed(s->tx);
@@ -268,9 +269,12 @@ all_in(struct session *s)
 	sign(s, &all);
 	if (client_is_lmtp(s) || mixed)
 		log_each(s);
-	if (mixed)
+	if (outcome == NULL && mixed) {
 		stats.messages_deferred++;
-	flog_message(s, &all, mixed ? "mixed" : count(&all));
+		outcome = "mixed";
+	} else if (outcome == NULL)
+		outcome = count(&all);
+	flog_message(s, &all, outcome);
 	release(s);
 	if (mixed && s->tx->digest != NULL)
 		mixed_remember(s, mixed_over);
@@ -294,7 +298,7 @@ take_each(struct session *s, const struct smtp_reply *theirs, size_t i)
 		hop_saw_error(tx->hop, false);
 	tx_keep(&tx->rcpts[i].verdict, &r);
 	if (--tx->owed == 0)
-		all_in(s);
+		all_in(s, NULL);
 }
 
 /* --- what front_relay.c and front_body.c call ----------------------------- */
@@ -326,7 +330,6 @@ verdict_lost(struct session *s, const struct smtp_reply *r)
 		(void)smtp_reply_fmt(&unknown, "451 4.4.2 connection to next "
 		    "hop lost, outcome unknown");
 	stats.messages_unknown++;
-	flog_message(s, &unknown, "unknown");
 	if (tx->owed < tx->accepted) {
 		for (i = 0; i < tx->nrcpts; i++)
 			if (tx->rcpts[i].state == RC_OK &&
@@ -334,8 +337,9 @@ verdict_lost(struct session *s, const struct smtp_reply *r)
 			    tx->rcpts[i].verdict == NULL)
 				tx_keep(&tx->rcpts[i].verdict, &unknown);
 		tx->owed = 0;
-		all_in(s);
+		all_in(s, "unknown");
 		return;
 	}
+	flog_message(s, &unknown, "unknown");
 	finish(s, &unknown, REPLY_PASSED);
 }
