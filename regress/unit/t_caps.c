@@ -33,6 +33,7 @@ proc_conf_obj(size_t offset, uint32_t id)
 {
 	static struct conf_remote	r;
 
+	r.obj.id = id;
 	r.xclient = xclient;
 	ok(offset == offsetof(struct config, remotes), "a remote");
 	return id >= live_from ? &r.obj : NULL;
