@@ -205,75 +205,92 @@ dovecot_has_started()
 
 opensmtpd=$here/../../.obj/peers/opensmtpd
 
-# It changes to users of its own, and its directories are compiled in: it
-# gets them in a mount namespace.
+# It changes to users of its own, and its directories are compiled in: it has
+# a root of its own, with copies of all that it runs.  (Rejected: a mount
+# namespace, which containers do not give.)
 opensmtpd_missing()
 {
 	if ! is_root; then
 		echo "OpenSMTPD must be started by root"
 	elif ! [ -x "$opensmtpd/usr/sbin/smtpd" ]; then
 		echo "no OpenSMTPD below .obj/peers; make deps-test fetches it"
-	elif ! has unshare || ! unshare -m true 2>/dev/null; then
-		echo "no mount namespaces here"
+	elif ! chroot / true 2>/dev/null; then
+		echo "root may not change its root here"
 	fi
 }
 
-# opensmtpd_make name port: one below $tmp/name, which delivers for $users.
-# Its standard input is put on top of its configuration.
+# Each program, and the libraries that it is linked with, to the same place.
+copied_to()
+{
+	root=$1
+	shift
+	for f in "$@" $(ldd "$@" | awk '$2 == "=>" { print $3 }
+	    $1 ~ /^\// && NF == 2 { print $1 }' | grep '^/' | sort -u); do
+		mkdir -p "$root/${f%/*}" && cp -L "$f" "$root/$f"
+	done
+}
+
+# opensmtpd_make name port: one below $tmp/name, which delivers for $users
+# into $tmp/mail, a link to where that is in its root.  Its standard input is
+# put on top of its configuration.
 opensmtpd_make()
 {
 	dir=$tmp/$1
-	mkdir -p "$dir/spool" "$dir/empty" "$dir/run" "$tmp/mail"
-	chmod 711 "$dir/spool"
-	chown nobody "$tmp/mail"
+	mkdir -p "$dir/dev" "$dir/etc" "$dir/mail" "$dir/run" "$dir/tmp" \
+	    "$dir/usr" "$dir/var/empty" "$dir/var/lib/opensmtpd/empty" \
+	    "$dir/var/spool/smtpd"
+	chmod 711 "$dir/var/spool/smtpd"
+	chmod 1777 "$dir/tmp"
+	chown nobody "$dir/mail"
+	rm -rf "$tmp/mail"
+	ln -s "$dir/mail" "$tmp/mail"
+	ln -s ../run "$dir/var/run"
+	cp -R "$opensmtpd/usr/sbin" "$opensmtpd/usr/libexec" "$dir/usr"
+	copied_to "$dir" /bin/sh
+	# shellcheck disable=SC2046	# words are wanted
+	copied_to "$dir" $(ldd "$opensmtpd/usr/sbin/smtpd" |
+	    awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
+	for d in null zero urandom; do
+		cp -R "/dev/$d" "$dir/dev/$d"
+	done
 	ids="$(id -u nobody):$(id -g nobody)"
-	{
-		grep -v '^opensmtp[dq]:' /etc/passwd
-		for u in 64001:opensmtpd 64002:opensmtpq; do
-			echo "${u#*:}:x:${u%:*}:64002::/var/empty:/bin/false"
-		done
-	} >"$dir/passwd"
-	{
-		grep -v '^opensmtp[dq]:' /etc/group
-		echo "opensmtpq:x:64002:"
-	} >"$dir/group"
-	echo "lookup file" >"$dir/resolv.conf"
+	cat >"$dir/etc/passwd" <<-EOT
+	root:x:0:0::/:/bin/sh
+	nobody:x:$ids::/nonexistent:/bin/sh
+	opensmtpd:x:64001:64002::/var/empty:/bin/false
+	opensmtpq:x:64002:64002::/var/empty:/bin/false
+	EOT
+	cat >"$dir/etc/group" <<-EOT
+	root:x:0:
+	nogroup:x:${ids#*:}:
+	opensmtpq:x:64002:
+	EOT
+	echo "127.0.0.1 localhost" >"$dir/etc/hosts"
+	echo "lookup file" >"$dir/etc/resolv.conf"
 	for u in ${users-}; do
-		echo "$u	$ids:$tmp/mail/$u"
-	done >"$dir/users"
+		echo "$u	$ids:/mail/$u"
+	done >"$dir/etc/users"
 	for u in ${users-}; do
 		echo "$u	$u"
-	done >"$dir/aliases"
+	done >"$dir/etc/aliases"
 	{
 		cat
 		cat <<-EOT
-		table users file:$dir/users
-		table aliases file:$dir/aliases
+		table users file:/etc/users
+		table aliases file:/etc/aliases
 		listen on 127.0.0.1 port $2 hostname $1.example.net
-		action "in" maildir "$tmp/mail/%{user.username}" \
+		action "in" maildir "/mail/%{user.username}" \
 		    virtual <aliases> userbase <users>
 		match from any for domain "example.org" action "in"
 		EOT
-	} >"$dir/smtpd.conf"
-	cat >"$dir/start" <<-EOT
-	set -e
-	mount --make-rprivate /
-	mkdir -p /var/spool/smtpd /var/lib/opensmtpd/empty \\
-	    /usr/libexec/opensmtpd
-	mount --bind $dir/passwd /etc/passwd
-	mount --bind $dir/group /etc/group
-	mount --bind $dir/resolv.conf /etc/resolv.conf
-	mount --bind $dir/spool /var/spool/smtpd
-	mount --bind $opensmtpd/usr/libexec/opensmtpd /usr/libexec/opensmtpd
-	mount --bind $dir/run /run
-	exec $opensmtpd/usr/sbin/smtpd -d -f $dir/smtpd.conf
-	EOT
+	} >"$dir/etc/smtpd.conf"
 }
 
 # opensmtpd_start name port: it listens when this returns
 opensmtpd_start()
 {
-	unshare -m sh "$tmp/$1/start" </dev/null >"$tmp/$1/log" 2>&1 &
+	chroot "$tmp/$1" /usr/sbin/smtpd -d -f /etc/smtpd.conf \
+	    </dev/null >"$tmp/$1/log" 2>&1 &
 	smtpd=$!
 	started="$started $smtpd"
 	wait_for 20 answers_or_gone "$smtpd" "$2"

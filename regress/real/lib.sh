@@ -302,7 +302,8 @@ postfix_missing()
 # postfix_make name port: an instance below $tmp/name, with its own queue and
 # log, that delivers user@example.org and user@tls.example.org into the
 # maildir $tmp/mail/user, for the users in $users.  The lines of its standard
-# input are added to main.cf.
+# input are added to main.cf.  What qmgr(8) found locked when it wanted to try
+# again lies in the incoming queue until it wakes, each second here.
 postfix_make()
 {
 	mkdir -p "$tmp/$1/etc" "$tmp/$1/spool" "$tmp/$1/data" "$tmp/mail"
@@ -349,7 +350,7 @@ postfix_make()
 	127.0.0.1:$2 inet n - n - 100 smtpd
 	pickup    unix  n - n 60    1 pickup
 	cleanup   unix  n - n -     0 cleanup
-	qmgr      unix  n - n 300   1 qmgr
+	qmgr      unix  n - n 1     1 qmgr
 	tlsmgr    unix  - - n 1000? 1 tlsmgr
 	rewrite   unix  - - n -     - trivial-rewrite
 	bounce    unix  - - n -     0 bounce

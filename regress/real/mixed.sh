@@ -12,6 +12,11 @@
 # Then the three are full only for the time being: their copies are put off,
 # nobody else gets a second one, and when there is room they arrive, once.
 #
+# What postern remembers from one attempt to the next is verifyd's: when all
+# smtpd die between two attempts nothing changes.  When verifyd dies it is
+# forgotten, and what is promised then is that nobody's copy is lost: the
+# seven may get a second one.
+#
 # At last, what there is without such arts (lmtp-mixed: single): a recipient
 # at a time, each heard at once.
 #
@@ -120,34 +125,50 @@ say_log()
 	shows "$tmp/client/log" "$tmp/hop/log" "$tmp/postern.log"
 }
 
+# gets_rid tag: it is over for all ten
+gets_rid()
+{
+	# shellcheck disable=SC2046,SC2086	# words are wanted
+	if ! wait_for 30 all_have 'sent\|bounced' \
+	    $(tagged "$1" $good $bad); then
+		not_ok "$1: the client gets rid of it"
+		say_log
+		return 1
+	fi
+	ok "$1: the client gets rid of it"
+}
+
+# told_right tag: what was said of each in the end
+told_right()
+{
+	for u in $good; do
+		if fate "$1-$u" sent; then
+			ok "$1-$u is sent"
+		else
+			not_ok "$1-$u is sent"
+		fi
+	done
+	for u in $bad; do
+		if fate "$1-$u" "bounced.*552 5.2.2"; then
+			ok "$1-$u bounces, and says why"
+		else
+			not_ok "$1-$u bounces, and says why"
+			say_log
+		fi
+	done
+}
+
 for_good()
 {
 	send full
-	# shellcheck disable=SC2046,SC2086	# words are wanted
-	if ! wait_for 30 all_have 'sent\|bounced' \
-	    $(tagged full $good $bad); then
-		not_ok "full: the client gets rid of it"
-		say_log
-		return
-	fi
-	ok "full: the client gets rid of it"
+	gets_rid full || return
 	# shellcheck disable=SC2086	# words are wanted
 	{
 		copies full 1 $good
 		copies full 0 $bad
 		few_attempts full $good $bad
-		for u in $good; do
-			fate "full-$u" sent || not_ok "full-$u is sent"
-		done
-		for u in $bad; do
-			if fate "full-$u" "bounced.*552 5.2.2"; then
-				ok "full-$u bounces, and says why"
-			else
-				not_ok "full-$u bounces, and says why"
-				say_log
-			fi
-		done
 	}
+	told_right full
 	if wait_for 20 grep -q 'sender non-delivery notification' \
 	    "$tmp/client/log"; then
 		ok "full: the sender is told"
@@ -193,6 +214,74 @@ for_now()
 	copies later 1 $good $bad
 }
 
+# die role: all processes of it, at once; they are started again
+die()
+{
+	old=$(children "$1" | awk '{ print $3 }')
+	# shellcheck disable=SC2086	# words are wanted
+	kill -KILL $old
+	for p in $old; do
+		wait_for 10 gone "$p"
+	done
+	wait_for 20 all_others "$1" "$old"
+}
+
+# all_others role pids: as many, and none of those
+all_others()
+{
+	new=$(children "$1" | awk '{ print $3 }')
+	[ "$(echo "$new" | wc -w)" -eq "$(echo "$2" | wc -w)" ] || return 1
+	for p in $new; do
+		case " $(echo "$2" | tr '\n' ' ') " in
+		*" $p "*) return 1 ;;
+		esac
+	done
+}
+
+# dies_between tag role: after the first attempt
+dies_between()
+{
+	send "$1"
+	wait_for 30 more_attempts "$1-u9" 1 ||
+	    not_ok "$1: the client tries"
+	echo "# $2 dies after $(attempts "$1-u9") attempt"
+	if die "$2"; then
+		ok "$1: there is another $2"
+	else
+		not_ok "$1: there is another $2"
+	fi
+	gets_rid "$1" || return
+	told_right "$1"
+	# shellcheck disable=SC2086	# words are wanted
+	copies "$1" 0 $bad
+}
+
+without_smtpd()
+{
+	dies_between worker smtpd
+	# shellcheck disable=SC2086	# words are wanted
+	{
+		copies worker 1 $good
+		few_attempts worker $good $bad
+	}
+}
+
+without_verifyd()
+{
+	dies_between memory verifyd
+	second=0
+	for u in $good; do
+		n=$(mails "memory-$u" | grep -c '')
+		case $n in
+		1)	ok "memory-$u has its copy" ;;
+		2)	ok "memory-$u has its copy, and another"
+			second=$((second + 1)) ;;
+		*)	not_ok "memory-$u has $n copies" ;;
+		esac
+	done
+	echo "# $second of seven have a second copy"
+}
+
 # With one recipient a transaction nobody is asked twice, but most must wait.
 one_at_a_time()
 {
@@ -200,23 +289,14 @@ one_at_a_time()
 	between "$hop" "protocol: lmtp" "lmtp-mixed: single"
 	most=10
 	send single
-	# shellcheck disable=SC2046,SC2086	# words are wanted
-	if wait_for 30 all_have 'sent\|bounced' \
-	    $(tagged single $good $bad); then
-		ok "single: the client gets rid of it"
-	else
-		not_ok "single: the client gets rid of it"
-		say_log
-	fi
+	gets_rid single || return
 	# shellcheck disable=SC2086	# words are wanted
 	{
 		few_attempts single $good $bad
 		copies single 1 $good
 		copies single 0 $bad
 	}
-	# shellcheck disable=SC2046,SC2086	# words are wanted
-	all_have 'bounced.*552 5.2.2' $(tagged single $bad) ||
-	    not_ok "single: the three bounce"
+	told_right single
 }
 
 more_attempts()
@@ -230,8 +310,11 @@ smtp=$1 hop=$2 outward=$3
 # shellcheck disable=SC2086	# words are wanted
 {
 	users=$(tagged full $good $bad)$(tagged later $good $bad)
-	users=$users$(tagged single $good $bad)
-	full=$(tagged full $bad)$(tagged single $bad)
+	full=''
+	for t in full worker memory single; do
+		users=$users$(tagged $t $good $bad)
+		full=$full$(tagged $t $bad)
+	done
 	full_now=$(tagged later $bad)
 }
 dovecot_make hop "$hop" </dev/null
@@ -250,6 +333,10 @@ postfix_start client
 
 for_good
 for_now
-[ "$MODE" != postern ] || one_at_a_time
+if [ "$MODE" = postern ]; then
+	without_smtpd
+	without_verifyd
+	one_at_a_time
+fi
 between_stop
 finish
