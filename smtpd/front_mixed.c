@@ -40,12 +40,15 @@
 
 #define CLASS_TIME	(60 * 60)	/* s: a class is believed */
 #define KEEP_TIME	(24 * 60 * 60 * 1000) /* ms: all is kept */
+#define SLICE		256		/* recipients in one question */
 
 struct digest {
 	SHA2_CTX	 ctx;
 	uint8_t		 sum[SHA256_DIGEST_LENGTH];
 	void		(*asked)(struct session *, enum held);
 	void		(*kept)(struct session *);
+	size_t		 found;		/* who has it already */
+	bool		 unknown;	/* nobody can tell */
 	unsigned int	 frames;	/* of memory, not answered */
 };
 
@@ -187,56 +190,7 @@ put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
 	put_blob(w, key, (size_t)n + SHA256_DIGEST_LENGTH);
 }
 
-/* --- who has it already? -------------------------------------------------- */
-
-static void
-ask_done(struct session *s, struct msg *m)
-{
-	struct digest		*d = s->tx->digest;
-	struct proto_state_ans	 ans;
-	uint32_t		 i, found = 0;
-	size_t			 n;
-
-	if (m == NULL || get_state_ans(m, &ans) == -1 || ans.n == 0) {
-		d->asked(s, HELD_UNKNOWN);
-		return;
-	}
-	for (i = 0; i < ans.n; i++) {
-		found += get_bool(&m->body);
-		(void)get_blob(&m->body, &n);
-	}
-	d->asked(s, found == 0 ? HELD_NONE : found == ans.n ? HELD_ALL :
-	    HELD_SOME);
-}
-
-void
-mixed_ask(struct session *s, void (*done)(struct session *, enum held))
-{
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_GET,
-				     .table = STATE_DELIVERED };
-	struct wbuf		 w = { .data = NULL };
-	size_t			 i;
-
-	digest_end(tx->digest);
-	tx->digest->asked = done;
-	q.n = (uint32_t)tx->accepted;
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state == RC_OK)
-			put_given(&w, s, &tx->rcpts[i]);
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, ask_done);
-}
-
-/* --- remembering ---------------------------------------------------------- */
-
-static void
-kept(struct session *s, struct msg *m)
-{
-	(void)m;
-	if (--s->tx->digest->frames == 0)
-		s->tx->digest->kept(s);
-}
+/* --- slices --------------------------------------------------------------- */
 
 static enum mark_class
 class_of(const struct rcpt *r)
@@ -250,6 +204,96 @@ class_of(const struct rcpt *r)
 	return MARK_4XX;
 }
 
+static bool
+is_meant(const struct rcpt *r, bool delivered)
+{
+	return r->state == RC_OK &&
+	    (!delivered || class_of(r) == MARK_DELIVERED);
+}
+
+/* The next recipients, up to end, for one question: how many of them. */
+static uint32_t
+slice(const struct tx *tx, bool delivered, size_t from, size_t *end)
+{
+	uint32_t	n = 0;
+
+	for (; from < tx->nrcpts && n < SLICE; from++)
+		n += is_meant(&tx->rcpts[from], delivered);
+	*end = from;
+	return n;
+}
+
+/* --- who has it already? -------------------------------------------------- */
+
+static void
+ask_done(struct session *s, struct msg *m)
+{
+	struct digest		*d = s->tx->digest;
+	struct proto_state_ans	 ans;
+	uint32_t		 i;
+	size_t			 n;
+
+	if (m == NULL || get_state_ans(m, &ans) == -1)
+		d->unknown = true;
+	for (i = 0; !d->unknown && i < ans.n; i++) {
+		d->found += get_bool(&m->body);
+		(void)get_blob(&m->body, &n);
+	}
+	if (--d->frames > 0)
+		return;
+	d->asked(s, d->unknown ? HELD_UNKNOWN : d->found == 0 ? HELD_NONE :
+	    d->found == s->tx->accepted ? HELD_ALL : HELD_SOME);
+}
+
+void
+mixed_ask(struct session *s, void (*done)(struct session *, enum held))
+{
+	struct tx		*tx = s->tx;
+	struct proto_state	 q = { .op = STATE_GET,
+				     .table = STATE_DELIVERED };
+	struct wbuf		 w;
+	size_t			 i, end;
+
+	digest_end(tx->digest);
+	tx->digest->asked = done;
+	for (i = 0; s->tx == tx; i = end) {
+		if ((q.n = slice(tx, false, i, &end)) == 0)
+			return;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &q);
+		for (; i < end; i++)
+			if (is_meant(&tx->rcpts[i], false))
+				put_given(&w, s, &tx->rcpts[i]);
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, ask_done);
+	}
+}
+
+/* --- remembering ---------------------------------------------------------- */
+
+static void
+kept(struct session *s, struct msg *m)
+{
+	(void)m;
+	if (--s->tx->digest->frames == 0)
+		s->tx->digest->kept(s);
+}
+
+/* The class of one recipient, or the same one of all, and since when. */
+static void
+put_class(struct wbuf *w, const struct session *s, const struct rcpt *r,
+    enum mark_class all)
+{
+	char	text[STATE_KEY_MAX];
+
+	mark_key(s, s->tx->remote, r->normal, text, sizeof(text));
+	put_blob(w, text, strlen(text));
+	(void)snprintf(text, sizeof(text), "%s %lld",
+	    classes[all != MARK_NONE ? all : class_of(r)],
+	    (long long)time(NULL));
+	put_blob(w, text, strlen(text));
+}
+
 /* Remember the class of each, or the same one of all. */
 static void
 keep_classes(struct session *s, enum mark_class all)
@@ -257,60 +301,58 @@ keep_classes(struct session *s, enum mark_class all)
 	struct tx		*tx = s->tx;
 	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
 				     .table = STATE_LMTP_CLASS };
-	struct wbuf		 w = { .data = NULL };
-	char			 text[STATE_KEY_MAX];
-	size_t			 i;
+	struct wbuf		 w;
+	size_t			 i, end;
 
-	q.n = (uint32_t)tx->accepted;
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++) {
-		if (tx->rcpts[i].state != RC_OK)
-			continue;
-		mark_key(s, tx->remote, tx->rcpts[i].normal, text,
-		    sizeof(text));
-		put_blob(&w, text, strlen(text));
-		(void)snprintf(text, sizeof(text), "%s %lld",
-		    classes[all != MARK_NONE ? all : class_of(&tx->rcpts[i])],
-		    (long long)time(NULL));
-		put_blob(&w, text, strlen(text));
+	for (i = 0; s->tx == tx; i = end) {
+		if ((q.n = slice(tx, false, i, &end)) == 0)
+			return;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &q);
+		for (; i < end; i++)
+			if (is_meant(&tx->rcpts[i], false))
+				put_class(&w, s, &tx->rcpts[i], all);
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
 	}
-	tx->digest->frames++;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
 }
 
+/* Remember who was given the message. */
 static void
 keep_given(struct session *s)
 {
 	struct tx		*tx = s->tx;
 	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
 				     .table = STATE_DELIVERED };
-	struct wbuf		 w = { .data = NULL };
-	size_t			 i;
+	struct wbuf		 w;
+	size_t			 i, end;
 
-	for (i = 0; i < tx->nrcpts; i++)
-		q.n += tx->rcpts[i].state == RC_OK &&
-		    class_of(&tx->rcpts[i]) == MARK_DELIVERED;
-	if (q.n == 0)
-		return;
 	digest_end(tx->digest);
-	put_state(&w, &q);
-	for (i = 0; i < tx->nrcpts; i++) {
-		if (tx->rcpts[i].state != RC_OK ||
-		    class_of(&tx->rcpts[i]) != MARK_DELIVERED)
-			continue;
-		put_given(&w, s, &tx->rcpts[i]);
-		put_blob(&w, "", 0);
+	for (i = 0; s->tx == tx; i = end) {
+		if ((q.n = slice(tx, true, i, &end)) == 0)
+			return;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &q);
+		for (; i < end; i++) {
+			if (!is_meant(&tx->rcpts[i], true))
+				continue;
+			put_given(&w, s, &tx->rcpts[i]);
+			put_blob(&w, "", 0);
+		}
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
 	}
-	tx->digest->frames++;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
 }
 
 void
 mixed_remember(struct session *s, void (*done)(struct session *))
 {
-	s->tx->digest->kept = done;
+	struct tx	*tx = s->tx;
+
+	tx->digest->kept = done;
 	keep_given(s);
-	keep_classes(s, MARK_NONE);
+	if (s->tx == tx)
+		keep_classes(s, MARK_NONE);
 }
 
 void
