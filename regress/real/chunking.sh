@@ -11,7 +11,6 @@
 # options and counterparts.sh for MODE.
 
 . "$(dirname "$0")/lib.sh"
-: "${MODE:=direct}"
 . "$here/counterparts.sh"
 
 # shellcheck disable=SC2034	# between takes it
