@@ -121,7 +121,8 @@ mixed_fits(const struct tx *tx, const struct conf_remote *remote,
 		return true;
 	for (i = 0; i < tx->nrcpts; i++) {
 		r = &tx->rcpts[i];
-		if (r->state == RC_NO || r->again)
+		/* One that is repeated is of the class of the first. */
+		if (r->state == RC_NO || r->same != 0)
 			continue;
 		if (remote->lmtp_mixed == MIXED_SINGLE ||
 		    m->class != r->mark.class || m->class == MARK_ALONE)
