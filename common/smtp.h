@@ -273,7 +273,8 @@ struct smtp_reply {
 	int	 code;			/* 200..599; 0 = no reply */
 	int	 hard;			/* the 5xx that it was, before a soft
 					   bounce; 0 = it was none */
-	bool	 passed;		/* a next hop's refusal, in its words */
+	bool	 passed;		/* a next hop's refusal: not softened,
+					   no footer */
 	char	 enhanced[12];
 	char	 text[SMTP_REPLY_LINE_MAX];
 };

@@ -107,7 +107,6 @@ TAILQ_HEAD(slots, slot);
 
 #define REPLY_CLOSE	0x01	/* the last one: close behind it */
 #define REPLY_COUNTED	0x02	/* an error that is counted and delayed */
-#define REPLY_PASSED	0x04	/* the next hop's words: no footer of ours */
 
 /* --- transaction --------------------------------------------------------- */
 
@@ -143,6 +142,7 @@ struct rcpt {
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
 	struct smtp_reply *verdict;	/* LMTP: on this one */
+	bool		 unknown;	/* the next hop was lost before it */
 };
 
 /* The content by BDAT. */
@@ -207,6 +207,7 @@ struct tx {
 						   everything is answered */
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
 	bool			 verdict_close;
+	bool			 noted;		/* logged and counted */
 	struct slot		*data_slot;
 	struct chunks		 chunks;
 	size_t			 owed;		/* LMTP: verdicts to come */
@@ -272,7 +273,7 @@ struct session {
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
-	unsigned int		 nslots;
+	size_t			 nslots;
 	LIST_HEAD(, ask)	 asks;		/* questions that are out */
 	struct slice		 line;		/* the command being run; while
 						   a look-up of it is out, in

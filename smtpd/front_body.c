@@ -74,23 +74,27 @@ body_swallow(struct session *s, const struct smtp_reply *r, bool close)
 	struct tx	*tx = s->tx;
 	bool		 waits = tx->phase == TX_DATA;
 	struct slot	*slot = tx->data_slot;
+	bool		 ended = tx->chunks.ended;
 	struct smtp_reply soft = *r;
 
 	reply_soften(s, NULL, &soft);
 	tx_keep(&tx->verdict, &soft);
 	tx->verdict_close = close;
-	relay_abandon(tx);
 	tx->phase = TX_SWALLOW;
 	tx->data_slot = NULL;
+	if (slot != NULL)
+		verdict_note(s, &soft);
+	relay_abandon(tx);
+	tx->chunks.open = tx->chunks.ended = false;
 	unstall(s);
 	if (slot != NULL) {
 		/* It was about a chunk that is all there. */
-		slot_answer(s, slot, REPLY_PASSED, &soft);
+		slot_answer(s, slot, 0, &soft);
 	} else if (waits)
 		read_content(s);
-	else if (tx->chunks.ended) {
+	else if (ended) {
+		verdict_ours(s, &soft);
 		session_go(s);
-		verdict_ours(s, r);
 	}
 }
 
@@ -172,8 +176,8 @@ body_chunk(struct session *s, uint64_t n, bool last)
 		return;
 	}
 	/*
-	 * Postfix refuses an empty chunk, and with it the message; so is a
-	 * last one, while the end is held back.
+	 * Postfix refuses an empty chunk that is not the last, and with it
+	 * the message; one that is held back is not the last.
 	 */
 	c->open = tx->phase == TX_BODY && c->up &&
 	    (n > 0 || (last && !c->hold));
@@ -248,8 +252,10 @@ send_end(struct session *s)
 	verdict_await(s);
 	if (!tx->chunks.up)
 		(void)client_body_end(hop_client(tx->hop));
-	else if (tx->chunks.hold)
+	else if (tx->chunks.hold) {
+		tx->chunks.open = true;
 		(void)client_chunk(hop_client(tx->hop), 0, true);
+	}
 }
 
 static void
@@ -269,7 +275,8 @@ end_held(struct session *s, enum held held)
 	struct tx		*tx = s->tx;
 	struct smtp_reply	 r;
 
-	if (tx->phase == TX_SWALLOW) {
+	/* It was lost meanwhile; who has it all needs no next hop. */
+	if (tx->phase == TX_SWALLOW && held != HELD_ALL) {
 		verdict_ours(s, tx->verdict);
 		return;
 	}
@@ -310,17 +317,16 @@ end_of_data(struct session *s)
 static void
 check_flow(struct session *s)
 {
-	struct tx		*tx = s->tx;
-	struct smtp_reply	 r;
+	struct tx	*tx = s->tx;
 
 	if (tx->phase == TX_BODY && client_is_full(hop_client(tx->hop))) {
 		s->flags |= SF_FULL | SF_STALLED;
 		io_pause(&s->io);
 	} else if (tx->phase == TX_SWALLOW && tx->verdict != NULL &&
 	    body_is_absurd(s, s->io.octets_in - tx->body_start)) {
-		r = *tx->verdict;
 		s->why = "no end of refused data";
-		session_reply_r(s, REPLY_CLOSE, &r);
+		tx->verdict_close = true;
+		verdict_ours(s, tx->verdict);
 	}
 }
 
@@ -340,10 +346,13 @@ chunk_over(struct session *s)
 		if (tx->verdict_close)
 			s->why = "bare newline in the data";
 		r = *tx->verdict;
+		verdict_note(s, &r);
 		session_reply_r(s, tx->verdict_close ? REPLY_CLOSE : 0, &r);
-	} else if (!tx->chunks.open)
+	} else if (!tx->chunks.open) {
 		session_reply(s, 0, "250 2.0.0 chunk taken");
-	else if ((tx->data_slot = slot_new(s)) == NULL)
+		if (s->tx == tx)
+			check_flow(s);
+	} else if ((tx->data_slot = slot_new(s)) == NULL)
 		session_end(s, "no memory");
 	else
 		session_wait(s, WAIT_HOP, 0);
@@ -367,7 +376,7 @@ body_chunk_answered(struct session *s, const struct smtp_reply *theirs)
 		end_of_data(s);
 	} else {
 		tx->data_slot = NULL;
-		slot_answer(s, slot, REPLY_PASSED, &r);
+		slot_answer(s, slot, 0, &r);
 	}
 }
 

@@ -150,6 +150,8 @@ flog_delivery(const struct session *s, const struct rcpt *r)
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "delivery"))
 		return;
 	log_str("address", r->addr);
+	if (r->unknown)
+		log_str("outcome", "unknown");
 	log_reply(r->verdict);
 	log_end();
 }

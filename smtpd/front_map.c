@@ -42,7 +42,7 @@ map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,
 	}
 	*ours = *theirs;
 	ours->hard = 0;
-	ours->passed = class == 5;
+	ours->passed = class != 2;
 	if (class == 2)
 		ours->code = 250;
 	else if (theirs->code == 421)

@@ -40,21 +40,26 @@
 
 #define CLASS_TIME	(60 * 60)	/* s: a class is believed */
 #define KEEP_TIME	(24 * 60 * 60 * 1000) /* ms: all is kept */
-#define ITEMS		(STATE_ITEMS_MAX / 2) /* fit, however long the keys */
+#define BATCH		256		/* recipients in a frame: fewer than
+					   STATE_ITEMS_MAX, and far from
+					   MSG_MAX whatever their names */
 
 struct digest {
 	SHA2_CTX	 ctx;
 	uint8_t		 sum[SHA256_DIGEST_LENGTH];
 	void		(*asked)(struct session *, enum held);
 	void		(*kept)(struct session *);
-	enum mark_class	 all;		/* to be kept; MARK_NONE: of each */
 	size_t		 frames;	/* of memory, not answered */
-	size_t		 told, found;	/* items of those that were */
+	size_t		 found;		/* of recipients who have it */
+	bool		 unknown;	/* a frame had no answer */
 };
 
 /* --- marks ---------------------------------------------------------------- */
 
-/* "delivered 1767225600" */
+/*
+ * "delivered 1767225600": the class and since when, behind which " given" says
+ * that something was delivered, though the class is another one now.
+ */
 static const char *const	classes[] = {
 	[MARK_NONE] = "", [MARK_DELIVERED] = "delivered",
 	[MARK_4XX] = "4xx", [MARK_5XX] = "5xx", [MARK_ALONE] = "alone"
@@ -85,7 +90,8 @@ mark_parse(const char *text, struct mark *m)
 		if (strlen(classes[i]) == n &&
 		    strncmp(text, classes[i], n) == 0)
 			m->class = (enum mark_class)i;
-	m->check = m->class == MARK_DELIVERED || m->class == MARK_ALONE;
+	m->check = m->class == MARK_DELIVERED || m->class == MARK_ALONE ||
+	    strstr(text, " given") != NULL;
 	if (sscanf(text + n, " %lld", &since) != 1 ||
 	    (long long)time(NULL) - since >= CLASS_TIME)
 		m->class = MARK_NONE;
@@ -121,7 +127,8 @@ mixed_fits(const struct tx *tx, const struct conf_remote *remote,
 		return true;
 	for (i = 0; i < tx->nrcpts; i++) {
 		r = &tx->rcpts[i];
-		if (r->state == RC_NO || r->again)
+		/* One that is repeated is of the class of the first. */
+		if (r->state == RC_NO || r->same != 0)
 			continue;
 		if (remote->lmtp_mixed == MIXED_SINGLE ||
 		    m->class != r->mark.class || m->class == MARK_ALONE)
@@ -151,7 +158,9 @@ mixed_begin(struct session *s)
 	if (!is_split(tx->remote) || s->listener->protocol == PROTO_LMTP ||
 	    (tx->accepted < 2 && !mixed_must_hold(tx)))
 		return;
-	if ((tx->digest = calloc(1, sizeof(*tx->digest))) == NULL) {
+	/* There is one where a connection was replaced at this point. */
+	if (tx->digest == NULL &&
+	    (tx->digest = calloc(1, sizeof(*tx->digest))) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -174,123 +183,12 @@ digest_end(struct digest *d)
 	SHA256Final(d->sum, &ctx);
 }
 
-/* --- questions of many items ---------------------------------------------- */
-
-/* Who is in a question, and what is put there for each. */
-struct items {
-	bool	(*is_in)(const struct rcpt *);
-	void	(*put)(struct wbuf *, const struct session *,
-		    const struct rcpt *);
-};
-
-/*
- * A transaction may have more recipients than a question items: ask as often
- * as that takes, and count what is out.
- */
-static void
-ask_items(struct session *s, const struct items *items,
-    struct proto_state head, void (*done)(struct session *, struct msg *))
-{
-	struct tx	*tx = s->tx;
-	struct wbuf	 w;
-	size_t		 i, end;
-
-	for (i = 0; i < tx->nrcpts; i = end) {
-		head.n = 0;
-		for (end = i; end < tx->nrcpts && head.n < ITEMS; end++)
-			head.n += items->is_in(&tx->rcpts[end]);
-		if (head.n == 0)
-			return;
-		memset(&w, 0, sizeof(w));
-		put_state(&w, &head);
-		for (; i < end; i++)
-			if (items->is_in(&tx->rcpts[i]))
-				items->put(&w, s, &tx->rcpts[i]);
-		tx->digest->frames++;
-		ask_send(s, R_VERIFYD, MSG_STATE, &w, done);
-		if (s->tx == NULL)	/* no memory: the session is over */
-			return;
-	}
-}
+/* --- questions, in frames ------------------------------------------------- */
 
 static bool
 is_accepted(const struct rcpt *r)
 {
 	return r->state == RC_OK;
-}
-
-/* Who was given what. */
-static void
-put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
-{
-	uint8_t	key[STATE_KEY_MAX];
-	int	n;
-
-	n = snprintf((char *)key, sizeof(key) - SHA256_DIGEST_LENGTH,
-	    "%s\n%s\n%s\n", s->tx->remote->obj.name, s->tx->sender_normal,
-	    r->normal);
-	if (n < 0 || (size_t)n >= sizeof(key) - SHA256_DIGEST_LENGTH)
-		n = 0;
-	memcpy(key + n, s->tx->digest->sum, SHA256_DIGEST_LENGTH);
-	put_blob(w, key, (size_t)n + SHA256_DIGEST_LENGTH);
-}
-
-/* --- who has it already? -------------------------------------------------- */
-
-static enum held
-held(const struct tx *tx)
-{
-	const struct digest	*d = tx->digest;
-
-	if (d->told != tx->accepted)
-		return HELD_UNKNOWN;
-	if (d->found == 0)
-		return HELD_NONE;
-	return d->found == d->told ? HELD_ALL : HELD_SOME;
-}
-
-/* One that cannot tell leaves its items out of what is told. */
-static void
-ask_done(struct session *s, struct msg *m)
-{
-	struct digest		*d = s->tx->digest;
-	struct proto_state_ans	 ans = { .n = 0 };
-	uint32_t		 i;
-	size_t			 n;
-
-	if (m != NULL && get_state_ans(m, &ans) == -1)
-		ans.n = 0;
-	for (i = 0; i < ans.n; i++) {
-		d->found += get_bool(&m->body);
-		(void)get_blob(&m->body, &n);
-	}
-	d->told += ans.n;
-	if (--d->frames == 0)
-		d->asked(s, held(s->tx));
-}
-
-void
-mixed_ask(struct session *s, void (*done)(struct session *, enum held))
-{
-	static const struct items	given = { is_accepted, put_given };
-	struct proto_state		q = { .op = STATE_GET,
-					    .table = STATE_DELIVERED };
-	struct digest			*d = s->tx->digest;
-
-	digest_end(d);
-	d->asked = done;
-	d->told = d->found = 0;
-	ask_items(s, &given, q, ask_done);
-}
-
-/* --- remembering ---------------------------------------------------------- */
-
-static void
-kept(struct session *s, struct msg *m)
-{
-	(void)m;
-	if (--s->tx->digest->frames == 0)
-		s->tx->digest->kept(s);
 }
 
 static enum mark_class
@@ -305,71 +203,178 @@ class_of(const struct rcpt *r)
 	return MARK_4XX;
 }
 
-static void
-put_class(struct wbuf *w, const struct session *s, const struct rcpt *r)
-{
-	enum mark_class	class = s->tx->digest->all;
-	char		text[STATE_KEY_MAX];
-
-	mark_key(s, s->tx->remote, r->normal, text, sizeof(text));
-	put_blob(w, text, strlen(text));
-	(void)snprintf(text, sizeof(text), "%s %lld",
-	    classes[class != MARK_NONE ? class : class_of(r)],
-	    (long long)time(NULL));
-	put_blob(w, text, strlen(text));
-}
-
-/* Remember the class of each, or the same one of all. */
-static void
-keep_classes(struct session *s, enum mark_class all)
-{
-	static const struct items	class = { is_accepted, put_class };
-	struct proto_state		q = { .op = STATE_SET,
-					    .table = STATE_LMTP_CLASS,
-					    .ttl = KEEP_TIME };
-
-	if (s->tx == NULL)
-		return;
-	s->tx->digest->all = all;
-	ask_items(s, &class, q, kept);
-}
-
 static bool
-has_it(const struct rcpt *r)
+is_given(const struct rcpt *r)
 {
 	return is_accepted(r) && class_of(r) == MARK_DELIVERED;
 }
 
-static void
-put_delivery(struct wbuf *w, const struct session *s, const struct rcpt *r)
+/* The items of a frame, and what they are put with. */
+struct items {
+	struct proto_state	 q;
+	enum mark_class		 all;	/* the class of each; MARK_NONE: its
+					   own */
+	bool			(*wanted)(const struct rcpt *);
+	void			(*put)(struct wbuf *, const struct session *,
+				    const struct rcpt *, enum mark_class);
+	void			(*done)(struct session *, struct msg *);
+};
+
+/*
+ * Ask for, or tell, something of each recipient that is wanted, in as many
+ * frames as it takes.  false: the session ended.
+ */
+static bool
+send_items(struct session *s, struct items *it)
 {
-	put_given(w, s, r);
-	put_blob(w, "", 0);
+	struct tx	*tx = s->tx;
+	struct wbuf	 w;
+	size_t		 i, end;
+
+	for (i = 0; i < tx->nrcpts; i = end) {
+		it->q.n = 0;
+		for (end = i; end < tx->nrcpts && it->q.n < BATCH; end++)
+			it->q.n += it->wanted(&tx->rcpts[end]);
+		if (it->q.n == 0)
+			break;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &it->q);
+		for (; i < end; i++)
+			if (it->wanted(&tx->rcpts[i]))
+				it->put(&w, s, &tx->rcpts[i], it->all);
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, it->done);
+		if (s->tx != tx)
+			return false;
+	}
+	return true;
+}
+
+/* --- who has it already? -------------------------------------------------- */
+
+/* The key of who was given what. */
+static void
+put_given(struct wbuf *w, const struct session *s, const struct rcpt *r,
+    enum mark_class all)
+{
+	uint8_t	key[STATE_KEY_MAX];
+	int	n;
+
+	(void)all;
+	n = snprintf((char *)key, sizeof(key) - SHA256_DIGEST_LENGTH,
+	    "%s\n%s\n%s\n", s->tx->remote->obj.name, s->tx->sender_normal,
+	    r->normal);
+	if (n < 0 || (size_t)n >= sizeof(key) - SHA256_DIGEST_LENGTH)
+		n = 0;
+	memcpy(key + n, s->tx->digest->sum, SHA256_DIGEST_LENGTH);
+	put_blob(w, key, (size_t)n + SHA256_DIGEST_LENGTH);
 }
 
 static void
-keep_given(struct session *s)
+ask_done(struct session *s, struct msg *m)
 {
-	static const struct items	given = { has_it, put_delivery };
-	struct proto_state		q = { .op = STATE_SET,
-					    .table = STATE_DELIVERED,
-					    .ttl = KEEP_TIME };
+	struct digest		*d = s->tx->digest;
+	struct proto_state_ans	 ans = { .n = 0 };
+	uint32_t		 i;
+	size_t			 n;
+
+	if (m == NULL || get_state_ans(m, &ans) == -1 || ans.n == 0)
+		d->unknown = true;
+	for (i = 0; !d->unknown && i < ans.n; i++) {
+		d->found += get_bool(&m->body);
+		(void)get_blob(&m->body, &n);
+	}
+	if (--d->frames > 0)
+		return;
+	d->asked(s, d->unknown ? HELD_UNKNOWN : d->found == 0 ? HELD_NONE :
+	    d->found == s->tx->accepted ? HELD_ALL : HELD_SOME);
+}
+
+void
+mixed_ask(struct session *s, void (*done)(struct session *, enum held))
+{
+	struct items	it = {
+		.q = { .op = STATE_GET, .table = STATE_DELIVERED },
+		.wanted = is_accepted, .put = put_given, .done = ask_done
+	};
 
 	digest_end(s->tx->digest);
-	ask_items(s, &given, q, kept);
+	s->tx->digest->asked = done;
+	(void)send_items(s, &it);
+}
+
+/* --- remembering ---------------------------------------------------------- */
+
+static void
+kept(struct session *s, struct msg *m)
+{
+	(void)m;
+	if (--s->tx->digest->frames == 0)
+		s->tx->digest->kept(s);
+}
+
+/*
+ * The class of one.  That a message was delivered to it within a day stays
+ * known, whatever becomes of this one.
+ */
+static void
+put_class(struct wbuf *w, const struct session *s, const struct rcpt *r,
+    enum mark_class all)
+{
+	enum mark_class	class = all != MARK_NONE ? all : class_of(r);
+	char		text[STATE_KEY_MAX];
+
+	mark_key(s, s->tx->remote, r->normal, text, sizeof(text));
+	put_blob(w, text, strlen(text));
+	(void)snprintf(text, sizeof(text), "%s %lld%s", classes[class],
+	    (long long)time(NULL), r->mark.check ? " given" : "");
+	put_blob(w, text, strlen(text));
+}
+
+static void
+put_delivered(struct wbuf *w, const struct session *s, const struct rcpt *r,
+    enum mark_class all)
+{
+	put_given(w, s, r, all);
+	put_blob(w, "", 0);
+}
+
+static bool
+keep_classes(struct session *s, enum mark_class all)
+{
+	struct items	it = {
+		.q = { .op = STATE_SET, .table = STATE_LMTP_CLASS,
+		    .ttl = KEEP_TIME }, .all = all,
+		.wanted = is_accepted, .put = put_class, .done = kept
+	};
+
+	return send_items(s, &it);
+}
+
+static bool
+keep_given(struct session *s)
+{
+	struct items	it = {
+		.q = { .op = STATE_SET, .table = STATE_DELIVERED,
+		    .ttl = KEEP_TIME },
+		.wanted = is_given, .put = put_delivered, .done = kept
+	};
+
+	digest_end(s->tx->digest);
+	return send_items(s, &it);
 }
 
 void
 mixed_remember(struct session *s, void (*done)(struct session *))
 {
 	s->tx->digest->kept = done;
-	keep_given(s);
-	keep_classes(s, MARK_NONE);
+	if (keep_given(s))
+		(void)keep_classes(s, MARK_NONE);
 }
 
 void
 mixed_alone(struct session *s, void (*done)(struct session *))
 {
 	s->tx->digest->kept = done;
-	keep_classes(s, MARK_ALONE);
+	(void)keep_classes(s, MARK_ALONE);
 }

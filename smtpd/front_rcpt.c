@@ -21,6 +21,9 @@
 #include "front_list.h"
 #include "log.h"
 
+#define RCPT_EXTRA	1000	/* refused and repeated ones over
+				   max-recipients, in a transaction */
+
 /* What the rows decide about one recipient. */
 struct judged {
 	char			 addr[SMTP_MAILBOX_MAX + 1];
@@ -253,20 +256,20 @@ add_again(struct tx *tx, const struct judged *j, const struct rcpt *first)
 }
 
 /*
- * Recipients that are accepted, or will be if the next hop says so; for
- * LMTP those that are repeated too, as each has a reply of its own.
+ * Recipients that are accepted, or will be if the next hop says so; of LMTP
+ * those that were said again too, as each costs a reply.
  */
 static size_t
 expected(const struct session *s)
 {
 	const struct tx	*tx = s->tx;
-	bool		 each = s->listener->protocol == PROTO_LMTP;
+	bool		 lmtp = s->listener->protocol == PROTO_LMTP;
 	size_t		 i, n = tx->accepted;
 
 	for (i = 0; i < tx->nrcpts && tx->pending > 0; i++)
 		n += tx->rcpts[i].slot != NULL &&
-		    (each || tx->rcpts[i].same == 0);
-	for (i = 0; i < tx->nrcpts && each; i++)
+		    (lmtp || tx->rcpts[i].same == 0);
+	for (i = 0; i < tx->nrcpts && lmtp; i++)
 		n += tx->rcpts[i].again;
 	return n;
 }
@@ -298,7 +301,8 @@ judge_count(struct session *s, const struct judged *j)
 
 	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
 		return true;
-	if (v.num > 0 && (int64_t)expected(s) >= v.num) {
+	if (v.num > 0 && ((int64_t)expected(s) >= v.num ||
+	    (int64_t)s->tx->nrcpts >= v.num + RCPT_EXTRA)) {
 		refuse(s, j, 0, "452 4.5.3 too many recipients", by);
 		return true;
 	}

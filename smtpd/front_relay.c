@@ -53,8 +53,7 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 		reply_soften(s, tx->rcpts[k].normal, &soft);
 		flog_rcpt(s, tx->rcpts[k].addr, &soft, "hop_reply");
 		tx->rcpts[k].again = ok && k != i;
-		slot_answer(s, slot, (k == i ? flags : 0) | REPLY_PASSED,
-		    &soft);
+		slot_answer(s, slot, k == i ? flags : 0, &soft);
 		if (s->tx != tx)
 			return false;
 	}
@@ -110,7 +109,7 @@ relay_refuse_data(struct session *s, const struct smtp_reply *r)
 	else
 		stats.messages_refused++;
 	session_reset(s);
-	slot_answer(s, slot, relay_refusal_flags(s) | REPLY_PASSED, &soft);
+	slot_answer(s, slot, relay_refusal_flags(s), &soft);
 }
 
 void
@@ -326,8 +325,12 @@ mail_answered(struct session *s, const struct smtp_reply *theirs)
 {
 	struct smtp_reply	r;
 
-	if (theirs->code / 100 == 2)
+	if (theirs->code / 100 == 2) {
+		/* Chunks may have waited for this alone. */
+		if (s->tx->phase == TX_DATA)
+			relay_push(s);
 		return;
+	}
 	hop_saw_error(s->tx->hop, false);
 	relay_warn(s, "MAIL", theirs);
 	map_reply(&r, theirs, "2.0.0",

@@ -98,6 +98,8 @@ void	verdict_take(struct session *, const struct smtp_reply *, uint32_t tag);
 void	verdict_lost(struct session *, const struct smtp_reply *);
 /* Refused, without a word of the next hop on it: the transaction is over. */
 void	verdict_ours(struct session *, const struct smtp_reply *);
+/* It is: log and count that, once for a message, before the end is there. */
+void	verdict_note(struct session *, const struct smtp_reply *);
 /* All recipients have the message, from an earlier time. */
 void	verdict_there(struct session *);
 

@@ -17,7 +17,8 @@
  * session reads nothing meanwhile, and the wait ends with the client.
  *
  * session.soft-bounce turns a 5xx of ours into a 4xx on its way out, whoever
- * has said it; the next hop's are its own and pass (smtp_reply.passed).
+ * has said it, and replies.footer stands behind our refusals; the next hop's
+ * are its own and pass (smtp_reply.passed).
  */
 
 #include <stdarg.h>
@@ -105,13 +106,13 @@ tarpit_ms(struct session *s)
 
 /* A reply for the wire, with the footer that refusals may have. */
 static void
-to_wire(const struct session *s, unsigned int flags,
-    const struct smtp_reply *r, char *wire, size_t size)
+to_wire(const struct session *s, const struct smtp_reply *r, char *wire,
+    size_t size)
 {
 	const char		*footer = s->conf->replies.footer;
 	struct smtp_reply	 longer;
 
-	if (r->code >= 400 && !(flags & REPLY_PASSED) && footer != NULL &&
+	if (r->code >= 400 && !r->passed && footer != NULL &&
 	    footer[0] != '\0') {
 		longer = *r;
 		(void)strlcat(longer.text, "\n", sizeof(longer.text));
@@ -155,7 +156,7 @@ slot_fill(struct session *s, struct slot *slot, unsigned int flags,
 {
 	char	wire[WIRE_MAX];
 
-	to_wire(s, flags, r, wire, sizeof(wire));
+	to_wire(s, r, wire, sizeof(wire));
 	if (flags & REPLY_COUNTED)
 		count_error(s, &flags, wire, sizeof(wire));
 	slot->flags = flags;
@@ -184,7 +185,7 @@ session_reply_r(struct session *s, unsigned int flags,
 	if (r->code == 421)
 		flags |= REPLY_CLOSE;
 	if (TAILQ_EMPTY(&s->slots) && !(flags & REPLY_COUNTED)) {
-		to_wire(s, flags, r, wire, sizeof(wire));
+		to_wire(s, r, wire, sizeof(wire));
 		send_wire(s, wire, strlen(wire), flags);
 		return;
 	}

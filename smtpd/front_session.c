@@ -43,7 +43,7 @@
 #define LINGER		2000		/* ms to read on at the end */
 #define RATE_EVERY	10000		/* ms between looks at the rate */
 #define HOP_SLACK	60000		/* ms over all of a next hop's own */
-#define SLOTS_MAX	1024		/* replies that wait for others */
+#define SLOTS_MAX	1000		/* replies that wait, and no more */
 
 static TAILQ_HEAD(sessions, session)	live = TAILQ_HEAD_INITIALIZER(live);
 static TAILQ_HEAD(, session)		dead = TAILQ_HEAD_INITIALIZER(dead);
@@ -296,8 +296,8 @@ take_line(struct session *s)
 		io_consume(&s->io, used);
 		return false;
 	}
-	if (s->nslots > 0 && (r != LINE_OK || !verb_may_overlap(line) ||
-	    s->nslots >= SLOTS_MAX)) {
+	if (!TAILQ_EMPTY(&s->slots) && (s->nslots >= SLOTS_MAX ||
+	    r != LINE_OK || !verb_may_overlap(line))) {
 		s->lines = saved;
 		session_wait(s, WAIT_HOP, 0);
 		return false;
@@ -312,8 +312,6 @@ take_line(struct session *s)
 		verb_line(s, line);
 	else
 		verb_bad_line(s, r);
-	if (s->state == S_COMMAND && s->wait == WAIT_NONE)
-		set_deadline(s);
 	return s->state != S_DEAD;
 }
 
@@ -332,6 +330,14 @@ skip_input(struct session *s)
 		verb_bdat_over(s);
 }
 
+/* Behind a command, or content: the next command has a time of its own. */
+static void
+next_command(struct session *s)
+{
+	if (s->state == S_COMMAND && s->wait == WAIT_NONE)
+		set_deadline(s);
+}
+
 static void
 session_input(struct session *s)
 {
@@ -348,12 +354,15 @@ session_input(struct session *s)
 		case S_COMMAND:
 			if (n == 0 || !take_line(s))
 				return;
+			next_command(s);
 			break;
 		case S_BODY:
 			io_consume(&s->io, body_input(s, data, n));
+			next_command(s);
 			break;
 		case S_SKIP:
 			skip_input(s);
+			next_command(s);
 			break;
 		case S_CLOSING:
 			io_consume(&s->io, n);
@@ -464,6 +473,11 @@ session_timer(void *arg)
 	}
 	if (s->state == S_BODY) {
 		check_rate(s);
+		return;
+	}
+	/* It is the next hop that lets us wait, and it has its times. */
+	if (s->flags & SF_FULL) {
+		set_deadline(s);
 		return;
 	}
 	s->why = "timeout";

@@ -39,9 +39,14 @@ verb_banner(struct session *s)
 	timer_set(&s->timer, s->conf->session.timeout);
 }
 
-/* An unknown or malformed command: one too many ends the session. */
+/*
+ * An unknown or malformed command: one too many ends the session.  So does
+ * one where a chunk may have been meant: how many octets of it follow nobody
+ * knows, they are no commands, and the message would lack them.
+ */
 static void
-bad_command(struct session *s, struct slice line, const char *reply)
+bad_command(struct session *s, enum smtp_verb verb, struct slice line,
+    const char *reply)
 {
 	struct smtp_reply	r;
 
@@ -50,6 +55,9 @@ bad_command(struct session *s, struct slice line, const char *reply)
 	reply_soften(s, NULL, &r);
 	flog_command(s, line, &r);
 	session_reply_r(s, 0, &r);
+	if (s->tx != NULL && (verb == VERB_BDAT ||
+	    (s->tx->chunks.on && line.n == 0)))
+		session_linger(s, "a chunk that cannot be told");
 	if (++s->bad_commands <
 	    (unsigned int)s->conf->session.max_bad_commands)
 		return;
@@ -65,7 +73,7 @@ verb_bad_line(struct session *s, enum smtp_line what)
 
 	switch (what) {
 	case LINE_TOO_LONG:
-		bad_command(s, none, "500 5.5.2 line too long");
+		bad_command(s, VERB_NONE, none, "500 5.5.2 line too long");
 		break;
 	case LINE_BARE_LF:
 		if (++s->bare_lf >= 3) {
@@ -74,13 +82,14 @@ verb_bad_line(struct session *s, enum smtp_line what)
 			    "500 5.5.2 lines must end in CR LF");
 			break;
 		}
-		bad_command(s, none, "500 5.5.2 lines must end in CR LF");
+		bad_command(s, VERB_NONE, none,
+		    "500 5.5.2 lines must end in CR LF");
 		break;
 	case LINE_BARE_CR:
-		bad_command(s, none, "500 5.5.2 stray CR");
+		bad_command(s, VERB_NONE, none, "500 5.5.2 stray CR");
 		break;
 	case LINE_NUL:
-		bad_command(s, none, "500 5.5.2 NUL in command");
+		bad_command(s, VERB_NONE, none, "500 5.5.2 NUL in command");
 		break;
 	case LINE_OK:
 	case LINE_MORE:
@@ -282,6 +291,23 @@ verb_bdat_over(struct session *s)
 }
 
 /*
+ * What nobody can tell of the first chunk refuses the message, all of its
+ * chunks: none of them can be a first one.  false: the session ended.
+ */
+static bool
+cannot(struct session *s)
+{
+	struct smtp_reply	r;
+
+	(void)smtp_reply_fmt(&r, "%s", CANNOT);
+	tx_keep(&s->tx->lost, &r);
+	if (s->tx->lost != NULL)
+		return true;
+	session_end(s, "no memory");
+	return false;
+}
+
+/*
  * Refused, the octets come all the same, and are no commands: the reply is
  * said when they have been swallowed.
  */
@@ -291,10 +317,9 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 	const char		*no = bdat_refusal(s);
 	enum rule_result	 rules = RULE_VALUE;
 
-	if (no == NULL && !s->tx->chunks.on &&
-	    (rules = data_rules(s)) == RULE_CANNOT)
-		no = CANNOT;
-	if (rules == RULE_NEED)
+	if (no == NULL && !s->tx->chunks.on)
+		rules = data_rules(s);
+	if (rules == RULE_NEED || (rules == RULE_CANNOT && !cannot(s)))
 		return;
 	if (body_is_absurd(s, cmd->size)) {
 		s->why = "a chunk that nobody wants";
@@ -378,7 +403,7 @@ verb_not_here(struct session *s, const struct smtp_cmd *cmd)
 static void
 verb_hidden(struct session *s, const struct smtp_cmd *cmd)
 {
-	bad_command(s, cmd->arg, "500 5.5.1 unknown command");
+	bad_command(s, cmd->verb, cmd->arg, "500 5.5.1 unknown command");
 }
 
 static const struct verb	verbs[VERB_COUNT] = {
@@ -500,7 +525,7 @@ run_line(struct session *s, struct slice line)
 	}
 	if (needs_tls(s) && !(verbs[cmd.verb].flags & V_CLEAR)) {
 		if (cmd.verb == VERB_NONE)
-			bad_command(s, line, NEED_TLS);
+			bad_command(s, VERB_NONE, line, NEED_TLS);
 		else
 			session_reply(s, 0, NEED_TLS);
 		return;
@@ -508,7 +533,7 @@ run_line(struct session *s, struct slice line)
 	if (is_foreign(s, cmd.verb))
 		e = CMD_UNKNOWN;
 	if ((no = form_error(e, &cmd)) != NULL) {
-		bad_command(s, line, no);
+		bad_command(s, cmd.verb, line, no);
 		return;
 	}
 	verbs[cmd.verb].fn(s, &cmd);

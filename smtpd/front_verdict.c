@@ -81,7 +81,8 @@ gather(const struct session *s, const struct smtp_reply *all,
 	if ((w->r = calloc(max + 1, sizeof(*w->r))) == NULL)
 		return -1;
 	for (i = 0; client_is_lmtp(s) && i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state == RC_OK || tx->rcpts[i].again)
+		if (tx->rcpts[i].state == RC_OK || tx->rcpts[i].again ||
+		    tx->rcpts[i].replay)
 			w->r[w->n++] = *verdict_of(tx, i, all);
 	if (!client_is_lmtp(s))
 		w->r[w->n++] = *all;
@@ -90,10 +91,11 @@ gather(const struct session *s, const struct smtp_reply *all,
 
 /* The message has its answer: from here the transaction is over. */
 static void
-finish(struct session *s, const struct smtp_reply *all, unsigned int flags)
+finish(struct session *s, const struct smtp_reply *all)
 {
 	struct slot		*slot = s->tx->data_slot;
 	bool			 close = s->tx->verdict_close;
+	unsigned int		 flags;
 	struct last_words	 w;
 	size_t			 i;
 
@@ -104,11 +106,10 @@ finish(struct session *s, const struct smtp_reply *all, unsigned int flags)
 	s->messages++;
 	session_reset(s);
 	session_state(s, S_COMMAND);
-	if (close)
+	if (close && s->why == NULL)
 		s->why = "bare newline in the data";
 	for (i = 0; i < w.n; i++) {
-		if (close && i + 1 == w.n)
-			flags |= REPLY_CLOSE;
+		flags = close && i + 1 == w.n ? REPLY_CLOSE : 0;
 		/* A slot was taken for the next hop's verdict. */
 		if (slot != NULL)
 			slot_answer(s, slot, flags, &w.r[i]);
@@ -120,22 +121,31 @@ finish(struct session *s, const struct smtp_reply *all, unsigned int flags)
 }
 
 void
+verdict_note(struct session *s, const struct smtp_reply *r)
+{
+	bool	final = r->code / 100 == 5;
+
+	if (s->tx->noted)
+		return;
+	s->tx->noted = true;
+	if (final)
+		stats.messages_refused++;
+	else
+		stats.messages_deferred++;
+	flog_message(s, r, final ? "refused" : "deferred");
+}
+
+void
 verdict_ours(struct session *s, const struct smtp_reply *r)
 {
 	struct smtp_reply	all;
-	bool			final;
 
 	if (r != NULL)
 		all = *r;
 	else
 		(void)smtp_reply_fmt(&all, "451 4.3.0 no memory");
-	final = all.code / 100 == 5;
-	if (final)
-		stats.messages_refused++;
-	else
-		stats.messages_deferred++;
-	flog_message(s, &all, final ? "refused" : "deferred");
-	finish(s, &all, 0);
+	verdict_note(s, &all);
+	finish(s, &all);
 }
 
 void
@@ -147,7 +157,7 @@ verdict_there(struct session *s)
 	sign(s, &all);
 	stats.messages_accepted++;
 	flog_message(s, &all, "delivered-before");
-	finish(s, &all, 0);
+	finish(s, &all);
 }
 
 /* --- one word for all ----------------------------------------------------- */
@@ -191,7 +201,7 @@ take_one(struct session *s, const struct smtp_reply *theirs)
 		hop_saw_error(s->tx->hop, false);
 	flog_message(s, &r, count(&r));
 	release(s);
-	finish(s, &r, REPLY_PASSED);
+	finish(s, &r);
 }
 
 /* --- a word for each ------------------------------------------------------ */
@@ -255,31 +265,35 @@ mixed_over(struct session *s)
 	struct smtp_reply	all;
 
 	sum_up(s, &all);
-	finish(s, &all, REPLY_PASSED);
+	finish(s, &all);
 }
 
 /* outcome is NULL where nothing but the verdicts makes it. */
 static void
-all_in(struct session *s, const char *outcome)
+all_in(struct session *s)
 {
 	struct smtp_reply	all;
+	const char		*outcome = "mixed";
 	bool			mixed = is_mixed(s->tx);
+	bool			unknown = s->tx->owed > 0;
 
 	sum_up(s, &all);
 	sign(s, &all);
-	if (client_is_lmtp(s) || mixed)
+	if (client_is_lmtp(s) || mixed || unknown)
 		log_each(s);
-	if (outcome == NULL && mixed) {
+	if (unknown) {
+		stats.messages_unknown++;
+		outcome = "unknown";
+	} else if (mixed)
 		stats.messages_deferred++;
-		outcome = "mixed";
-	} else if (outcome == NULL)
+	else
 		outcome = count(&all);
 	flog_message(s, &all, outcome);
 	release(s);
 	if (mixed && s->tx->digest != NULL)
 		mixed_remember(s, mixed_over);
 	else
-		finish(s, &all, REPLY_PASSED);
+		finish(s, &all);
 }
 
 static void
@@ -297,8 +311,10 @@ take_each(struct session *s, const struct smtp_reply *theirs, size_t i)
 	if (r.code != 250)
 		hop_saw_error(tx->hop, false);
 	tx_keep(&tx->rcpts[i].verdict, &r);
-	if (--tx->owed == 0)
-		all_in(s, NULL);
+	if (tx->rcpts[i].verdict == NULL)
+		session_end(s, "no memory");
+	else if (--tx->owed == 0)
+		all_in(s);
 }
 
 /* --- what front_relay.c and front_body.c call ----------------------------- */
@@ -329,17 +345,22 @@ verdict_lost(struct session *s, const struct smtp_reply *r)
 	if (strcmp(r->enhanced, "4.5.0") != 0)
 		(void)smtp_reply_fmt(&unknown, "451 4.4.2 connection to next "
 		    "hop lost, outcome unknown");
-	stats.messages_unknown++;
-	if (tx->owed < tx->accepted) {
-		for (i = 0; i < tx->nrcpts; i++)
-			if (tx->rcpts[i].state == RC_OK &&
-			    !tx->rcpts[i].again &&
-			    tx->rcpts[i].verdict == NULL)
-				tx_keep(&tx->rcpts[i].verdict, &unknown);
-		tx->owed = 0;
-		all_in(s, "unknown");
+	if (tx->owed == tx->accepted) {
+		stats.messages_unknown++;
+		flog_message(s, &unknown, "unknown");
+		finish(s, &unknown);
 		return;
 	}
-	flog_message(s, &unknown, "unknown");
-	finish(s, &unknown, REPLY_PASSED);
+	/* Some have heard their word: those are told apart. */
+	for (i = 0; i < tx->nrcpts; i++) {
+		if (tx->rcpts[i].state != RC_OK || tx->rcpts[i].verdict != NULL)
+			continue;
+		tx->rcpts[i].unknown = true;
+		tx_keep(&tx->rcpts[i].verdict, &unknown);
+		if (tx->rcpts[i].verdict == NULL) {
+			session_end(s, "no memory");
+			return;
+		}
+	}
+	all_in(s);
 }
