@@ -89,9 +89,21 @@ hop_dialer_up(struct peer *p)
 
 /* --- from the connection -------------------------------------------------- */
 
+/*
+ * Postfix answers XCLIENT as it would have greeted that client.  554 and what
+ * is temporary is about him; other codes say that the command is not for us.
+ */
+static bool
+is_about_client(const struct smtp_reply *theirs)
+{
+	return theirs != NULL && (theirs->code == 554 ||
+	    theirs->code / 100 == 4);
+}
+
 /* What the client reads when the connection ended this way. */
 static void
-end_reply(const struct hop *h, struct smtp_reply *r)
+end_reply(const struct hop *h, const struct smtp_reply *theirs,
+    struct smtp_reply *r)
 {
 	switch (client_end(h->client)) {
 	case END_GARBAGE:
@@ -99,6 +111,11 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 		    "hop");
 		break;
 	case END_XCLIENT:
+		if (is_about_client(theirs)) {
+			map_reply(r, theirs, "",
+			    h->remote->reply_text == RTEXT_OWN);
+			break;
+		}
 		log_warnx("%s refuses XCLIENT: %s", h->remote->obj.name,
 		    client_why(h->client));
 		(void)smtp_reply_fmt(r, "451 4.3.5 next hop does not take our "
@@ -131,7 +148,7 @@ end_reply(const struct hop *h, struct smtp_reply *r)
 
 /* Why another connection is tried for this session; NULL: it is not. */
 static const char *
-another(const struct hop *h)
+another(const struct hop *h, const struct smtp_reply *theirs)
 {
 	enum client_end	end = client_end(h->client);
 
@@ -141,8 +158,8 @@ another(const struct hop *h)
 	if (h->reused && relay_may_replace(h->s))
 		return "hop-replaced";
 	if (end == END_XCLIENT)
-		return h->remote->xclient == XCLIENT_IF_AVAILABLE ?
-		    "hop-without-xclient" : NULL;
+		return h->remote->xclient == XCLIENT_IF_AVAILABLE &&
+		    !is_about_client(theirs) ? "hop-without-xclient" : NULL;
 	if (!h->up && end != END_TLS && end != END_AUTH && end != END_MEMORY &&
 	    (h->remote->mx || h->remote->address.n > 1) &&
 	    h->tries < TRIES_MAX)
@@ -150,9 +167,12 @@ another(const struct hop *h)
 	return NULL;
 }
 
-/* The connection of a session is gone: another one, or the bad news. */
+/*
+ * The connection of a session is gone: another one, or the bad news.  theirs
+ * is the reply that ended it, if one did.
+ */
 static void
-lost_busy(struct hop *h)
+lost_busy(struct hop *h, const struct smtp_reply *theirs)
 {
 	struct smtp_reply	 r;
 	enum client_end		 end;
@@ -161,8 +181,8 @@ lost_busy(struct hop *h)
 	bool			 useless;
 
 	(void)strlcpy(why, client_why(h->client), sizeof(why));
-	if ((event = another(h)) == NULL) {
-		end_reply(h, &r);
+	if ((event = another(h, theirs)) == NULL) {
+		end_reply(h, theirs, &r);
 		hop_give_up(h, &r, why);
 		return;
 	}
@@ -183,11 +203,11 @@ lost_busy(struct hop *h)
 }
 
 static void
-on_closed(struct hop *h)
+on_closed(struct hop *h, const struct smtp_reply *theirs)
 {
 	switch (h->state) {
 	case HOP_BUSY:
-		lost_busy(h);
+		lost_busy(h, theirs);
 		break;
 	case HOP_RESETTING:
 	case HOP_IDLE:
@@ -220,7 +240,7 @@ on_reset(struct hop *h, bool good)
 		break;
 	case HOP_BUSY:
 		if (!good)
-			lost_busy(h);
+			lost_busy(h, NULL);
 		break;
 	case HOP_DIALING:
 	case HOP_QUITTING:
@@ -256,7 +276,7 @@ hop_event(void *arg, enum client_event ev, const struct smtp_reply *r,
 	if (h->state == HOP_DEAD)
 		return;
 	if (ev == CLIENT_CLOSED) {
-		on_closed(h);
+		on_closed(h, r);
 		return;
 	}
 	if (ev == CLIENT_READY) {
