@@ -62,6 +62,7 @@ struct msg;
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_DONE,	502, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
+	X(DIAL_HOLD,	503, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_FD,	550, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	X(DIAL_ERR,	551, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	X(DIAL_WANT,	552, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
@@ -204,6 +205,8 @@ int	get_ctl(struct msg *, struct proto_ctl *);
  * asker; seq DONE_USELESS says that the server connected but did not serve:
  * the next question goes elsewhere.  DIAL_WANT: somebody waits for a
  * connection to that remote; an asker which holds an idle one closes it.
+ * DIAL_HOLD, to a new dialer: a connection that the one before gave away is
+ * still in use; a lease from now on, even over the limit.
  */
 #define DONE_USELESS	1
 

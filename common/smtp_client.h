@@ -94,6 +94,7 @@ enum client_end {
 #define EXT_XC_LOGIN	0x00200000
 #define EXT_XC_DESTADDR	0x00400000
 #define EXT_XC_DESTPORT	0x00800000
+#define EXT_XC_ALL	0x00ff0000
 
 struct client_params {
 	const struct conf_remote *remote;	/* outlives the client */

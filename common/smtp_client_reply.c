@@ -82,11 +82,13 @@ client_greeted(struct smtp_client *c)
 
 /*
  * As safe as it gets: is a login wanted?  What XCLIENT makes anew begins
- * without one, so there it comes behind that.
+ * without one, so there it comes behind that.  TLS is not begun behind it,
+ * since a server forgets then what it was told before.
  */
 static bool
 safe(struct smtp_client *c)
 {
+	c->clear = c->clear || !c->secure;
 	if (c->remote->auth.username != NULL && !client_xclient_waits(c))
 		return client_login(c);
 	return client_greeted(c);

@@ -649,9 +649,18 @@ struct xclient {
 /* "XCLIENT ", the line's end, and a NUL fit beside it. */
 #define XCLIENT_TEXT_MAX	(SMTP_LINE_MAX - 16)
 
-/* The attributes that caps (EXT_XC_*) lists, as client_xclient takes them. */
-void		 xclient_text(const struct xclient *, unsigned int caps,
+/*
+ * The attributes that caps (EXT_XC_*) lists, as client_xclient takes them.
+ * Returns those of them that have a value.
+ */
+unsigned int	 xclient_text(const struct xclient *, unsigned int caps,
 		    char text[XCLIENT_TEXT_MAX]);
+/*
+ * Does nothing of what was told of others stand, when a client is told with
+ * those given, by a line of all in caps?
+ */
+bool		 xclient_covers(unsigned int told, unsigned int caps,
+		    unsigned int given);
 
 /* --- front_tls.c ---------------------------------------------------------- */
 

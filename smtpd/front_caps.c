@@ -30,6 +30,7 @@
 struct caps {
 	RB_ENTRY(caps)	 node;
 	uint32_t	 remote;
+	bool		 told;		/* of clients, if it wants to be */
 	unsigned int	 word;		/* EXT_* */
 };
 
@@ -43,7 +44,7 @@ static RB_HEAD(all_caps, caps)	all = RB_INITIALIZER(&all);
 RB_PROTOTYPE(all_caps, caps, node, caps_cmp)
 RB_GENERATE(all_caps, caps, node, caps_cmp)
 
-static unsigned int	nnames;		/* that list XCLIENT NAME */
+static unsigned int	nnames;		/* that are told by XCLIENT NAME */
 
 static struct caps *
 find(uint32_t remote)
@@ -57,21 +58,22 @@ find(uint32_t remote)
 static void
 set_word(struct caps *c, unsigned int word)
 {
-	nnames -= (c->word & EXT_XC_NAME) != 0;
-	nnames += (word & EXT_XC_NAME) != 0;
+	nnames -= c->told && (c->word & EXT_XC_NAME) != 0;
+	nnames += c->told && (word & EXT_XC_NAME) != 0;
 	c->word = word;
 }
 
 /* Without memory it is not known: nothing depends on that it is. */
 static void
-remember(uint32_t remote, unsigned int word)
+remember(const struct conf_remote *remote, unsigned int word)
 {
 	struct caps	*c;
 
-	if ((c = find(remote)) == NULL) {
+	if ((c = find(remote->obj.id)) == NULL) {
 		if ((c = calloc(1, sizeof(*c))) == NULL)
 			return;
-		c->remote = remote;
+		c->remote = remote->obj.id;
+		c->told = remote->xclient != XCLIENT_NO;
 		RB_INSERT(all_caps, &all, c);
 	}
 	set_word(c, word);
@@ -112,7 +114,7 @@ caps_seen(const struct conf_remote *remote, unsigned int word)
 		return;
 	if (caps_of(remote->obj.id, &known) == word && known)
 		return;
-	remember(remote->obj.id, word);
+	remember(remote, word);
 	if (verifyd != NULL)
 		report(verifyd, remote->obj.id, word);
 }
@@ -126,22 +128,24 @@ caps_verifyd_up(struct peer *p)
 		report(p, c->remote, c->word);
 }
 
-static bool
-has_remote(uint32_t id)
+static const struct conf_remote *
+find_remote(uint32_t id)
 {
-	return proc_conf_obj(offsetof(struct config, remotes), id) != NULL;
+	return (const struct conf_remote *)(void *)
+	    proc_conf_obj(offsetof(struct config, remotes), id);
 }
 
 int
 caps_told(struct peer *p, struct msg *m)
 {
-	struct proto_caps	c;
+	const struct conf_remote	*remote;
+	struct proto_caps		 c;
 
 	(void)p;
 	if (get_caps(m, &c) == -1)
 		return -1;
-	if (has_remote(c.remote))
-		remember(c.remote, c.caps);
+	if ((remote = find_remote(c.remote)) != NULL)
+		remember(remote, c.caps);
 	return 0;
 }
 
@@ -152,7 +156,7 @@ caps_sweep(void)
 
 	for (c = RB_MIN(all_caps, &all); c != NULL; c = next) {
 		next = RB_NEXT(all_caps, &all, c);
-		if (has_remote(c->remote))
+		if (find_remote(c->remote) != NULL)
 			continue;
 		set_word(c, 0);
 		RB_REMOVE(all_caps, &all, c);

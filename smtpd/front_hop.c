@@ -49,8 +49,9 @@ hop_cmp(struct hop *a, struct hop *b)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-struct hops			hops = RB_INITIALIZER(&hops);
-static TAILQ_HEAD(, hop)		dead = TAILQ_HEAD_INITIALIZER(dead);
+struct hops		hops = RB_INITIALIZER(&hops);
+struct hop_list		hops_dialing = TAILQ_HEAD_INITIALIZER(hops_dialing);
+static struct hop_list	dead = TAILQ_HEAD_INITIALIZER(dead);
 RB_GENERATE(hops, hop, node, hop_cmp)
 
 size_t
@@ -101,9 +102,10 @@ hop_disconnect(struct hop *h, uint32_t how)
 	if (h->client != NULL)
 		client_free(h->client);
 	h->client = NULL;
-	h->ready = h->up = h->unnamed = h->stale = false;
+	h->ready = h->up = h->unnamed = h->stale = h->wanted = false;
 	free(h->told);
 	h->told = NULL;
+	h->told_caps = 0;
 	lease_done(h, how);
 }
 
@@ -114,6 +116,8 @@ hop_free(struct hop *h)
 		return;
 	if (h->state == HOP_IDLE)
 		pool_remove(h);
+	else if (h->state == HOP_DIALING)
+		hop_undial(h);
 	hop_unkeep(h);
 	h->state = HOP_DEAD;
 	timer_del(&h->timer);
@@ -169,16 +173,18 @@ hop_quit(struct hop *h)
 void
 hop_ask_dialer(struct hop *h)
 {
-	struct proto_dial	 d = { .remote = h->remote->obj.id,
-				     .session = h->s->sid };
+	struct proto_dial	 d = { .remote = h->remote->obj.id };
 	struct peer		*dialer = proc_peer(R_DIALER, 0);
 	struct wbuf		 w = { 0 };
 
 	if (dialer == NULL)
 		return;		/* hop_dialer_up asks */
+	if (h->s != NULL)
+		d.session = h->s->sid;
 	(void)strlcpy(d.domain, h->domain, sizeof(d.domain));
 	put_dial(&w, &d);
-	peer_send(dialer, MSG_DIAL_REQ, h->id, 0, -1, &w);
+	peer_send(dialer, h->leased ? MSG_DIAL_HOLD : MSG_DIAL_REQ, h->id, 0,
+	    -1, &w);
 }
 
 /* A new question under a new id: answers to an old one find nobody. */
@@ -189,9 +195,17 @@ hop_dial(struct hop *h)
 	h->id = id_new();
 	RB_INSERT(hops, &hops, h);
 	h->state = HOP_DIALING;
+	TAILQ_INSERT_TAIL(&hops_dialing, h, entry);
 	timer_set(&h->timer, h->remote->timeout.connect + DIAL_SLACK);
 	stats.hops_dialed++;
 	hop_ask_dialer(h);
+}
+
+void
+hop_undial(struct hop *h)
+{
+	TAILQ_REMOVE(&hops_dialing, h, entry);
+	timer_del(&h->timer);
 }
 
 static void
@@ -250,7 +264,7 @@ hop_own(struct hop *h, struct session *s)
 	h->state = HOP_BUSY;
 	h->s = s;
 	h->reused = true;
-	h->up = false;
+	h->up = h->wanted = false;
 	client_rebind(h->client, s->sid, hop_event, h);
 	stats.hops_reused++;
 	(void)hop_present(h);
@@ -267,7 +281,8 @@ take_kept(struct session *s, const struct conf_remote *remote,
 		return NULL;
 	if (h->state != HOP_KEPT || h->remote->obj.id != remote->obj.id ||
 	    strcmp(h->domain, domain) != 0 ||
-	    strcmp(h->helo, hop_helo(h)) != 0) {
+	    strcmp(h->helo, hop_helo(h)) != 0 ||
+	    hop_suits(h, s) == SUIT_NO) {
 		hop_quit(h);
 		return NULL;
 	}
@@ -285,7 +300,7 @@ hop_get(struct session *s, struct conf_remote *remote)
 	if (domain == NULL)
 		domain = none;
 	if ((h = take_kept(s, remote, domain)) != NULL ||
-	    (h = pool_take(remote->obj.id, domain)) != NULL) {
+	    (h = pool_take(remote->obj.id, domain, s)) != NULL) {
 		hop_own(h, s);
 		return h;
 	}
@@ -331,8 +346,7 @@ is_used_up(const struct hop *h)
 static bool
 can_tell_again(const struct hop *h)
 {
-	return h->told == NULL ||
-	    (client_extensions(h->client) & EXT_XCLIENT) != 0;
+	return (h->told_caps & ~client_extensions(h->client)) == 0;
 }
 
 bool
@@ -356,7 +370,7 @@ hop_rest(struct hop *h)
 {
 	if (h->s == NULL)
 		pool_put(h);
-	else if (pool_waiting(h) != NULL)
+	else if (h->wanted)
 		hop_quit(h);
 	else {
 		h->state = HOP_KEPT;

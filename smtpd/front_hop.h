@@ -19,8 +19,15 @@
 enum hop_state { HOP_DIALING, HOP_BUSY, HOP_RESETTING, HOP_IDLE, HOP_KEPT,
 	HOP_QUITTING, HOP_DEAD };
 
+enum hop_suit {
+	SUIT_NO,
+	SUIT_YES,
+	SUIT_BEST		/* it can be told nothing new */
+};
+
 struct hop {
-	TAILQ_ENTRY(hop)	 entry;		/* in the pool, or dead */
+	TAILQ_ENTRY(hop)	 entry;		/* dialing, in the pool, or
+						   dead */
 	RB_ENTRY(hop)		 node;		/* by id */
 	uint64_t		 id;		/* of the question and lease */
 	enum hop_state		 state;
@@ -39,10 +46,13 @@ struct hop {
 	bool			 plain;		/* second try, no XCLIENT */
 	char			*told;		/* by XCLIENT, last */
 	uint64_t		 told_sid;	/* about that session */
+	unsigned int		 told_caps;	/* EXT_XC_*: had a value */
 	bool			 reused;
 	bool			 clear;		/* second try, without TLS */
 	bool			 spoiled;	/* not for another client */
 	bool			 stale;		/* said 421: closing */
+	bool			 wanted;	/* others wait for its place */
+	bool			 again;		/* dialed anew: one was lost */
 	unsigned int		 tries;		/* that did not serve */
 	int64_t			 messages;
 	int64_t			 errors;
@@ -53,7 +63,10 @@ struct hop {
 RB_HEAD(hops, hop);
 RB_PROTOTYPE(hops, hop, node, hop_cmp)
 
+TAILQ_HEAD(hop_list, hop);
+
 extern struct hops	hops;		/* all but the dead */
+extern struct hop_list	hops_dialing;	/* who waits longest first */
 
 /* --- front_hop.c ---------------------------------------------------------- */
 
@@ -69,11 +82,13 @@ void		 hop_rest(struct hop *);
 void		 hop_unkeep(struct hop *);
 /* Ask the dialer, under a new id. */
 void		 hop_dial(struct hop *);
-/* Put the question to a dialer that does not know of it. */
+/* Put the question, or the lease, to a dialer that does not know of it. */
 void		 hop_ask_dialer(struct hop *);
 /* No connection is to be had: the session, if there is one, hears r. */
 void		 hop_give_up(struct hop *, const struct smtp_reply *r,
 		    const char *why);
+/* The question was answered, or is none any more. */
+void		 hop_undial(struct hop *);
 /* An idle connection is this session's now. */
 void		 hop_own(struct hop *, struct session *);
 /* The connection is for the session which waits for that one. */
@@ -85,16 +100,14 @@ bool		 hop_is_keepable(const struct hop *);
 /* --- front_pool.c --------------------------------------------------------- */
 
 /*
- * The connection to that remote (for `mx': and domain) which was used last,
- * taken out; or NULL.
+ * The connection to that remote (for `mx': and domain) that suits the session
+ * best, the last used of those, taken out; or NULL.
  */
-struct hop	*pool_take(uint32_t remote, char *domain);
+struct hop	*pool_take(uint32_t remote, char *domain, struct session *);
 /* Nobody's: for who waits, or into the pool. */
 void		 pool_put(struct hop *);
 /* It leaves the pool. */
 void		 pool_remove(struct hop *);
-/* Does one of this worker's sessions wait for a connection to there? */
-struct hop	*pool_waiting(const struct hop *);
 
 /* --- front_hop_greet.c ---------------------------------------------------- */
 
@@ -102,6 +115,8 @@ struct hop	*pool_waiting(const struct hop *);
 const char	*hop_helo(const struct hop *);
 /* The connection is there: say who we are, and whom we speak for. */
 void		 hop_greet(struct hop *, int fd);
+/* May it serve that session, and nothing of another one stands? */
+enum hop_suit	 hop_suits(const struct hop *, struct session *);
 /*
  * Greeted, or in new hands: tell the next hop whom it serves.  true: it
  * knows, and up is set; else CLIENT_READY, or hop_name_known, or its end

@@ -78,12 +78,13 @@ hop_dialer_up(struct peer *p)
 	struct hop	*h;
 
 	(void)p;
-	RB_FOREACH(h, hops, &hops) {
-		/* The new dialer knows of no lease. */
-		h->leased = false;
+	/* What we hold first: it counts against what we want. */
+	RB_FOREACH(h, hops, &hops)
+		if (h->leased)
+			hop_ask_dialer(h);
+	RB_FOREACH(h, hops, &hops)
 		if (h->state == HOP_DIALING)
 			hop_ask_dialer(h);
-	}
 }
 
 /* --- from the connection -------------------------------------------------- */
@@ -177,6 +178,7 @@ lost_busy(struct hop *h)
 	hop_disconnect(h, useless ? DONE_USELESS : 0);
 	h->reused = h->spoiled = false;
 	h->messages = h->errors = 0;
+	h->again = true;
 	hop_dial(h);
 }
 

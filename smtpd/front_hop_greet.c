@@ -11,8 +11,10 @@
  * A header cannot be taken back: such a connection never serves another
  * client.  XCLIENT's attributes can, by others: they are all sent to a
  * connection that comes into other hands, and again to the same client's
- * when one of them has changed.  A transaction begins only behind them, so
- * nothing is pipelined over a change of hands there.
+ * when one of them has changed.  By others, not by none: see
+ * front_xclient.c; a client who lacks one gets a connection that never was
+ * told it.  A transaction begins only behind them, so nothing is pipelined
+ * over a change of hands there.
  *
  * A server that lists XCLIENT and refuses it is spoken to without, on a
  * fresh connection; one that was reused is never, since it may hold the
@@ -75,7 +77,7 @@ hop_greet(struct hop *h, int fd)
 	p.clear = h->clear;
 	if ((p.first_len = proxy_header(h, first)) > 0)
 		p.first = first;
-	timer_del(&h->timer);
+	hop_undial(h);
 	h->state = HOP_BUSY;
 	if (h->helo == NULL)
 		(void)close(fd);
@@ -97,7 +99,7 @@ hop_is_fit(struct hop *h)
 	char			 name[320];
 
 	if (h->remote->xclient != XCLIENT_REQUIRED ||
-	    (client_extensions(h->client) & EXT_XCLIENT))
+	    (client_extensions(h->client) & EXT_XC_ALL) != 0)
 		return true;
 	log_warnx("%s does not offer XCLIENT, which is required",
 	    h->remote->obj.name);
@@ -111,48 +113,104 @@ hop_is_fit(struct hop *h)
 	return false;
 }
 
-/* What it is to be told; false: the client's name is not known yet. */
+/* It never was told of a client, and will not be. */
 static bool
-attributes(struct hop *h, unsigned int caps, char text[XCLIENT_TEXT_MAX])
+tells_nothing(const struct hop *h)
 {
-	struct session	*s = h->s;
-	struct xclient	 x = { 0 };
-	struct rule_env	 env;
+	return h->remote->xclient == XCLIENT_NO || h->plain ||
+	    (h->told_caps == 0 &&
+	    (client_extensions(h->client) & EXT_XC_ALL) == 0);
+}
 
-	if ((caps & EXT_XC_NAME) && !ptr_get(s, &x.name, &x.name_later))
-		return false;
+/* The client, but for its name. */
+static void
+describe(struct session *s, struct xclient *x)
+{
+	struct rule_env	env;
+
+	memset(x, 0, sizeof(*x));
 	session_env(s, &env);
-	x.addr = s->remote;
-	x.esmtp = (s->flags & SF_ESMTP) != 0;
-	x.helo = s->helo;
-	x.login = env.str[RV_AUTHENTICATED_AS];
-	x.dest = *session_local(s);
-	xclient_text(&x, caps, text);
-	return true;
+	x->addr = s->remote;
+	x->esmtp = (s->flags & SF_ESMTP) != 0;
+	x->helo = s->helo;
+	x->login = env.str[RV_AUTHENTICATED_AS];
+	x->dest = *session_local(s);
+}
+
+/*
+ * The name is not known yet, and does not matter.  A connection that was told
+ * less would do, but not for those any more who have no more to tell.
+ */
+enum hop_suit
+hop_suits(const struct hop *h, struct session *s)
+{
+	unsigned int	caps = client_extensions(h->client), given;
+	struct xclient	x;
+	char		text[XCLIENT_TEXT_MAX];
+
+	if (tells_nothing(h))
+		return SUIT_BEST;
+	describe(s, &x);
+	given = xclient_text(&x, caps, text);
+	if (!xclient_covers(h->told_caps, caps, given))
+		return SUIT_NO;
+	return ((h->told_caps ^ given) & ~EXT_XC_NAME) == 0 ? SUIT_BEST :
+	    SUIT_YES;
+}
+
+/*
+ * The attributes that it is to be told did not fit beside the name, and it
+ * knows another's: no connection for this client.
+ */
+static void
+present_anew(struct hop *h)
+{
+	char	name[320];
+
+	flog_hop(h->s, "hop-replaced", hop_name(h, name, sizeof(name)),
+	    "was told more of another client");
+	stats.hops_replaced++;
+	hop_disconnect(h, 0);
+	h->reused = h->spoiled = false;
+	h->messages = h->errors = 0;
+	h->again = true;
+	hop_dial(h);
+}
+
+static bool
+is_told(const struct hop *h, const char *text)
+{
+	return h->told != NULL && h->told_sid == h->s->sid &&
+	    strcmp(h->told, text) == 0;
 }
 
 bool
 hop_present(struct hop *h)
 {
-	unsigned int	caps = client_extensions(h->client);
+	unsigned int	caps = client_extensions(h->client), given;
+	struct xclient	x;
 	char		text[XCLIENT_TEXT_MAX];
 
-	if (h->remote->xclient == XCLIENT_NO || h->plain ||
-	    !(caps & EXT_XCLIENT)) {
-		h->up = true;
+	h->up = tells_nothing(h);
+	if (h->up)
 		return true;
-	}
-	if (!attributes(h, caps, text)) {
-		h->unnamed = true;
+	describe(h->s, &x);
+	h->unnamed = (caps & EXT_XC_NAME) != 0 &&
+	    !ptr_get(h->s, &x.name, &x.name_later);
+	if (h->unnamed)
+		return false;
+	given = xclient_text(&x, caps, text);
+	if (!xclient_covers(h->told_caps, caps, given)) {
+		present_anew(h);
 		return false;
 	}
-	h->up = text[0] == '\0' || (h->told != NULL &&
-	    h->told_sid == h->s->sid && strcmp(h->told, text) == 0);
+	h->up = is_told(h, text);
 	if (h->up)
 		return true;
 	free(h->told);
 	h->told = strdup(text);
 	h->told_sid = h->s->sid;
+	h->told_caps |= given;
 	(void)client_xclient(h->client, text);
 	return false;
 }

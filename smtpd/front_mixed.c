@@ -40,16 +40,16 @@
 
 #define CLASS_TIME	(60 * 60)	/* s: a class is believed */
 #define KEEP_TIME	(24 * 60 * 60 * 1000) /* ms: all is kept */
-#define SLICE		256		/* recipients in one question */
+#define ITEMS		(STATE_ITEMS_MAX / 2) /* fit, however long the keys */
 
 struct digest {
 	SHA2_CTX	 ctx;
 	uint8_t		 sum[SHA256_DIGEST_LENGTH];
 	void		(*asked)(struct session *, enum held);
 	void		(*kept)(struct session *);
-	size_t		 found;		/* who has it already */
-	bool		 unknown;	/* nobody can tell */
-	unsigned int	 frames;	/* of memory, not answered */
+	enum mark_class	 all;		/* to be kept; MARK_NONE: of each */
+	size_t		 frames;	/* of memory, not answered */
+	size_t		 told, found;	/* items of those that were */
 };
 
 /* --- marks ---------------------------------------------------------------- */
@@ -175,6 +175,51 @@ digest_end(struct digest *d)
 	SHA256Final(d->sum, &ctx);
 }
 
+/* --- questions of many items ---------------------------------------------- */
+
+/* Who is in a question, and what is put there for each. */
+struct items {
+	bool	(*is_in)(const struct rcpt *);
+	void	(*put)(struct wbuf *, const struct session *,
+		    const struct rcpt *);
+};
+
+/*
+ * A transaction may have more recipients than a question items: ask as often
+ * as that takes, and count what is out.
+ */
+static void
+ask_items(struct session *s, const struct items *items,
+    struct proto_state head, void (*done)(struct session *, struct msg *))
+{
+	struct tx	*tx = s->tx;
+	struct wbuf	 w;
+	size_t		 i, end;
+
+	for (i = 0; i < tx->nrcpts; i = end) {
+		head.n = 0;
+		for (end = i; end < tx->nrcpts && head.n < ITEMS; end++)
+			head.n += items->is_in(&tx->rcpts[end]);
+		if (head.n == 0)
+			return;
+		memset(&w, 0, sizeof(w));
+		put_state(&w, &head);
+		for (; i < end; i++)
+			if (items->is_in(&tx->rcpts[i]))
+				items->put(&w, s, &tx->rcpts[i]);
+		tx->digest->frames++;
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, done);
+		if (s->tx == NULL)	/* no memory: the session is over */
+			return;
+	}
+}
+
+static bool
+is_accepted(const struct rcpt *r)
+{
+	return r->state == RC_OK;
+}
+
 /* Who was given what. */
 static void
 put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
@@ -191,7 +236,63 @@ put_given(struct wbuf *w, const struct session *s, const struct rcpt *r)
 	put_blob(w, key, (size_t)n + SHA256_DIGEST_LENGTH);
 }
 
-/* --- slices --------------------------------------------------------------- */
+/* --- who has it already? -------------------------------------------------- */
+
+static enum held
+held(const struct tx *tx)
+{
+	const struct digest	*d = tx->digest;
+
+	if (d->told != tx->accepted)
+		return HELD_UNKNOWN;
+	if (d->found == 0)
+		return HELD_NONE;
+	return d->found == d->told ? HELD_ALL : HELD_SOME;
+}
+
+/* One that cannot tell leaves its items out of what is told. */
+static void
+ask_done(struct session *s, struct msg *m)
+{
+	struct digest		*d = s->tx->digest;
+	struct proto_state_ans	 ans = { .n = 0 };
+	uint32_t		 i;
+	size_t			 n;
+
+	if (m != NULL && get_state_ans(m, &ans) == -1)
+		ans.n = 0;
+	for (i = 0; i < ans.n; i++) {
+		d->found += get_bool(&m->body);
+		(void)get_blob(&m->body, &n);
+	}
+	d->told += ans.n;
+	if (--d->frames == 0)
+		d->asked(s, held(s->tx));
+}
+
+void
+mixed_ask(struct session *s, void (*done)(struct session *, enum held))
+{
+	static const struct items	given = { is_accepted, put_given };
+	struct proto_state		q = { .op = STATE_GET,
+					    .table = STATE_DELIVERED };
+	struct digest			*d = s->tx->digest;
+
+	digest_end(d);
+	d->asked = done;
+	d->told = d->found = 0;
+	ask_items(s, &given, q, ask_done);
+}
+
+/* --- remembering ---------------------------------------------------------- */
+
+static void
+kept(struct session *s, struct msg *m)
+{
+	(void)m;
+	if (--s->tx->digest->frames == 0)
+		s->tx->digest->kept(s);
+}
 
 static enum mark_class
 class_of(const struct rcpt *r)
@@ -205,92 +306,16 @@ class_of(const struct rcpt *r)
 	return MARK_4XX;
 }
 
-static bool
-is_meant(const struct rcpt *r, bool delivered)
-{
-	return r->state == RC_OK &&
-	    (!delivered || class_of(r) == MARK_DELIVERED);
-}
-
-/* The next recipients, up to end, for one question: how many of them. */
-static uint32_t
-slice(const struct tx *tx, bool delivered, size_t from, size_t *end)
-{
-	uint32_t	n = 0;
-
-	for (; from < tx->nrcpts && n < SLICE; from++)
-		n += is_meant(&tx->rcpts[from], delivered);
-	*end = from;
-	return n;
-}
-
-/* --- who has it already? -------------------------------------------------- */
-
 static void
-ask_done(struct session *s, struct msg *m)
+put_class(struct wbuf *w, const struct session *s, const struct rcpt *r)
 {
-	struct digest		*d = s->tx->digest;
-	struct proto_state_ans	 ans;
-	uint32_t		 i;
-	size_t			 n;
-
-	if (m == NULL || get_state_ans(m, &ans) == -1)
-		d->unknown = true;
-	for (i = 0; !d->unknown && i < ans.n; i++) {
-		d->found += get_bool(&m->body);
-		(void)get_blob(&m->body, &n);
-	}
-	if (--d->frames > 0)
-		return;
-	d->asked(s, d->unknown ? HELD_UNKNOWN : d->found == 0 ? HELD_NONE :
-	    d->found == s->tx->accepted ? HELD_ALL : HELD_SOME);
-}
-
-void
-mixed_ask(struct session *s, void (*done)(struct session *, enum held))
-{
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_GET,
-				     .table = STATE_DELIVERED };
-	struct wbuf		 w;
-	size_t			 i, end;
-
-	digest_end(tx->digest);
-	tx->digest->asked = done;
-	for (i = 0; s->tx == tx; i = end) {
-		if ((q.n = slice(tx, false, i, &end)) == 0)
-			return;
-		memset(&w, 0, sizeof(w));
-		put_state(&w, &q);
-		for (; i < end; i++)
-			if (is_meant(&tx->rcpts[i], false))
-				put_given(&w, s, &tx->rcpts[i]);
-		tx->digest->frames++;
-		ask_send(s, R_VERIFYD, MSG_STATE, &w, ask_done);
-	}
-}
-
-/* --- remembering ---------------------------------------------------------- */
-
-static void
-kept(struct session *s, struct msg *m)
-{
-	(void)m;
-	if (--s->tx->digest->frames == 0)
-		s->tx->digest->kept(s);
-}
-
-/* The class of one recipient, or the same one of all, and since when. */
-static void
-put_class(struct wbuf *w, const struct session *s, const struct rcpt *r,
-    enum mark_class all)
-{
-	char	text[STATE_KEY_MAX];
+	enum mark_class	class = s->tx->digest->all;
+	char		text[STATE_KEY_MAX];
 
 	mark_key(s, s->tx->remote, r->normal, text, sizeof(text));
 	put_blob(w, text, strlen(text));
 	(void)snprintf(text, sizeof(text), "%s %lld",
-	    classes[all != MARK_NONE ? all : class_of(r)],
+	    classes[class != MARK_NONE ? class : class_of(r)],
 	    (long long)time(NULL));
 	put_blob(w, text, strlen(text));
 }
@@ -299,61 +324,48 @@ put_class(struct wbuf *w, const struct session *s, const struct rcpt *r,
 static void
 keep_classes(struct session *s, enum mark_class all)
 {
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
-				     .table = STATE_LMTP_CLASS };
-	struct wbuf		 w;
-	size_t			 i, end;
+	static const struct items	class = { is_accepted, put_class };
+	struct proto_state		q = { .op = STATE_SET,
+					    .table = STATE_LMTP_CLASS,
+					    .ttl = KEEP_TIME };
 
-	for (i = 0; s->tx == tx; i = end) {
-		if ((q.n = slice(tx, false, i, &end)) == 0)
-			return;
-		memset(&w, 0, sizeof(w));
-		put_state(&w, &q);
-		for (; i < end; i++)
-			if (is_meant(&tx->rcpts[i], false))
-				put_class(&w, s, &tx->rcpts[i], all);
-		tx->digest->frames++;
-		ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
-	}
+	if (s->tx == NULL)
+		return;
+	s->tx->digest->all = all;
+	ask_items(s, &class, q, kept);
 }
 
-/* Remember who was given the message. */
+static bool
+has_it(const struct rcpt *r)
+{
+	return is_accepted(r) && class_of(r) == MARK_DELIVERED;
+}
+
+static void
+put_delivery(struct wbuf *w, const struct session *s, const struct rcpt *r)
+{
+	put_given(w, s, r);
+	put_blob(w, "", 0);
+}
+
 static void
 keep_given(struct session *s)
 {
-	struct tx		*tx = s->tx;
-	struct proto_state	 q = { .op = STATE_SET, .ttl = KEEP_TIME,
-				     .table = STATE_DELIVERED };
-	struct wbuf		 w;
-	size_t			 i, end;
+	static const struct items	given = { has_it, put_delivery };
+	struct proto_state		q = { .op = STATE_SET,
+					    .table = STATE_DELIVERED,
+					    .ttl = KEEP_TIME };
 
-	digest_end(tx->digest);
-	for (i = 0; s->tx == tx; i = end) {
-		if ((q.n = slice(tx, true, i, &end)) == 0)
-			return;
-		memset(&w, 0, sizeof(w));
-		put_state(&w, &q);
-		for (; i < end; i++) {
-			if (!is_meant(&tx->rcpts[i], true))
-				continue;
-			put_given(&w, s, &tx->rcpts[i]);
-			put_blob(&w, "", 0);
-		}
-		tx->digest->frames++;
-		ask_send(s, R_VERIFYD, MSG_STATE, &w, kept);
-	}
+	digest_end(s->tx->digest);
+	ask_items(s, &given, q, kept);
 }
 
 void
 mixed_remember(struct session *s, void (*done)(struct session *))
 {
-	struct tx	*tx = s->tx;
-
-	tx->digest->kept = done;
+	s->tx->digest->kept = done;
 	keep_given(s);
-	if (s->tx == tx)
-		keep_classes(s, MARK_NONE);
+	keep_classes(s, MARK_NONE);
 }
 
 void

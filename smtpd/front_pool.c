@@ -31,7 +31,7 @@ struct pool {
 	RB_ENTRY(pool)		 node;
 	uint32_t		 remote;
 	char			*domain;	/* of `mx'; else "" */
-	TAILQ_HEAD(hop_list, hop) hops;		/* the last used first */
+	struct hop_list		 hops;		/* the last used first */
 };
 
 static int
@@ -87,30 +87,47 @@ pool_remove(struct hop *h)
 }
 
 struct hop *
-pool_take(uint32_t remote, char *domain)
+pool_take(uint32_t remote, char *domain, struct session *s)
 {
 	struct pool	*p;
-	struct hop	*h;
+	struct hop	*h, *best = NULL;
+	enum hop_suit	 suit;
 
 	if ((p = pool_find(remote, domain)) == NULL)
 		return NULL;
-	h = TAILQ_FIRST(&p->hops);
-	pool_remove(h);
-	return h;
+	TAILQ_FOREACH(h, &p->hops, entry) {
+		suit = hop_suits(h, s);
+		if (suit == SUIT_BEST || (suit == SUIT_YES && best == NULL))
+			best = h;
+		if (suit == SUIT_BEST)
+			break;
+	}
+	if (best != NULL)
+		pool_remove(best);
+	return best;
 }
 
-/* It matters only where connections are few. */
-struct hop *
-pool_waiting(const struct hop *h)
+static bool
+leads_to(const struct hop *h, uint32_t remote, const char *domain)
+{
+	return h->remote->obj.id == remote && strcmp(h->domain, domain) == 0;
+}
+
+/*
+ * Who waits for a connection to there and may have this one; it matters only
+ * where connections are few.  In place of one that turned out to be stale
+ * none will do that may be stale, too.
+ */
+static struct hop *
+find_waiting(const struct hop *h)
 {
 	struct hop	*w;
 
 	if (h->remote->connections == 0)
 		return NULL;
-	RB_FOREACH(w, hops, &hops)
-		if (w->state == HOP_DIALING &&
-		    w->remote->obj.id == h->remote->obj.id &&
-		    strcmp(w->domain, h->domain) == 0)
+	TAILQ_FOREACH(w, &hops_dialing, entry)
+		if (!w->again && leads_to(w, h->remote->obj.id, h->domain) &&
+		    hop_suits(h, w->s) != SUIT_NO)
 			return w;
 	return NULL;
 }
@@ -125,8 +142,12 @@ pool_put(struct hop *h)
 	struct hop	*waiting;
 	struct pool	*p;
 
-	if ((waiting = pool_waiting(h)) != NULL) {
+	if ((waiting = find_waiting(h)) != NULL) {
 		hop_take_over(h, waiting);
+		return;
+	}
+	if (h->wanted) {
+		hop_quit(h);
 		return;
 	}
 	if ((p = pool_find(h->remote->obj.id, h->domain)) == NULL &&
@@ -150,11 +171,28 @@ find_idle(uint32_t remote, char *domain)
 	if ((p = pool_find(remote, domain)) != NULL)
 		return TAILQ_LAST(&p->hops, hop_list);
 	RB_FOREACH(h, hops, &hops)
-		if (h->state == HOP_KEPT && h->remote->obj.id == remote &&
-		    strcmp(h->domain, domain) == 0)
+		if (h->state == HOP_KEPT && leads_to(h, remote, domain))
 			return h;
 	return NULL;
 }
+
+/* One that works, and is not to be closed already. */
+static struct hop *
+find_busy(uint32_t remote, const char *domain)
+{
+	struct hop	*h;
+
+	RB_FOREACH(h, hops, &hops)
+		if ((h->state == HOP_BUSY || h->state == HOP_RESETTING) &&
+		    !h->wanted && leads_to(h, remote, domain))
+			return h;
+	return NULL;
+}
+
+/*
+ * Somebody waits, perhaps in another worker: an idle one makes room, or the
+ * first that comes free and that nobody here takes over.
+ */
 
 int
 hop_dial_want(struct peer *p, struct msg *m)
@@ -167,6 +205,8 @@ hop_dial_want(struct peer *p, struct msg *m)
 		return -1;
 	if ((h = find_idle(d.remote, d.domain)) != NULL)
 		hop_quit(h);
+	else if ((h = find_busy(d.remote, d.domain)) != NULL)
+		h->wanted = true;
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct verb {
 	unsigned int	flags;
 };
 
+#define NEED_TLS	"530 5.7.0 say STARTTLS first"
 #define CANNOT		"451 4.4.3 cannot look that up now"
 #define V_CLEAR		0x01	/* allowed where TLS is required, without */
 
@@ -263,7 +264,7 @@ static const char *
 bdat_refusal(const struct session *s)
 {
 	if (needs_tls(s))
-		return "530 5.7.0 say STARTTLS first";
+		return NEED_TLS;
 	if (!(s->offered & EXT_CHUNKING))
 		return "503 5.5.1 CHUNKING is not offered";
 	return content_refusal(s);
@@ -497,9 +498,11 @@ run_line(struct session *s, struct slice line)
 		ftls_refuse(s);
 		return;
 	}
-	if (needs_tls(s) && cmd.verb != VERB_NONE &&
-	    !(verbs[cmd.verb].flags & V_CLEAR)) {
-		session_reply(s, 0, "530 5.7.0 say STARTTLS first");
+	if (needs_tls(s) && !(verbs[cmd.verb].flags & V_CLEAR)) {
+		if (cmd.verb == VERB_NONE)
+			bad_command(s, line, NEED_TLS);
+		else
+			session_reply(s, 0, NEED_TLS);
 		return;
 	}
 	if (is_foreign(s, cmd.verb))

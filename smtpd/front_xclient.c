@@ -12,10 +12,16 @@
  * before.  Values are xtext (RFC 3461, section 4).  What the next hop would
  * refuse together with all the rest (a name that is none, a value for which
  * the line has no room) is [UNAVAILABLE] too.
+ *
+ * Not all servers take that back which they were told: Dovecot lets the
+ * client before stand for one that is [UNAVAILABLE].  So a value is only
+ * ever followed by another value, but for NAME: who lists that does as
+ * Postfix does, and many clients have none.
  */
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "front.h"
 
@@ -35,6 +41,17 @@ static const struct {
 };
 #define NATTRIBUTES	(sizeof(attributes) / sizeof(attributes[0]))
 
+/*
+ * A client that says so itself would be taken for one of whom it is not
+ * known, by servers that decode first too.
+ */
+static bool
+is_no_value(const char *s)
+{
+	return strcasecmp(s, UNAVAILABLE) == 0 ||
+	    strcasecmp(s, TEMPUNAVAIL) == 0;
+}
+
 /* xtext; what is empty or does not fit is not available. */
 static void
 xtext(const char *s, char *out, size_t size)
@@ -53,7 +70,7 @@ xtext(const char *s, char *out, size_t size)
 		out[n++] = hex[*p & 0x0f];
 	}
 	out[n] = '\0';
-	if (n == 0 || *p != '\0')
+	if (n == 0 || *p != '\0' || is_no_value(s))
 		(void)strlcpy(out, UNAVAILABLE, size);
 }
 
@@ -150,12 +167,13 @@ reserve(unsigned int caps, size_t i)
 	return n;
 }
 
-void
+unsigned int
 xclient_text(const struct xclient *x, unsigned int caps,
     char text[XCLIENT_TEXT_MAX])
 {
-	char	v[VALUE_MAX];
-	size_t	i, n = 0;
+	char		v[VALUE_MAX];
+	unsigned int	given = 0;
+	size_t		i, n = 0;
 
 	text[0] = '\0';
 	for (i = 0; i < NATTRIBUTES; i++) {
@@ -167,5 +185,14 @@ xclient_text(const struct xclient *x, unsigned int caps,
 			(void)strlcpy(v, UNAVAILABLE, sizeof(v));
 		n += (size_t)snprintf(text + n, XCLIENT_TEXT_MAX - n,
 		    "%s%s=%s", n > 0 ? " " : "", attributes[i].name, v);
+		if (!is_no_value(v))
+			given |= attributes[i].cap;
 	}
+	return given;
+}
+
+bool
+xclient_covers(unsigned int told, unsigned int caps, unsigned int given)
+{
+	return (told & ~(given | (caps & EXT_XC_NAME))) == 0;
 }

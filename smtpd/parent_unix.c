@@ -18,8 +18,11 @@
  * process has put there meanwhile is left alone.
  *
  * The mode is made by umask(2) at the bind, as chmod(2) would follow whatever
- * stood at the name by then.  The owner is given by lchown(2); root does
- * not bind in a directory in which anybody could swap the names between.
+ * stood at the name by then.  The owner is given to a socket only: who may
+ * write in the directory (its owner, perhaps a group) could put a link to
+ * another file there meanwhile.  Where the system has no handle to what is
+ * looked at (O_PATH), root gives nothing away in a directory that others may
+ * write to; and nowhere does it bind where everybody may.
  *
  * There is no lock file: a connection that is taken says that somebody
  * lives there, and one that is refused that nobody does.
@@ -31,6 +34,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
@@ -282,6 +286,44 @@ usock_is_placed(const struct usock *u, const char *path)
 	    is_ours(u, u->path);
 }
 
+/* Give it away, if it is a socket still. */
+#ifdef O_PATH
+static int
+give(const struct usock *u, const char *name)
+{
+	struct stat	 st;
+	int		 fd, result = -1;
+
+	fd = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+		result = fchownat(fd, "", u->uid, u->gid, AT_EMPTY_PATH);
+	else
+		errno = EEXIST;
+	(void)close(fd);
+	return result;
+}
+#else
+static int
+give(const struct usock *u, const char *name)
+{
+	char		*dir = xstrdup(name);
+	struct stat	 st;
+	int		 result;
+
+	*strrchr(dir, '/') = '\0';
+	result = stat(dir[0] == '\0' ? "/" : dir, &st);
+	free(dir);
+	if (result == 0 && geteuid() == 0 && (st.st_uid != 0 ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+		errno = EPERM;
+		return -1;
+	}
+	return result == -1 ? -1 : lchown(name, u->uid, u->gid);
+}
+#endif
+
 /* Bound, with its rights; what an attempt that was killed left is removed. */
 static int
 bind_new(struct usock *u, int fd, const struct sockaddr_un *sun)
@@ -302,7 +344,7 @@ bind_new(struct usock *u, int fd, const struct sockaddr_un *sun)
 	u->ino = st.st_ino;
 	if (u->uid == NO_ID && u->gid == (gid_t)-1)
 		return 0;
-	return lchown(name, u->uid, u->gid);
+	return give(u, name);
 }
 
 int

@@ -9,7 +9,9 @@
  *
  * Whoever has greeted a remote says what its EHLO offered; all workers are
  * told where that is news, so that listeners offer what next hops can take.
- * A worker that is new is told all that is known.
+ * A worker that is new is told all that is known.  They are told at the end
+ * of a turn: one that changes its mind with every word does not multiply its
+ * words for all the others.
  *
  * Kept by the remote's id, for the remotes of generations that live: a remote
  * that a reload has changed has another id, and is unknown until somebody
@@ -33,11 +35,13 @@ struct known {
 	RB_ENTRY(known)	 entry;
 	uint32_t	 remote;
 	uint32_t	 caps;
+	bool		 is_news;
 };
 
 RB_HEAD(known_tree, known);
 static struct known_tree	tree = RB_INITIALIZER(&tree);
 static unsigned int		count;
+static bool			has_news;
 
 static int
 known_cmp(const struct known *a, const struct known *b)
@@ -109,9 +113,25 @@ caps_seen(struct peer *p, struct msg *m)
 	    (!is_new && k->caps == c.caps))
 		return 0;
 	k->caps = c.caps;
-	log_debug("remote %u offers %#x", k->remote, k->caps);
-	verifyd_each_smtpd(caps_send, k);
+	k->is_news = has_news = true;
 	return 0;
+}
+
+void
+caps_turn(void)
+{
+	struct known	*k;
+
+	if (!has_news)
+		return;
+	has_news = false;
+	RB_FOREACH(k, known_tree, &tree) {
+		if (!k->is_news)
+			continue;
+		k->is_news = false;
+		log_debug("remote %u offers %#x", k->remote, k->caps);
+		verifyd_each_smtpd(caps_send, k);
+	}
 }
 
 void

@@ -89,6 +89,16 @@ connect_can(const struct conf_remote *remote, enum addr_family family)
 	return remote->source.n == 0;
 }
 
+/* Let connect choose the port, which knows where to. */
+static void
+choose_port_late(int fd)
+{
+#ifdef IP_BIND_ADDRESS_NO_PORT
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
+	    &(int){ 1 }, sizeof(int));
+#endif
+}
+
 /*
  * Take a local address where the remote has some: the first of the family
  * that can be had.  0 or errno.
@@ -105,11 +115,7 @@ bind_source(int fd, const struct conf_remote *remote, uint8_t family)
 
 	if (remote->source.n == 0)
 		return 0;
-#ifdef IP_BIND_ADDRESS_NO_PORT
-	/* The port is chosen by connect, which knows where to. */
-	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
-	    &(int){ 1 }, sizeof(int));
-#endif
+	choose_port_late(fd);
 	for (i = 0; i < remote->source.n; i++) {
 		if (addr_parse(&src, remote->source.v[i]) == -1 ||
 		    src.family != family)
@@ -202,4 +208,37 @@ connect_error(int fd, const struct addr *to)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		return errno;
 	return error == 0 && met_itself(fd, to) ? ECONNREFUSED : error;
+}
+
+static bool
+can_bind(const struct addr *a)
+{
+	struct sockaddr_storage	 ss;
+	struct addr		 any_port = *a;
+	socklen_t		 len;
+	bool			 can;
+	int			 fd;
+
+	any_port.port = 0;
+	len = addr_to_sa(&any_port, &ss);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    IPPROTO_TCP);
+	if (fd == -1)
+		return false;
+	choose_port_late(fd);
+	can = bind(fd, (struct sockaddr *)&ss, len) == 0;
+	close_fd(&fd);
+	return can;
+}
+
+bool
+connect_is_here(const struct addr *a)
+{
+	struct addr	nobodys;
+
+	/* Some systems are set up to bind what they have not (yet). */
+	if (addr_parse(&nobodys, a->family == ADDR_V4 ? "240.0.0.1" :
+	    "100::1") == -1 || can_bind(&nobodys))
+		return false;
+	return can_bind(a);
 }

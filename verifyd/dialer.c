@@ -278,6 +278,27 @@ on_dial_cancel(struct peer *p, struct msg *m)
 	return 0;
 }
 
+/* What a dialer before this one gave away counts on. */
+static int
+on_dial_hold(struct peer *p, struct msg *m)
+{
+	const struct conf_remote	*remote;
+	struct asker			*a = p->arg;
+	struct proto_dial		 req;
+	struct ask			*q;
+
+	if (get_dial(m, &req) == -1 || lease_find(a, m->sid) != NULL)
+		return -1;
+	if ((remote = dialer_remote(req.remote)) == NULL ||
+	    (q = ask_new(remote)) == NULL)
+		return 0;
+	q->asked = req;
+	if (lease_hold(&q->lease, a, m->sid, req.remote, req.domain,
+	    (size_t)remote->connections) == -1)
+		free(q);
+	return 0;
+}
+
 /* One that is not known was given away by a dialer before this one. */
 static int
 on_dial_done(struct peer *p, struct msg *m)
@@ -293,7 +314,8 @@ on_dial_done(struct peer *p, struct msg *m)
 	if (l->state != LEASE_HELD)
 		return -1;
 	q = l->owner;
-	if (m->seq == DONE_USELESS && hold_failed(&q->to, false, mono_now()))
+	if (m->seq == DONE_USELESS && q->to.family != ADDR_NONE &&
+	    hold_failed(&q->to, false, mono_now()))
 		log_info("%s connects but does not serve: held down",
 		    addr_port_text(&q->to, text, sizeof(text)));
 	ask_free(q);
@@ -304,6 +326,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DIAL_REQ,		on_dial_req },
 	{ MSG_DIAL_CANCEL,	on_dial_cancel },
 	{ MSG_DIAL_DONE,	on_dial_done },
+	{ MSG_DIAL_HOLD,	on_dial_hold },
 	{ MSG_DNS_ADDR_ANS,	names_on_answer },
 	{ MSG_DNS_ANS,		names_on_records },
 	{ 0,			NULL }

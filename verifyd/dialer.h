@@ -116,6 +116,12 @@ struct lease {
  */
 int		 lease_join(struct lease *, struct asker *, uint64_t sid,
 		    uint32_t remote, const char *domain, size_t limit);
+/*
+ * The same for a connection that the asker has already, from a dialer before
+ * this one: a lease at once, over the limit if it must be.
+ */
+int		 lease_hold(struct lease *, struct asker *, uint64_t sid,
+		    uint32_t remote, const char *domain, size_t limit);
 struct lease	*lease_find(struct asker *, uint64_t sid);
 /*
  * The next one that may dial: first come, first served for each remote.  It
@@ -224,6 +230,8 @@ bool		 connect_has_room(int fd);
 bool		 connect_can(const struct conf_remote *, enum addr_family);
 /* How it ended: 0 or errno's. */
 int		 connect_error(int fd, const struct addr *to);
+/* Has this machine that address?  False also where that cannot be told. */
+bool		 connect_is_here(const struct addr *);
 
 /* dial.c ------------------------------------------------------------------ */
 

@@ -257,7 +257,10 @@ is_listener(const struct addr *a)
 	return false;
 }
 
-/* Loopback, or an address that is our end's too, or may be by `source'. */
+/*
+ * Loopback, or an address that is our end's too, or may be by `source'; which
+ * may make our end another of our addresses.
+ */
 static bool
 is_this_machine(const struct conf_remote *remote, const struct attempt *t)
 {
@@ -275,7 +278,8 @@ is_this_machine(const struct conf_remote *remote, const struct attempt *t)
 	if (getsockname(t->fd, (struct sockaddr *)&ss, &len) == -1)
 		return false;
 	addr_from_sa(&a, (struct sockaddr *)&ss, len);
-	return addr_same_ip(&a, &t->to);
+	return addr_same_ip(&a, &t->to) ||
+	    (remote->source.n > 0 && connect_is_here(&t->to));
 }
 
 bool

@@ -215,6 +215,22 @@ lease_given(struct lease *l)
 	held++;
 }
 
+int
+lease_hold(struct lease *l, struct asker *a, uint64_t sid, uint32_t remote,
+    const char *domain, size_t limit)
+{
+	struct pool	*p;
+
+	if (lease_join(l, a, sid, remote, domain, limit) == -1)
+		return -1;
+	p = l->share->pool;
+	unqueue(l);
+	p->used++;
+	lease_given(l);
+	pool_check(p);
+	return 0;
+}
+
 void
 lease_end(struct lease *l)
 {

@@ -17,6 +17,12 @@
  * answer in time, whatever resolved does.  Who goes away meanwhile is taken
  * out; the question goes on, for the memory.
  *
+ * Each asker has a share: so many of its questions are with resolved, the
+ * rest waits in a queue of its own, and there is an end to that too.  A
+ * worker with a flood of clients, or taken over, does not keep the others
+ * from being answered: resolved has a place for all of these shares as long
+ * as they are few, and little in its queue where they are many.
+ *
  * What is kept: the status and the name, for the time that DNS says but not
  * longer than TTL_MAX, failures for a few seconds.  The table is its own: a
  * flood of clients shall not press out what shared.c remembers.
@@ -41,7 +47,8 @@
 
 #define ENTRIES		65536
 #define OCTETS		(16 * 1024 * 1024)
-#define QUERIES_MAX	65536		/* addresses on their way */
+#define SHARE		64		/* questions of one asker at resolved */
+#define WAITERS_MAX	16384		/* of one asker without an answer */
 #define GRACE		250		/* ms; resolved has the same deadline */
 
 /* How long an answer is kept, in seconds. */
@@ -50,15 +57,31 @@
 #define TTL_NONE	300
 #define TTL_FAIL	10
 
+TAILQ_HEAD(queries, query);
+
+/* An asker's. */
+struct share {
+	LIST_ENTRY(share)	 entry;
+	struct peer		*peer;
+	struct queries		 queue;		/* not with resolved yet */
+	size_t			 nasked;
+	size_t			 nwaiters;
+};
+
 struct waiter {
 	TAILQ_ENTRY(waiter)	 entry;
-	struct peer		*peer;
+	struct share		*share;
 	uint64_t		 sid;
 	uint32_t		 seq;
 };
 
 struct query {
 	RB_ENTRY(query)		 by_addr, by_sid;
+	TAILQ_ENTRY(query)	 queue;
+	struct share		*share;		/* whose place it takes; NULL:
+						   its asker has gone */
+	bool			 asked;		/* else it is in the queue */
+	struct mono		 deadline;	/* of resolved's answer */
 	uint64_t		 sid;		/* resolved knows it by */
 	struct addr		 addr;		/* port 0 */
 	struct timer		 timer;
@@ -69,6 +92,7 @@ RB_HEAD(addr_tree, query);
 RB_HEAD(sid_tree, query);
 static struct addr_tree	by_addr = RB_INITIALIZER(&by_addr);
 static struct sid_tree	by_sid = RB_INITIALIZER(&by_sid);
+static LIST_HEAD(, share) shares = LIST_HEAD_INITIALIZER(shares);
 static struct state	*cache;
 static struct peer	*resolved;
 static uint64_t		 last_sid;
@@ -116,29 +140,92 @@ send_answer(struct peer *p, uint64_t sid, uint32_t seq,
 }
 
 static void
+send_question(struct query *q)
+{
+	struct proto_dns_ask	 ask = { .type = DNS_TYPE_PTR_FC };
+	struct wbuf		 w = { 0 };
+	int64_t			 left = mono_diff(q->deadline, mono_now());
+
+	ask.timeout = left > 0 ? (uint32_t)left : 1;
+	(void)addr_text(&q->addr, ask.name, sizeof(ask.name));
+	put_dns_ask(&w, &ask);
+	peer_send(resolved, MSG_DNS_ASK, q->sid, 0, -1, &w);
+	q->asked = true;
+}
+
+/* What of a share may be asked is asked. */
+static void
+pump(struct share *s)
+{
+	struct query	*q;
+
+	while (resolved != NULL && s->nasked < SHARE &&
+	    (q = TAILQ_FIRST(&s->queue)) != NULL) {
+		TAILQ_REMOVE(&s->queue, q, queue);
+		s->nasked++;
+		send_question(q);
+	}
+}
+
+/* Take it out of its share. */
+static void
+query_leave(struct query *q)
+{
+	struct share	*s = q->share;
+
+	q->share = NULL;
+	if (s != NULL && q->asked)
+		s->nasked--;
+	else if (s != NULL)
+		TAILQ_REMOVE(&s->queue, q, queue);
+}
+
+static void
+query_join(struct query *q, struct share *s)
+{
+	q->share = s;
+	if (q->asked)
+		s->nasked++;
+	else
+		TAILQ_INSERT_TAIL(&s->queue, q, queue);
+	pump(s);
+}
+
+static void
 query_free(struct query *q)
 {
 	timer_del(&q->timer);
+	query_leave(q);
 	RB_REMOVE(addr_tree, &by_addr, q);
 	RB_REMOVE(sid_tree, &by_sid, q);
 	count.queries--;
 	free(q);
 }
 
+static void
+waiter_free(struct query *q, struct waiter *w)
+{
+	TAILQ_REMOVE(&q->waiters, w, entry);
+	w->share->nwaiters--;
+	free(w);
+}
+
 /* All who wait are told; that is its end. */
 static void
 query_answer(struct query *q, const struct proto_ptr_ans *a)
 {
+	struct share	*s = q->share;
 	struct waiter	*w;
 
 	if (a->status == DNS_FAIL || a->status == DNS_TIMEOUT)
 		count.failed++;
 	while ((w = TAILQ_FIRST(&q->waiters)) != NULL) {
-		TAILQ_REMOVE(&q->waiters, w, entry);
-		send_answer(w->peer, w->sid, w->seq, a);
-		free(w);
+		send_answer(w->share->peer, w->sid, w->seq, a);
+		waiter_free(q, w);
 	}
 	query_free(q);
+	if (s != NULL)
+		pump(s);
 }
 
 static void
@@ -147,7 +234,7 @@ on_deadline(void *arg)
 	struct query		*q = arg;
 	struct proto_ptr_ans	 a = { .status = DNS_TIMEOUT };
 
-	if (resolved != NULL)
+	if (resolved != NULL && q->asked)
 		peer_send(resolved, MSG_DNS_CANCEL, q->sid, 0, -1, NULL);
 	query_answer(q, &a);
 }
@@ -212,30 +299,31 @@ time_allowed(uint32_t asked)
 	return asked != 0 && asked < ms ? asked : (uint32_t)ms;
 }
 
+/*
+ * One that waits in another's queue is asked now if the newcomer has a place
+ * for it.
+ */
 static void
-send_question(const struct query *q, uint32_t timeout)
+query_hurry(struct query *q, struct share *s)
 {
-	struct proto_dns_ask	 ask = { .type = DNS_TYPE_PTR_FC,
-				    .timeout = timeout };
-	struct wbuf		 w = { 0 };
-
-	(void)addr_text(&q->addr, ask.name, sizeof(ask.name));
-	put_dns_ask(&w, &ask);
-	peer_send(resolved, MSG_DNS_ASK, q->sid, 0, -1, &w);
+	if (q->asked || q->share == s || s->nasked >= SHARE)
+		return;
+	query_leave(q);
+	query_join(q, s);
 }
 
-/* The question for an address, asked now if nobody has; NULL: impossible. */
+/* The question for an address, new if nobody has asked; NULL: impossible. */
 static struct query *
-query_of(const struct addr *addr, uint32_t timeout)
+query_of(struct share *s, const struct addr *addr, uint32_t timeout)
 {
 	struct query	 key = { .addr = *addr }, *q;
 
 	if ((q = RB_FIND(addr_tree, &by_addr, &key)) != NULL) {
 		count.joined++;
+		query_hurry(q, s);
 		return q;
 	}
-	if (resolved == NULL || count.queries >= QUERIES_MAX ||
-	    (q = calloc(1, sizeof(*q))) == NULL)
+	if (resolved == NULL || (q = calloc(1, sizeof(*q))) == NULL)
 		return NULL;
 	q->addr = *addr;
 	q->sid = ++last_sid;
@@ -244,10 +332,44 @@ query_of(const struct addr *addr, uint32_t timeout)
 	RB_INSERT(sid_tree, &by_sid, q);
 	count.queries++;
 	timeout = time_allowed(timeout);
+	q->deadline = mono_add(mono_now(), timeout);
 	timer_init(&q->timer, on_deadline, q);
 	timer_set(&q->timer, (int64_t)timeout + GRACE);
-	send_question(q, timeout);
+	query_join(q, s);
 	return q;
+}
+
+static struct share *
+share_of(const struct peer *p)
+{
+	struct share	*s;
+
+	LIST_FOREACH(s, &shares, entry)
+		if (s->peer == p)
+			break;
+	return s;
+}
+
+/* One more who waits for an address; -1: he cannot. */
+static int
+wait_for(struct share *s, const struct proto_ptr *req, const struct msg *m)
+{
+	struct query	*q;
+	struct waiter	*w;
+
+	if (s == NULL || s->nwaiters >= WAITERS_MAX ||
+	    (w = calloc(1, sizeof(*w))) == NULL)
+		return -1;
+	if ((q = query_of(s, &req->addr, req->timeout)) == NULL) {
+		free(w);
+		return -1;
+	}
+	w->share = s;
+	w->sid = m->sid;
+	w->seq = m->seq;
+	TAILQ_INSERT_TAIL(&q->waiters, w, entry);
+	s->nwaiters++;
+	return 0;
 }
 
 int
@@ -255,8 +377,6 @@ ptr_ask(struct peer *p, struct msg *m)
 {
 	struct proto_ptr	 req;
 	struct proto_ptr_ans	 a, fail = { .status = DNS_FAIL };
-	struct query		*q;
-	struct waiter		*w = NULL;
 
 	if (get_ptr(m, &req) == -1 ||
 	    (req.addr.family != ADDR_V4 && req.addr.family != ADDR_V6))
@@ -268,17 +388,10 @@ ptr_ask(struct peer *p, struct msg *m)
 		send_answer(p, m->sid, m->seq, &a);
 		return 0;
 	}
-	if ((q = query_of(&req.addr, req.timeout)) != NULL)
-		w = calloc(1, sizeof(*w));
-	if (w == NULL) {
+	if (wait_for(share_of(p), &req, m) == -1) {
 		count.failed++;
 		send_answer(p, m->sid, m->seq, &fail);
-		return 0;
 	}
-	w->peer = p;
-	w->sid = m->sid;
-	w->seq = m->seq;
-	TAILQ_INSERT_TAIL(&q->waiters, w, entry);
 	return 0;
 }
 
@@ -326,18 +439,52 @@ ptr_resolved_down(void)
 }
 
 void
+ptr_peer_up(struct peer *p)
+{
+	struct share	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		fatal("share");
+	s->peer = p;
+	TAILQ_INIT(&s->queue);
+	LIST_INSERT_HEAD(&shares, s, entry);
+}
+
+/* Its questions that others wait for are theirs, or resolved has them. */
+static void
+share_end(struct share *s)
+{
+	struct query	*q, *next;
+
+	RB_FOREACH_SAFE(q, sid_tree, &by_sid, next) {
+		if (q->share != s)
+			continue;
+		if (!q->asked && TAILQ_EMPTY(&q->waiters)) {
+			query_free(q);
+			continue;
+		}
+		query_leave(q);
+		if (!q->asked)
+			query_join(q, TAILQ_FIRST(&q->waiters)->share);
+	}
+	LIST_REMOVE(s, entry);
+	free(s);
+}
+
+void
 ptr_peer_down(const struct peer *p)
 {
+	struct share	*s = share_of(p);
 	struct query	*q;
 	struct waiter	*w, *next;
 
+	if (s == NULL)
+		return;
 	RB_FOREACH(q, sid_tree, &by_sid)
-		TAILQ_FOREACH_SAFE(w, &q->waiters, entry, next) {
-			if (w->peer != p)
-				continue;
-			TAILQ_REMOVE(&q->waiters, w, entry);
-			free(w);
-		}
+		TAILQ_FOREACH_SAFE(w, &q->waiters, entry, next)
+			if (w->share == s)
+				waiter_free(q, w);
+	share_end(s);
 }
 
 int

@@ -38,7 +38,7 @@
 #include "resolved.h"
 #include "timer.h"
 
-#define SHARE		64		/* questions of one asker under way */
+#define SHARE		256		/* questions of one asker under way */
 #define QUEUE_MAX	65536		/* and waiting */
 #define GRACE		250		/* ms for the other family */
 #define WARN_AGAIN	60000		/* ms between warnings */

@@ -70,6 +70,7 @@ peer_up(struct peer *p)
 	a->peer = p;
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
+	ptr_peer_up(p);
 	if (p->role == R_SMTPD)
 		caps_peer_up(p);
 }
@@ -160,7 +161,8 @@ static const struct proc_class	class = {
 	.conf_prepare = source_prepare,
 	.conf_release = conf_release,
 	.stop = stop,
-	.ctl = ctl
+	.ctl = ctl,
+	.turn = caps_turn
 };
 
 int

@@ -42,6 +42,8 @@ void	verifyd_each_smtpd(void (*fn)(struct peer *, const void *),
 void	caps_peer_up(struct peer *);
 /* REMOTE_SEEN. */
 int	caps_seen(struct peer *, struct msg *);
+/* At the end of a turn: tell all what is new. */
+void	caps_turn(void);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
@@ -56,7 +58,8 @@ int	ptr_dns_ans(struct peer *, struct msg *);
 /* resolved is there, or lost: who waits is told DNS_FAIL. */
 void	ptr_resolved_up(struct peer *);
 void	ptr_resolved_down(void);
-/* An asker has gone. */
+/* There is a new asker, or one has gone. */
+void	ptr_peer_up(struct peer *);
 void	ptr_peer_down(const struct peer *);
 int	ptr_stats(char *, size_t);
 

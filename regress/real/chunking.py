@@ -10,6 +10,7 @@ cases                   the names of all
 send PORT CASE ...      deliver each to CASE@example.org, and print what was
                         said to MAIL, RCPT and the end of it: a code, with its
                         enhanced code if it refuses, or "-"
+offers PORT NAME ...    those of the extensions that are offered, in a line
 hop DIR CASE ...        whether what hop.py kept in DIR is that case, octet by
                         octet, and has the parameters it was sent with
 maildir DIR CASE ...    whether the file in the maildir DIR/CASE is, where
@@ -230,6 +231,10 @@ def main():
         print(*ALL)
         return
     what, where, *names = words
+    if what == "offers":
+        w = Wire(int(where), **options)
+        print(*[n for n in names if n in w.offers])
+        return
     run = {"send": send, "hop": hop, "maildir": maildir}[what]
     for name in names:
         print(name, run(where, name, **options), flush=True)

@@ -47,6 +47,7 @@ deliver()
 kept_by()
 {
 	mkdir "$tmp/kept"
+	: >"$tmp/hop.out"
 	# shellcheck disable=SC2086	# words are wanted
 	python3 "$here/hop.py" $2 "$hop" "$tmp/kept" $3 \
 	    >"$tmp/hop.out" 2>&1 &
@@ -111,6 +112,17 @@ nothing_offered()
 	    "$(find "$tmp/kept" -name '*.msg' | lines -)" \
 	    "$(echo "$chunked" data utf8-ascii dsn | wc -w | tr -d ' ')"
 	kept_end
+	# Eight bits go as they are, unless that is forbidden.
+	what='a hop with nothing'
+	kept_by "$what" '' '' 'protocol: smtp'
+	# shellcheck disable=SC2086	# words are wanted
+	keeps "$what" $chunked data
+	kept_end
+	what='a hop with nothing, strict'
+	kept_by "$what" '' '' 'protocol: smtp, eight-bit: strict'
+	keeps "$what" one data
+	deliver "$what" "250 554_5.6.3 -" eight
+	kept_end
 }
 
 # --- real ones ---------------------------------------------------------------
@@ -136,6 +148,53 @@ refuses()
 	fi
 }
 
+# offers what wanted: of the three that depend on the next hop
+offers()
+{
+	is "$1" "$(chunking offers "$smtp" DSN SMTPUTF8 BINARYMIME)" "$2"
+}
+
+# What is not forced is offered when the next hop was seen to offer it.
+offers_follow()
+{
+	[ "$MODE" = postern ] || return 0
+	forced=$extensions
+	extensions=default
+	between "$postfix" 'protocol: smtp'
+	offers "before Postfix was met nothing is promised for it" ''
+	arrives "Postfix is met" one
+	rm -rf "$tmp/mail"/*
+	wait_for 10 offers_are "DSN SMTPUTF8"
+	offers "what Postfix offers is offered" "DSN SMTPUTF8"
+	between_stop
+	extensions=$forced
+}
+
+offers_are()
+{
+	[ "$(chunking offers "$smtp" DSN SMTPUTF8 BINARYMIME)" = "$1" ]
+}
+
+# The notice of success for the message dsn, in which Postfix gives back what
+# it was told: the envelope's name, and for whom it was at first.
+notified()
+{
+	wait_for 30 has_mails notices 1
+	is "Postfix was asked for one notice" "$(mails notices | lines -)" 1
+	for line in 'Original-Envelope-Id: a+b=c' \
+	    'Original-Recipient: rfc822;first+last@example.com' \
+	    'Final-Recipient: rfc822; dsn@example.org' 'Action: delivered'; do
+		# shellcheck disable=SC2046	# names without blanks
+		if grep -qixF "$line" $(mails notices) /dev/null; then
+			ok "Postfix's notice has $line"
+		else
+			not_ok "Postfix's notice has $line"
+			# shellcheck disable=SC2046
+			shows $(mails notices)
+		fi
+	done
+}
+
 to_postfix()
 {
 	why=$(postfix_missing)
@@ -146,14 +205,17 @@ to_postfix()
 	rm -rf "$tmp/mail"
 	postfix_make postfix "$postfix" <<-EOF
 	smtputf8_enable = yes
+	virtual_mailbox_domains = example.org, example.net
 	virtual_mailbox_maps = texthash:$tmp/postfix/users,
 	    regexp:$tmp/postfix/utf8
 	EOF
+	echo 'sender@example.net notices/' >>"$tmp/postfix/users"
 	# The recipients of these in UTF-8, as chunking.py has them.
 	printf '/^utf8-%b@/ %s/\n' \
 	    '\0344\0275\0240\0345\0245\0275' utf8-rcpt \
 	    '\0303\0274\0303\0266' utf8-all >"$tmp/postfix/utf8"
 	postfix_start postfix
+	offers_follow
 	between "$postfix" 'protocol: smtp'
 	# An empty chunk is a crime to it.
 	[ "$MODE" = postern ] || chunked=$(echo " $chunked " |
@@ -163,13 +225,7 @@ to_postfix()
 	    utf8-ascii utf8-all dsn dsn-never
 	refuses Postfix binary "555_5.5.4 - -" "250 554_5.6.3 -"
 	between_stop
-	if wait_for 30 grep -q 'sender delivery status notification' \
-	    "$tmp/postfix/log"; then
-		ok "Postfix was asked for a notice of success"
-	else
-		not_ok "Postfix was asked for a notice of success"
-		shows "$tmp/postfix/log"
-	fi
+	notified
 	postfix_kill "$tmp/postfix"
 }
 

@@ -14,7 +14,8 @@
 
 # between port|unix:path [line ...]: where clients go to come to that; with a
 # postern, of whose remote these are more lines, it is $smtp.  $extensions
-# are its listener's.
+# are its listener's, $resolver is the port of its name server.  Without one
+# it asks nobody: no name server of the machine's is part of a test.
 between()
 {
 	port=$1
@@ -24,6 +25,11 @@ between()
 	unix:*)	address="{address: \"$port\"," ;;
 	*)	address="{address: 127.0.0.1, port: $port," ;;
 	esac
+	if [ -n "${resolver-}" ]; then
+		dns="{server: \"127.0.0.1:$resolver\"}" reverse=auto
+	else
+		dns='{}' reverse=never
+	fi
 	cat >"$tmp/postern.yaml" <<-EOT
 	hostname: gate.example.net
 	processes: {smtpd: 2}
@@ -39,7 +45,10 @@ between()
 	remote:
 	  hop: $address tls: {mode: "off"}$(for line; do
 		printf ', %s' "$line"; done)}
-	session: {rcpt: {lookup: {domains: list/ours}}}
+	session:
+	  connect: {reverse-dns: $reverse}
+	  rcpt: {lookup: {domains: list/ours}}
+	resolver: $dns
 	route: {local: hop}
 	EOT
 	postern_start

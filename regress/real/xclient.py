@@ -18,6 +18,7 @@ blind.
 
 import sys
 
+from names import confirmed
 from wire import Wire, proxy_header
 
 DEST, DESTPORT = "127.0.0.1", 25
@@ -51,10 +52,9 @@ def main():
         address, port, name = client(i)
         if one:
             if i != 5:
-                expect(220, w.say("XCLIENT NAME=[UNAVAILABLE] ADDR=%s "
-                                  "PORT=%d PROTO=ESMTP HELO=%s "
-                                  "LOGIN=[UNAVAILABLE]"
-                                  % (address, port, name)))
+                expect(220, w.say("XCLIENT NAME=%s ADDR=%s PORT=%d "
+                                  "PROTO=ESMTP HELO=%s LOGIN=[UNAVAILABLE]"
+                                  % (confirmed(address), address, port, name)))
                 expect(250, w.hello("between.test"))
         else:
             w = Wire(to, header=proxy_header(way, address, port, DEST,

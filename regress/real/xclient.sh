@@ -11,9 +11,10 @@
 # Each client has a loopback address and a name of its own and says in every
 # message what they are; the next hop writes down whom it takes the client
 # for.  Many clients at once go to a sink, a few to a real Postfix, which says
-# it in its log, and to Dovecot's LMTP, which says it in the message.  N in
-# the environment is the number of clients; see lib.sh for the options and
-# counterparts.sh for MODE.
+# it in its log, and to Dovecot's LMTP, which says it in the message.  The
+# names that DNS has for them are those of names.py: some have none, some have
+# another one's.  N in the environment is the number of clients; see lib.sh
+# for the options and counterparts.sh for MODE.
 
 . "$(dirname "$0")/lib.sh"
 . "$here/counterparts.sh"
@@ -25,13 +26,24 @@ else
 fi
 at_once=40 each=2
 
-# judge file name|address: how many of the messages are another client's,
-# with all that XCLIENT says or with the address alone
+# What names.py has for an address, and confirms; nobody is what there is for
+# one without.
+name_of='
+	function name_of(address, nobody,	a)
+	{
+		if (split(address, a, ".") != 4 || a[4] % 4 < 2)
+			return nobody
+		return "c" a[2] "-" a[3] "-" a[4] ".names.test"
+	}'
+
+# judge file name|helo|address: how many of the messages are another client's:
+# with all that XCLIENT says, with all but the name, with the address alone
 judge()
 {
-	awk -v all="$2" '
+	awk -v by="$2" "$name_of"'
 	$2 != $10 || $3 != $11 { n++; next }
-	all == "name" && ($4 != $12 || $5 != $13 || $6 != "-") { n++ }
+	by != "address" && ($4 != $12 || $5 != $13 || $6 != "-") { n++; next }
+	by == "name" && $1 != name_of($2, "-") { n++ }
 	END { print n + 0 }' "$1"
 }
 
@@ -64,12 +76,12 @@ judges_are_not_blind()
 		    "$(python3 "$here/xclient.py" $v "$hop" 4 127.7.0.1 2>&1)" \
 		    ""
 		sink_stop
-		is "$v: all of it is understood" "$(judge "$tmp/C" name)" 0
+		is "$v: all of it is understood" "$(judge "$tmp/C" helo)" 0
 		is "$v: for each" "$(different "$tmp/C")" 4
 	done
 }
 
-# leaks what option name|address line: N clients, each with two
+# leaks what option name|helo|address line: N clients, each with two
 # messages or three
 leaks()
 {
@@ -114,28 +126,29 @@ fewer_connections()
 	fi
 }
 
-# by_postfix what port line: a few clients, and what its log has.
+# by_postfix what name|address port line: a few clients, and what its log has.
 # The line of cleanup(8) has the claim, that of smtpd(8) the client.
 by_postfix()
 {
-	what="Postfix, $1"
+	what="Postfix, $1" by=$2
 	: >"$tmp/hop/log"
-	shift
+	shift 2
 	between "$@"
 	"$ledger" -a -s 5 -n 2 -m 40 -l 200 "$port" \
 	    >"$tmp/few.sum" 2>"$tmp/few.err"
 	is "$what: all clients come to their end" $? 0
 	between_stop
-	judge_log
+	judge_log "$by"
 	is "$what: all messages are in its log" "$all" \
 	    "$(field acknowledged "$tmp/few.sum")"
 	is "$what: with the client that sent them" "$others" 0
 	shows "$tmp/few.err"
 }
 
+# judge_log name|address
 judge_log()
 {
-	awk '
+	awk -v by="$1" "$name_of"'
 	function queue_id() { return $6 }
 	/ client=/ {
 		split($0, a, " client=")
@@ -145,7 +158,8 @@ judge_log()
 	/ header X-Client: / {
 		split($0, a, " header X-Client: ")
 		split(a[2], claim, " ")
-		print client[queue_id()], "unknown[" claim[1] "]"
+		name = by == "name" ? name_of(claim[1], "unknown") : "unknown"
+		print client[queue_id()], name "[" claim[1] "]"
 	}' "$tmp/hop/log" >"$tmp/judged"
 	all=$(lines "$tmp/judged")
 	others=$(awk '$1 != $2 { n++ } END { print n + 0 }' "$tmp/judged")
@@ -199,7 +213,7 @@ to_dovecot()
 		by_dovecot XCLIENT "$lmtp" "xclient: required"
 		for v in v1 v2; do
 			by_dovecot "PROXY $v" "$lmtp_proxied" \
-			    "proxy-protocol: $v"
+			    "proxy-protocol: $v" 'xclient: "no"'
 		done
 		return
 	fi
@@ -210,21 +224,38 @@ to_dovecot()
 	    "$all $others" "8 1"
 }
 
+names_start()
+{
+	# shellcheck disable=SC2034	# between takes it
+	resolver=$1
+	python3 "$here/names.py" "$1" >"$tmp/names.out" 2>&1 &
+	started="$started $!"
+	wait_for 20 grep -q ready "$tmp/names.out" && return 0
+	not_ok "the name server starts"
+	shows "$tmp/names.out"
+	finish
+}
+
 if ! tool ledger; then
 	not_ok "ledger can be built"
 	finish
 fi
 ledger=$tool
 # shellcheck disable=SC2046	# words are wanted
-set -- $(real ports 6)
-smtp=$1 hop=$2 postfix=$3 proxied=$4 lmtp=$5 lmtp_proxied=$6
+set -- $(real ports 7)
+smtp=$1 hop=$2 postfix=$3 proxied=$4 lmtp=$5 lmtp_proxied=$6 names=$7
+names_start "$names"
 
 judges_are_not_blind
-leaks XCLIENT -x name "xclient: required"
+# Without a postern nobody asks for names.
+by_xclient=name
+[ "$MODE" = postern ] || by_xclient=helo
+leaks XCLIENT -x "$by_xclient" "xclient: required"
 fewer_connections XCLIENT
 if [ "$MODE" = postern ]; then
 	for v in v1 v2; do
-		leaks "PROXY $v" -p address "proxy-protocol: $v"
+		leaks "PROXY $v" -p address "proxy-protocol: $v" \
+		    'xclient: "no"'
 	done
 fi
 to_dovecot
@@ -243,10 +274,11 @@ EOF
 echo '/^X-Client:/ INFO' >"$tmp/headers"
 postfix_listens hop "$proxied" smtpd_upstream_proxy_protocol=haproxy
 postfix_start hop
-by_postfix XCLIENT "$postfix" "xclient: required"
+by_postfix XCLIENT "$by_xclient" "$postfix" "xclient: required"
 if [ "$MODE" = postern ]; then
 	for v in v1 v2; do
-		by_postfix "PROXY $v" "$proxied" "proxy-protocol: $v"
+		by_postfix "PROXY $v" address "$proxied" \
+		    "proxy-protocol: $v" 'xclient: "no"'
 	done
 else
 	for v in v1 v2; do
@@ -254,7 +286,7 @@ else
 		is "Postfix is told by PROXY $v" \
 		    "$(python3 "$here/xclient.py" $v "$proxied" 4 127.7.0.1 \
 		    2>&1)" ""
-		judge_log
+		judge_log address
 		is "$v: and says so" "$all $others" "4 0"
 	done
 fi

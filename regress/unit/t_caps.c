@@ -19,6 +19,7 @@ static bool			 is_up = true;
 static unsigned int		 sent;
 static struct proto_caps	 last;
 static uint32_t			 live_from = 1;	/* ids below are gone */
+static int			 xclient = XCLIENT_IF_AVAILABLE;
 
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
@@ -30,10 +31,12 @@ proc_peer(unsigned int role, unsigned int index)
 struct conf_obj *
 proc_conf_obj(size_t offset, uint32_t id)
 {
-	static struct conf_obj	o;
+	static struct conf_remote	r;
 
+	r.obj.id = id;
+	r.xclient = xclient;
 	ok(offset == offsetof(struct config, remotes), "a remote");
-	return id >= live_from ? &o : NULL;
+	return id >= live_from ? &r.obj : NULL;
 }
 
 void
@@ -55,6 +58,7 @@ seen(uint32_t id, unsigned int word)
 {
 	struct conf_remote	r = { .obj = { .id = id } };
 
+	r.xclient = xclient;
 	caps_seen(&r, word);
 }
 
@@ -115,16 +119,26 @@ main(void)
 	caps_verifyd_up(&verifyd);
 	is_int(sent, 4, "all that we know");
 
+	xclient = XCLIENT_NO;
+	tell(3, 0, 0);
+	seen(5, EXT_XC_NAME);
+	tell(6, EXT_XC_NAME, 0);
+	ok(!caps_any_name(), "not by those that we do not tell");
+	xclient = XCLIENT_REQUIRED;
+	seen(7, EXT_XC_NAME);
+	ok(caps_any_name(), "by who must be told");
+
 	live_from = 4;
 	caps_sweep();
 	is_known(1, false, 0);
 	is_known(3, false, 0);
 	is_known(4, true, EXT_DSN);
+	live_from = 8;
+	caps_sweep();
 	ok(!caps_any_name(), "gone with the remote");
 	tell(2, EXT_DSN, 0);
 	is_known(2, false, 0);
-	live_from = 5;
-	caps_sweep();
 	is_known(4, false, 0);
+	is_known(7, false, 0);
 	return done("caps");
 }

@@ -234,6 +234,15 @@ static const struct tcase	cases[] = {
 	    .trace = "+ +", .steps = {
 	    LMTP, XCLIENT, "> 220 hi", "< LHLO me.test", XNAMES, MAIL } },
 
+	{ .name = "xclient: TLS refused, offered again", .plan = "WXM",
+	    .mode = RTLS_OPPORTUNISTIC, .trace = "+ +", .steps = {
+	    TLS, "> 454 not now", XCLIENT, "> 220 new", "< EHLO me.test",
+	    "> 250-srv.test", "> 250 STARTTLS", MAIL } },
+	{ .name = "xclient: TLS offered behind it", .plan = "WXM",
+	    .mode = RTLS_OPPORTUNISTIC, .trace = "+ +", .steps = {
+	    HELLO, XNAMES, XCLIENT, "> 220 new", "< EHLO me.test",
+	    "> 250-srv.test", "> 250 STARTTLS", MAIL } },
+
 	/* AUTH */
 	{ .name = "auth: plain", SAFE, .plan = "M|", .trace = "+ M250",
 	    .steps = { MECHS, "> 250 AUTH LOGIN PLAIN", PLAINLY, "!",

@@ -218,6 +218,7 @@ test_lease_queue(void)
 		is_int(lease_join(&l[i], i == 1 ? &y : &x, i + 1, 7, "", 2), 0,
 		    "join %zu", i);
 	is_int(lease_join(&twice, &x, 1, 7, "", 2), -1, "a sid twice");
+	is_int(lease_hold(&twice, &x, 1, 7, "", 2), -1, "nor held");
 	is_int(errno, EEXIST, "says so");
 	is_int(lease_join(&twice, &y, 1, 8, "", 2), 0, "of another asker, not");
 	is_int(lease_waiting(), 6, "all wait at first");
@@ -302,6 +303,29 @@ test_lease_domains(void)
 	lease_end(&a);
 	is_int(next(), 2, "by whatever case");
 	lease_end(&b);
+	lease_end(&c);
+	is_int(lease_count(), 0, "nothing is left");
+}
+
+/* What a dialer before this one gave away. */
+static void
+test_lease_hold(void)
+{
+	struct lease	a, b, c;
+
+	reset();
+	is_int(lease_hold(&a, &x, 1, 7, "", 1), 0, "held at once");
+	is_int(lease_hold(&b, &x, 2, 7, "", 1), 0, "over the limit too");
+	is_int(a.state, LEASE_HELD, "it is held");
+	is_int(lease_held(), 2, "both are");
+	is_int(lease_waiting() + x.questions, 0, "and no question is open");
+	is_int(next(), 0, "nothing is to be dialled");
+	(void)lease_join(&c, &y, 3, 7, "", 1);
+	is_int(next(), 0, "they count");
+	lease_end(&a);
+	is_int(next(), 0, "each of them");
+	lease_end(&b);
+	is_int(next(), 3, "now there is room");
 	lease_end(&c);
 	is_int(lease_count(), 0, "nothing is left");
 }
@@ -509,6 +533,7 @@ main(void)
 	test_lease_no_limit();
 	test_lease_pools();
 	test_lease_domains();
+	test_lease_hold();
 	test_lease_want();
 	test_names();
 	test_hosts();

@@ -13,6 +13,8 @@
 
 #include "dialer_child.h"
 
+#include <ifaddrs.h>
+
 static uint16_t	port;
 
 /* Ask for a domain whose MX are these; the addresses are asked for later. */
@@ -202,6 +204,51 @@ test_our_name(void)
 	want_error(&smtpd0, 4, DIAL_REFUSED, "127.0.0.4");
 	end();
 	(void)close(three);
+}
+
+/* An address of this machine that is not loopback; "" if there is none. */
+static const char *
+own_address(void)
+{
+	static char		 text[ADDR_TEXT_MAX];
+	struct ifaddrs		*all, *i;
+	struct addr		 a;
+
+	text[0] = '\0';
+	if (getifaddrs(&all) == -1)
+		die("getifaddrs");
+	for (i = all; i != NULL && text[0] == '\0'; i = i->ifa_next) {
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET)
+			continue;
+		addr_from_sa(&a, i->ifa_addr, sizeof(struct sockaddr_in));
+		if (!addr_is_loopback(&a))
+			(void)addr_text(&a, text, sizeof(text));
+	}
+	freeifaddrs(all);
+	return text;
+}
+
+/* Our end has another address than theirs, by `source': both are ours. */
+static void
+test_listener_source(void)
+{
+	const char	*own = own_address();
+	char		 bind[64];
+	int		 fd;
+
+	if (own[0] == '\0')
+		return;
+	port = 0;
+	fd = bound(own, &port, true);
+	begin_mx("0.0.0.0/0", "127.0.0.1");
+	(void)snprintf(bind, sizeof(bind), ":%u", port);
+	listener(5, bind);
+	conf_send();
+	ask(1, "a.example", DNS_OK, "10 m1.example");
+	host("m1.example", own);
+	want_error(&smtpd0, 1, DIAL_LOOP, "is ourselves");
+	end();
+	(void)close(fd);
 }
 
 /* One of our listeners is reached by another name. */
@@ -405,6 +452,7 @@ main(int argc, char **argv)
 	test_forbidden();
 	test_our_name();
 	test_listener();
+	test_listener_source();
 	test_limit();
 	test_unix();
 	(void)close(hold);

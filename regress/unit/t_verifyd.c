@@ -333,6 +333,23 @@ want_caps(struct conn *c, uint32_t remote, uint32_t caps)
 	got_free(g);
 }
 
+/* The next one, which is about that remote. */
+static uint32_t
+next_caps(struct conn *c, uint32_t remote)
+{
+	struct got		*g = conn_wait(c, MSG_REMOTE_CAPS);
+	struct proto_caps	 p = { 0 };
+	struct msg		 m;
+
+	if (g == NULL)
+		die("no REMOTE_CAPS");
+	m = got_msg(g);
+	is_int(get_caps(&m, &p), 0, "REMOTE_CAPS is whole");
+	is_int(p.remote, remote, "of whom");
+	got_free(g);
+	return p.caps;
+}
+
 /* Whatever it was going to say to what was sent so far, it has said. */
 static void
 want_no_caps(struct conn *c)
@@ -350,6 +367,7 @@ test_caps(void)
 {
 	struct config	*conf = settings(2);
 	struct wbuf	 w = { 0 };
+	uint32_t	 i;
 
 	begin();
 	add_remote(conf, 11);
@@ -367,6 +385,15 @@ test_caps(void)
 	seen(&smtpd0, 12, 0x7);
 	want_caps(&smtpd0, 12, 0x7);
 	want_caps(&smtpd1, 12, 0x7);
+	/* One that cannot make up its mind does not flood the others. */
+	for (i = 0; i < 1000; i++)
+		seen(&smtpd0, 12, i & 1);
+	seen(&smtpd0, 12, 0x7);
+	for (i = 0; next_caps(&smtpd1, 12) != 0x7; i++)
+		continue;
+	ok(i < 500, "told %u times", i);
+	while (next_caps(&smtpd0, 12) != 0x7)
+		continue;
 	seen(&smtpd0, 13, 1);		/* nobody knows that one */
 	want_no_caps(&smtpd0);
 
@@ -437,7 +464,7 @@ want_ptr(struct conn *c, uint64_t sid, enum dns_status status,
 	got_free(g);
 }
 
-/* A question to resolved: its sid. */
+/* A question to resolved: its sid.  timeout 0: one that has waited. */
 static uint64_t
 want_question(const char *ip, uint32_t timeout)
 {
@@ -451,7 +478,9 @@ want_question(const char *ip, uint32_t timeout)
 	m = got_msg(g);
 	is_int(get_dns_ask(&m, &q), 0, "DNS_ASK is whole");
 	is_int(q.type, DNS_TYPE_PTR_FC, "for a name that leads back");
-	is_int(q.timeout, timeout, "the time-out");
+	if (timeout != 0)
+		is_int(q.timeout, timeout, "the time-out");
+	ok(q.timeout != 0 && q.timeout <= 60000, "within bounds");
 	is_str(q.name, ip, "the address");
 	sid = g->sid;
 	got_free(g);
@@ -593,6 +622,122 @@ test_ptr_lost(void)
 	put_u32(&w, 100);
 	put_addr(&w, &(struct addr){ .family = ADDR_UNIX });
 	want_broken(&w, MSG_PTR_ASK, "an address without octets");
+	end();
+}
+
+/* Is resolved asked for so many, and no more?  sid of the first. */
+static uint64_t
+want_questions(size_t n)
+{
+	struct got	*g;
+	uint64_t	 first = 0;
+	size_t		 i;
+
+	for (i = 0; i < n; i++) {
+		if (!ok((g = conn_wait(&resolved, MSG_DNS_ASK)) != NULL,
+		    "question %zu", i))
+			return first;
+		if (i == 0)
+			first = g->sid;
+		got_free(g);
+	}
+	want_no_question();
+	return first;
+}
+
+/* A flood of one worker's waits for itself. */
+static void
+test_ptr_share(void)
+{
+	uint64_t	first, i;
+	char		ip[32];
+
+	begin();
+	for (i = 1; i <= 100; i++) {
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%u", (unsigned int)i);
+		ptr_ask(&smtpd0, i, ip);
+	}
+	state_want(&smtpd0, STATE_DELIVERED, "nothing", NULL);
+	first = want_questions(64);
+	ptr_ask(&smtpd1, 1, "192.0.2.1");
+	answer(want_question("192.0.2.1", 5000), DNS_OK, "a.test", 100);
+	want_ptr(&smtpd1, 1, DNS_OK, "a.test");
+	/* One that waits there is asked as its own. */
+	ptr_ask(&smtpd1, 2, "10.0.0.99");
+	answer(want_question("10.0.0.99", 0), DNS_OK, "b.test", 100);
+	want_ptr(&smtpd1, 2, DNS_OK, "b.test");
+	want_ptr(&smtpd0, 99, DNS_OK, "b.test");
+	want_no_question();
+	/* Each answer makes room for another question. */
+	answer(first, DNS_OK, "c.test", 100);
+	want_ptr(&smtpd0, 1, DNS_OK, "c.test");
+	(void)want_question("10.0.0.65", 0);
+	want_no_question();
+	/* With the asker those go that nobody waits for. */
+	conn_close(&smtpd0);
+	child_sync(&ver);
+	while (child_stat(&ver, "verifyd.ptr.queries") > 64)
+		child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.ptr.queries"), 64, "queries");
+	end();
+}
+
+/* What waits in the queue of one that goes is another's, if he waits too. */
+static void
+test_ptr_heir(void)
+{
+	uint64_t	i, first;
+	char		ip[32];
+
+	begin();
+	for (i = 1; i <= 64; i++) {
+		(void)snprintf(ip, sizeof(ip), "10.0.1.%u", (unsigned int)i);
+		ptr_ask(&smtpd1, i, ip);
+	}
+	state_want(&smtpd1, STATE_DELIVERED, "nothing", NULL);
+	first = want_questions(64);
+	for (i = 1; i <= 66; i++) {
+		(void)snprintf(ip, sizeof(ip), "10.0.0.%u", (unsigned int)i);
+		ptr_ask(&smtpd0, i, ip);
+	}
+	state_want(&smtpd0, STATE_DELIVERED, "nothing", NULL);
+	(void)want_questions(64);
+	ptr_ask(&smtpd1, 65, "10.0.0.66");
+	state_want(&smtpd1, STATE_DELIVERED, "nothing", NULL);
+	want_no_question();
+	conn_close(&smtpd0);
+	while (child_stat(&ver, "verifyd.ptr.queries") > 129)
+		child_sync(&ver);
+	want_no_question();
+	answer(first, DNS_OK, "a.test", 100);
+	want_ptr(&smtpd1, 1, DNS_OK, "a.test");
+	answer(want_question("10.0.0.66", 0), DNS_OK, "b.test", 100);
+	want_ptr(&smtpd1, 65, DNS_OK, "b.test");
+	end();
+}
+
+/* However often one asks, what waits has an end. */
+static void
+test_ptr_flood(void)
+{
+	struct config	*conf = settings(2);
+	uint64_t	 i, n = 16384;
+
+	begin();
+	conf->resolver.timeout = 60000;
+	configure(conf);
+	for (i = 1; i <= n + 1; i++) {
+		ptr_ask(&smtpd0, i, "10.0.0.1");
+		if (i % 256 == 0)	/* a pipe does not hold them all */
+			state_want(&smtpd0, STATE_DELIVERED, "nothing", NULL);
+	}
+	want_ptr(&smtpd0, n + 1, DNS_FAIL, "");
+	ptr_ask(&smtpd1, 1, "10.0.0.1");
+	state_want(&smtpd1, STATE_DELIVERED, "nothing", NULL);
+	answer(want_question("10.0.0.1", 60000), DNS_OK, "a.test", 100);
+	want_ptr(&smtpd1, 1, DNS_OK, "a.test");
+	for (i = 1; i <= n; i++)
+		want_ptr(&smtpd0, i, DNS_OK, "a.test");
 	end();
 }
 
@@ -799,6 +944,9 @@ main(int argc, char **argv)
 	test_ptr();
 	test_ptr_joined();
 	test_ptr_lost();
+	test_ptr_share();
+	test_ptr_heir();
+	test_ptr_flood();
 	test_lookup();
 	test_lookup_turns();
 	test_drain();

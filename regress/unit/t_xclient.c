@@ -154,11 +154,84 @@ test_room(void)
 		l = length(text, "LOGIN=");
 		ok(h == 0 || h == (n % 3 == 0 ? 3 * n : n), "helo of %zu", n);
 		ok(l == 0 || l == n, "login of %zu", n);
+		ok(length(text, "PROTO=") == 4, "no client without, %zu", n);
 		ok(length(text, "DESTPORT=") == 5, "the last of %zu", n);
 		given += h != 0 && l != 0;
 		cut += h == 0 && l == 0;
 	}
 	ok(given > 500 && cut > 0, "both ways: %zu, %zu", given, cut);
+}
+
+/* Who says that nothing is known of him does not decide what is known. */
+static void
+test_claims(void)
+{
+	static const char *const	rows[] = {
+		NO, "[unavailable]", "[TEMPUNAVAIL]", "[TempUnavail]"
+	};
+	struct xclient	x = { 0 };
+	char		text[XCLIENT_TEXT_MAX];
+	size_t		i;
+
+	for (i = 0; i < nitems(rows); i++) {
+		x.helo = x.login = rows[i];
+		is_int(xclient_text(&x, EXT_XC_HELO | EXT_XC_LOGIN, text), 0,
+		    "claim %zu is no value", i);
+		is_str(text, "HELO=" NO " LOGIN=" NO, "claim %zu", i);
+	}
+}
+
+/* Which of them have a value; PROTO always has. */
+static void
+test_given(void)
+{
+	struct xclient	x = { .name_later = true };
+	char		text[XCLIENT_TEXT_MAX];
+
+	is_int(xclient_text(&x, ALL, text), EXT_XC_PROTO, "none but PROTO");
+	x.addr = addr("192.0.2.1", 4711);
+	x.helo = "c.test";
+	is_int(xclient_text(&x, ALL, text), EXT_XC_PROTO | EXT_XC_ADDR |
+	    EXT_XC_PORT | EXT_XC_HELO, "some");
+	is_int(xclient_text(&x, EXT_XC_HELO | EXT_PIPELINING, text),
+	    EXT_XC_HELO, "those that are listed");
+	x.name_later = false;
+	x.name = "c.test";
+	x.login = "u";
+	x.dest = addr("2001:db8::1", 25);
+	is_int(xclient_text(&x, ALL, text), ALL, "all");
+}
+
+/* A value is followed by a value; the name may be taken back. */
+static void
+test_covers(void)
+{
+	static const struct {
+		unsigned int	told, caps, given;
+		bool		want;
+	} rows[] = {
+		{ 0, 0, 0, true },
+		{ 0, ALL, EXT_XC_ADDR, true },
+		{ ALL, ALL, ALL, true },
+		{ EXT_XC_ADDR, EXT_XC_ADDR, 0, false },
+		{ EXT_XC_PORT, ALL, ALL & ~EXT_XC_PORT, false },
+		{ EXT_XC_HELO, ALL, ALL & ~EXT_XC_HELO, false },
+		{ EXT_XC_LOGIN, ALL, ALL & ~EXT_XC_LOGIN, false },
+		{ EXT_XC_DESTADDR, ALL, 0, false },
+		{ EXT_XC_DESTPORT, ALL, 0, false },
+		{ EXT_XC_PROTO, ALL, 0, false },
+		/* not listed any more: it is left out */
+		{ EXT_XC_ADDR | EXT_XC_HELO, EXT_XC_ADDR, EXT_XC_ADDR, false },
+		{ EXT_XC_NAME, 0, 0, false },
+		{ EXT_XC_NAME, EXT_XC_NAME, 0, true },
+		{ EXT_XC_NAME | EXT_XC_ADDR, ALL, EXT_XC_NAME, false },
+		{ EXT_XC_ADDR, ALL, EXT_XC_ADDR | EXT_XC_LOGIN, true }
+	};
+	size_t	i;
+
+	for (i = 0; i < nitems(rows); i++)
+		ok(xclient_covers(rows[i].told, rows[i].caps, rows[i].given) ==
+		    rows[i].want, "row %zu", i);
 }
 
 int
@@ -169,5 +242,8 @@ main(void)
 	test_xtext();
 	test_names();
 	test_room();
+	test_claims();
+	test_given();
+	test_covers();
 	return done("xclient");
 }
