@@ -11,9 +11,15 @@
  * client cuts what it sends, its second how many octets of script follow
  * (a step of a next hop each, or of time), the rest is the client's.
  *
+ * What verifyd remembers of recipients is played too, by the script: nothing,
+ * any class, some or all of a message's deliveries, or no answer at all.
+ *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
- * next hop in an order that it may be asked in, no 250 is said to a message
- * that no next hop has accepted, and the session ends when the client leaves.
+ * next hop in an order that it may be asked in, and nothing more while it is
+ * slow; the content that ends there is what the client sent, all of it; no
+ * 250 is said to a message that did not reach every recipient, now or before;
+ * nobody waits for what cannot come, or is told of a timeout too soon; and
+ * the session ends when the client leaves.
  */
 
 #include <sys/types.h>
@@ -24,6 +30,7 @@
 #include <event.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cdb_file.h"
@@ -37,6 +44,7 @@
 #include "peer.h"
 #include "proc.h"
 #include "proto.h"
+#include "sent.h"
 #include "smtp_client.h"
 
 #define STEPS_MAX	20000		/* far more than any input needs */
@@ -129,11 +137,19 @@ timer_is_set(const struct timer *t)
 	return t->when.ms != 0;
 }
 
-/* Go on to the next timer and run it; false: there is none. */
+static struct session	*present_session;
+
+/*
+ * Go on to the next timer and run it; false: there is none.  idle: nothing
+ * else can happen any more, so nobody may wait for a next hop.
+ */
 static bool
-time_passes(void)
+time_passes(bool idle)
 {
 	struct timer	*t, *first = NULL;
+
+	must(!idle || session_count() == 0 || present_session == NULL ||
+	    present_session->wait != WAIT_HOP);
 
 	LIST_FOREACH(t, &timers, entry)
 		if (first == NULL || t->when.ms <= first->when.ms)
@@ -160,6 +176,11 @@ struct hop {
 	bool		 closing;	/* commands fail, the loss is told */
 	bool		 mail;		/* a transaction is open */
 	bool		 full;
+	unsigned int	 full_turn;	/* the turn in which it became so */
+	bool		 traced;	/* our own field has gone */
+	bool		 refused;	/* a verdict was no 2xx */
+	char		 content[16384];
+	size_t		 ncontent;
 	enum body	 body;
 	uint64_t	 left;		/* octets that the chunk lacks */
 	bool		 last;
@@ -175,7 +196,9 @@ struct hop {
 };
 
 static LIST_HEAD(, hop)	hops = LIST_HEAD_INITIALIZER(hops);
-static unsigned int	delivered;	/* dots answered with 2xx */
+static unsigned int	delivered;	/* messages that all recipients have */
+static unsigned int	good;		/* verdicts of 2xx */
+static unsigned int	turns;
 static const uint8_t	*script;
 static size_t		 nscript, at_script;
 
@@ -196,6 +219,7 @@ hop_get(struct session *s, struct conf_remote *remote)
 	struct hop	*h;
 
 	must(remote != NULL && s->tx != NULL);
+	present_session = s;
 	LIST_FOREACH(h, &hops, entry)
 		if (h->s == NULL && !h->dead && h->remote == remote)
 			break;
@@ -309,7 +333,8 @@ client_mail(struct smtp_client *c, const char *sender, const char *params)
 	check_text(params, SMTP_LINE_MAX);
 	must(!h->mail);
 	h->mail = true;
-	h->ntaken = 0;
+	h->traced = h->refused = false;
+	h->ntaken = h->ncontent = 0;
 	return ask(h, CLIENT_MAIL, 0);
 }
 
@@ -335,6 +360,8 @@ client_data(struct smtp_client *c)
 	return ask(h, CLIENT_DATA, 0);
 }
 
+static void	check_content(const struct hop *);
+
 /* The end is out: LMTP owes a verdict for each recipient. */
 static int
 body_ended(struct hop *h)
@@ -342,6 +369,9 @@ body_ended(struct hop *h)
 	size_t	i;
 
 	h->body = BODY_ENDED;
+	h->full = false;	/* no verdict comes before all has left */
+	must(h->traced);
+	check_content(h);
 	if (h->remote->protocol != PROTO_LMTP)
 		return ask(h, CLIENT_END, 0);
 	must(h->ntaken > 0);
@@ -367,7 +397,19 @@ client_body(struct smtp_client *c, const char *p, size_t n)
 
 	must(p != NULL && n > 0 && h->nasked == 0);
 	must(h->body == BODY_OPEN || h->body == BODY_CHUNK);
-	h->full |= order() == 0xfb;
+	/* Who was told that it is slow stops before the next turn. */
+	must(!h->full || h->full_turn == turns);
+	if (order() == 0xfb && !h->full && h->traced) {
+		h->full = true;
+		h->full_turn = turns;
+	}
+	if (h->traced) {
+		must(n <= sizeof(h->content) - h->ncontent);
+		memcpy(h->content + h->ncontent, p, n);
+		h->ncontent += n;
+	} else
+		must(n > 15 && memcmp(p, "Received: from ", 15) == 0);
+	h->traced = true;
 	if (h->body == BODY_CHUNK) {
 		must(n <= h->left);
 		h->left -= n;
@@ -450,8 +492,10 @@ answer(struct hop *h, unsigned int which)
 		h->taken[h->ntaken++] = tag;
 	}
 	if (event == CLIENT_END) {
-		delivered += r.code / 100 == 2;
+		good += r.code / 100 == 2;
+		h->refused |= r.code / 100 != 2;
 		if (h->nasked == 0) {
+			delivered += !h->refused;
 			h->body = BODY_NO;
 			h->mail = false;
 		}
@@ -503,7 +547,8 @@ hop_step(struct hop *h)
 		if (n & 4)
 			h->extensions |= EXT_SMTPUTF8 | EXT_CHUNKING;
 		relay_hop_up(h->s);
-	} else if (h->nasked > 0)
+	} else if (h->nasked > 0 &&
+	    !(h->full && h->asked[0].event == CLIENT_CHUNK))
 		answer(h, n);
 	else if (h->full) {
 		h->full = false;
@@ -540,7 +585,8 @@ struct question {
 	LIST_ENTRY(question)	 entry;
 	uint64_t		 sid;
 	uint32_t		 seq;
-	char			 key[1025];
+	uint16_t		 type;
+	struct proto_state	 state;	/* of a MSG_STATE */
 };
 
 static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
@@ -554,6 +600,23 @@ proc_peer(unsigned int role, unsigned int index)
 	return verifyd_lost ? NULL : &verifyd;
 }
 
+/* As verifyd does it: it ends who sends anything else. */
+static void
+check_state(struct msg *m, struct proto_state *q)
+{
+	uint32_t	i;
+	size_t		n;
+
+	must(get_state(m, q) == 0 && q->n > 0);
+	for (i = 0; i < q->n; i++) {
+		must(get_blob(&m->body, &n) != NULL && n <= STATE_KEY_MAX);
+		if (q->op == STATE_SET)
+			must(get_blob(&m->body, &n) != NULL &&
+			    n <= STATE_VALUE_MAX);
+	}
+	must(get_end(&m->body) == 0);
+}
+
 void
 peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
     struct wbuf *body)
@@ -562,13 +625,18 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	struct question		*q;
 	struct msg		 m = { .fd = -1 };
 
-	must(p == &verifyd && type == MSG_LOOKUP && fd == -1);
-	rbuf_init(&m.body, body->data, body->len);
-	must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
+	must(p == &verifyd && fd == -1);
 	must((q = calloc(1, sizeof(*q))) != NULL);
 	q->sid = sid;
 	q->seq = seq;
-	(void)strlcpy(q->key, look.key, sizeof(q->key));
+	q->type = type;
+	rbuf_init(&m.body, body->data, body->len);
+	if (type == MSG_STATE)
+		check_state(&m, &q->state);
+	else {
+		must(type == MSG_LOOKUP);
+		must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
+	}
 	LIST_INSERT_HEAD(&questions, q, entry);
 	wbuf_clear(body);
 }
@@ -584,14 +652,63 @@ forget_questions(void)
 	}
 }
 
+/* What a recipient is, or that the message was delivered to it. */
+static bool
+put_remembered(struct wbuf *w, enum state_table table, unsigned int n)
+{
+	static const char *const	classes[] = { "delivered", "4xx", "5xx",
+	    "alone", "4xx", "5xx", "x", "" };
+	char				value[64];
+	bool				found = n % 2 == 1;
+
+	n /= 2;
+	(void)snprintf(value, sizeof(value), "%s %lld%s", classes[n % 8],
+	    n % 32 == 31 ? 0LL : (long long)time(NULL),
+	    n % 8 == 4 || n % 8 == 5 ? " given" : "");
+	put_bool(w, found);
+	if (!found || table == STATE_DELIVERED)
+		value[0] = '\0';
+	put_blob(w, value, strlen(value));
+	return found;
+}
+
+static void
+put_state_answer(struct wbuf *w, const struct proto_state *q, unsigned int n)
+{
+	struct proto_state_ans	 ans = { .op = q->op, .n = q->n };
+	uint32_t		 i, found = 0;
+
+	put_state_ans(w, &ans);
+	for (i = 0; q->op == STATE_GET && i < q->n; i++) {
+		found += put_remembered(w, (enum state_table)q->table, n);
+		n = order();
+	}
+	if (q->op == STATE_GET && q->table == STATE_DELIVERED)
+		delivered += found == q->n;
+}
+
+static void
+put_look_answer(struct wbuf *w, unsigned int n)
+{
+	struct proto_lookup_ans	 ans = { .answer = LOOKUP_NO };
+
+	if (n % 3 == 1)
+		ans.answer = LOOKUP_CANNOT;
+	else if (n % 3 == 2) {
+		ans.answer = LOOKUP_YES;
+		(void)strlcpy(ans.value, n % 4 == 1 ? "b1" : n % 4 == 2 ?
+		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
+	}
+	put_lookup_ans(w, &ans);
+}
+
 /* Answer one, well or badly, or be lost; false: nothing was asked. */
 static bool
 verifyd_step(void)
 {
 	struct question		*q = LIST_FIRST(&questions);
-	struct proto_lookup_ans	 ans = { .answer = LOOKUP_NO };
 	struct wbuf		 w = { .data = NULL };
-	struct msg		 m = { .fd = -1, .type = MSG_LOOKUP_ANS };
+	struct msg		 m = { .fd = -1 };
 	unsigned int		 n;
 
 	if (q == NULL)
@@ -604,14 +721,11 @@ verifyd_step(void)
 	}
 	m.sid = q->sid;
 	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
-	if (n % 3 == 1)
-		ans.answer = LOOKUP_CANNOT;
-	else if (n % 3 == 2) {
-		ans.answer = LOOKUP_YES;
-		(void)strlcpy(ans.value, n % 4 == 1 ? "b1" : n % 4 == 2 ?
-		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
-	}
-	put_lookup_ans(&w, &ans);
+	m.type = q->type == MSG_STATE ? MSG_STATE_ANS : MSG_LOOKUP_ANS;
+	if (q->type == MSG_STATE)
+		put_state_answer(&w, &q->state, n);
+	else
+		put_look_answer(&w, n);
 	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);
 	LIST_REMOVE(q, entry);
 	free(q);
@@ -778,7 +892,12 @@ static const char *const	texts[] = {
 	"      on-lookup-failure: false, then: true},\n"
 	"      {if: rcpt-domain, in-list: db/e, then: true},\n"
 	"      {else: false}],\n"
-	"    errors: {total: 6, wait: 1s}}}\n"
+	"    errors: {total: 6, wait: 1s}}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {data: {max-size: 2kb, max-messages: 6},\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n"
 };
 
 #define ALL_EXTENSIONS							\
@@ -792,8 +911,11 @@ static const struct {
 	{ "", ", reply-text: own" },
 	{ ALL_EXTENSIONS, "" },
 	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
-	{ "", "" }
+	{ "", "" },
+	{ ALL_EXTENSIONS, ", protocol: lmtp" }
 };
+
+enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 
@@ -842,7 +964,7 @@ make_conf(size_t i)
 		    (void *)conf->lists.v[k]);
 		must(conf->lists.v[k]->priv != NULL);
 	}
-	if (i == 1)
+	if (i == CONF_NORMALIZE)
 		((struct conf_listener *)(void *)conf->listeners.v[0])->tls =
 		    LTLS_STARTTLS;
 	return conf;
@@ -850,22 +972,42 @@ make_conf(size_t i)
 
 /* --- the client ----------------------------------------------------------- */
 
-static bool	lmtp;			/* a reply per recipient */
-static char	replies[1024 * 1024];
-static size_t	nreplies;
+static size_t		 which;		/* configuration */
+static const char	*sent;		/* by the client */
+static size_t		 nsent;
+static char		 replies[1024 * 1024];
+static size_t		 nreplies;
+static struct mono	 replied;	/* when the last came */
+
+/* The message at the next hop is one that the client has sent, whole. */
+static void
+check_content(const struct hop *h)
+{
+	if (which != CONF_NORMALIZE && which != CONF_RULES)
+		must(sent_whole(sent, nsent, h->content, h->ncontent));
+}
 
 static void
 read_replies(int fd)
 {
-	ssize_t	n;
+	static const char	over[] = "421 4.4.2 mx.example.org timeout\r\n";
+	size_t			before = nreplies;
+	ssize_t			n;
 
 	for (;;) {
 		must(nreplies < sizeof(replies));
 		n = read(fd, replies + nreplies, sizeof(replies) - nreplies);
 		if (n <= 0)
-			return;
+			break;
 		nreplies += (size_t)n;
 	}
+	if (nreplies == before)
+		return;
+	/* Nobody is told so before session.timeout. */
+	if (nreplies - before == strlen(over) &&
+	    memcmp(replies + before, over, strlen(over)) == 0)
+		must(mono_diff(now, replied) >= 5 * 60 * 1000);
+	replied = now;
 }
 
 /* One line: "250-text" or "250 text", in 512 octets; its code. */
@@ -908,7 +1050,11 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
-	must(accepted <= delivered || lmtp);
+	if (which == CONF_LMTP)
+		must(accepted == 0 || good > 0);
+	else
+		must(accepted <= delivered &&
+		    accepted <= stats.messages_accepted);
 }
 
 /* --- a run ---------------------------------------------------------------- */
@@ -916,6 +1062,7 @@ check_replies(void)
 static void
 turn(void)
 {
+	turns++;
 	(void)event_loop(EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	io_flush_all();
 	session_reap();
@@ -930,7 +1077,9 @@ other_step(void)
 	struct hop	*h;
 
 	if (order() == 0xfe)
-		return time_passes();
+		return time_passes(false);
+	if (verifyd_lost && order() == 0xfa)
+		verifyd_lost = false;
 	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
 		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
@@ -949,7 +1098,7 @@ finish(int client)
 		turn();
 		read_replies(client);
 		if (session_count() > 0 && !other_step())
-			(void)time_passes();
+			(void)time_passes(true);
 		must(steps++ < STEPS_MAX);
 	}
 	turn();
@@ -963,7 +1112,7 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 	    { 192, 0, 2, 1 } };
 	struct conf_listener		*l;
 	size_t				 at, n;
-	ssize_t				 sent;
+	ssize_t				 put;
 	unsigned int			 idle = 0;
 	int				 pair[2];
 
@@ -973,12 +1122,12 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 	session_new(pair[0], conf, l, &remote, &remote);
 	for (at = 0; at < len && session_count() > 0; at += n) {
 		n = piece(seed, at, len);
-		if ((sent = send(pair[1], data + at, n, MSG_NOSIGNAL)) == -1) {
+		if ((put = send(pair[1], data + at, n, MSG_NOSIGNAL)) == -1) {
 			if (errno != EAGAIN || idle++ > 1000)
 				break;
-			sent = 0;
+			put = 0;
 		}
-		n = (size_t)sent;
+		n = (size_t)put;
 		turn();
 		read_replies(pair[1]);
 		(void)other_step();
@@ -1015,13 +1164,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	nscript = data[1];
 	at_script = 0;
 	draining = false;
-	delivered = 0;
+	delivered = good = turns = 0;
+	stats.messages_accepted = 0;
+	present_session = NULL;
 	verifyd_lost = false;
 	nreplies = 0;
-	present = confs[data[0] % NCONFS];
-	lmtp = data[0] % NCONFS == 4;
+	/* The later ones have octets of their own, so that seeds stay. */
+	which = data[0] >= 216 ? CONF_SPLIT : data[0] % CONF_SPLIT;
+	present = confs[which];
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
-	run(copy, len - 2 - nscript, data[0] / NCONFS, present);
+	sent = copy;
+	nsent = len - 2 - nscript;
+	run(copy, nsent, data[0] >= 216 ? data[0] - 216U : data[0] / CONF_SPLIT,
+	    present);
 	free(copy);
 	check_replies();
 	reap_hops(true);
