@@ -82,6 +82,9 @@ def cases():
         "eight": Case(cut(head("eight", mime % (
             b"text/plain; charset=iso-8859-1", b"8bit")) + eight, 1000),
             mail=" BODY=8BITMIME"),
+        "eightdata": Case([head("eightdata", mime % (
+            b"text/plain; charset=iso-8859-1", b"8bit")) + eight],
+            mail=" BODY=8BITMIME", data=True),
         "data": plain("data", dots * 20, data=True),
         "binary": Case(cut(head("binary", mime % (
             b"application/octet-stream", b"binary")) +

@@ -15,7 +15,7 @@
 
 # shellcheck disable=SC2034	# between takes it
 extensions='default, dsn, smtputf8, binarymime'
-chunked='one many single zero nothing cr dots dotcut noeol big eight'
+chunked='one many single zero nothing cr dots dotcut noeol big eight eightdata'
 
 chunking()
 {
@@ -245,6 +245,7 @@ to_dovecot()
 	arrives Dovecot $chunked data
 	refuses Dovecot binary "555_5.5.4 - -" "250 554_5.6.3 -"
 	refuses Dovecot utf8-rcpt "555_5.5.4 - -" "250 553_5.6.7 -"
+	refuses Dovecot utf8-sender "555_5.5.4 - -" "250 550_5.6.7 -"
 	refuses Dovecot utf8-header "555_5.5.4 - -" "250 250 554_5.6.9"
 	refuses Dovecot dsn "555_5.5.4 - -" "250 250 250"
 	between_stop
@@ -273,6 +274,9 @@ to_opensmtpd()
 	arrives OpenSMTPD $chunked data dsn dsn-never
 	refuses OpenSMTPD binary "503_5.5.4 - -" "250 554_5.6.3 -"
 	refuses OpenSMTPD utf8-ascii "503_5.5.4 - -" "250 250 250"
+	refuses OpenSMTPD utf8-rcpt "503_5.5.4 - -" "250 553_5.6.7 -"
+	refuses OpenSMTPD utf8-sender "553_5.1.0 - -" "250 550_5.6.7 -"
+	refuses OpenSMTPD utf8-header "503_5.5.4 - -" "250 250 554_5.6.9"
 	between_stop
 	client=''
 }

@@ -236,7 +236,7 @@ copied_to()
 opensmtpd_make()
 {
 	dir=$tmp/$1
-	mkdir -p "$dir/dev" "$dir/etc" "$dir/mail" "$dir/run" "$dir/tmp" \
+	mkdir -p "$dir/etc" "$dir/mail" "$dir/run" "$dir/tmp" \
 	    "$dir/usr" "$dir/var/empty" "$dir/var/lib/opensmtpd/empty" \
 	    "$dir/var/spool/smtpd"
 	chmod 711 "$dir/var/spool/smtpd"
@@ -250,9 +250,6 @@ opensmtpd_make()
 	# shellcheck disable=SC2046	# words are wanted
 	copied_to "$dir" $(ldd "$opensmtpd/usr/sbin/smtpd" |
 	    awk '$2 == "=>" && $3 ~ /^\// { print $3 }')
-	for d in null zero urandom; do
-		cp -R "/dev/$d" "$dir/dev/$d"
-	done
 	ids="$(id -u nobody):$(id -g nobody)"
 	cat >"$dir/etc/passwd" <<-EOT
 	root:x:0:0::/:/bin/sh
