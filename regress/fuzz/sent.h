@@ -79,13 +79,13 @@ is_chunks(const char *p, const char *end, const char *content, size_t len)
 {
 	const char	*next;
 	size_t		 n, at = 0;
-	bool		 last, mail, rset;
+	bool		 last, rset;
 
 	for (; p != NULL && p < end; p = next) {
 		if (!is_bdat(p, end, &n, &last, &next)) {
-			(void)next_line(p, end, "MAIL", &mail);
+			/* A MAIL between them is refused, and they go on. */
 			(void)next_line(p, end, "RSET", &rset);
-			if (mail || rset)
+			if (rset)
 				return false;
 			continue;
 		}
