@@ -570,7 +570,7 @@ void		 map_reply(struct smtp_reply *ours,
 		    const struct smtp_reply *theirs, const char *dflt,
 		    bool own);
 /* Why the dialer has no connection for us. */
-void		 map_dial(struct smtp_reply *, enum dial_error);
+void		 map_dial(struct smtp_reply *, enum dial_error, bool mx);
 /* Does a refusal of RCPT say that the mailbox does not exist? */
 bool		 map_is_unknown(const struct smtp_reply *);
 /* Is it one of the codes that mean that we asked wrongly? */

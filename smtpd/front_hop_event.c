@@ -67,7 +67,7 @@ hop_dial_err(struct peer *p, struct msg *m)
 		return -1;
 	if ((h = find_dialing(m->sid)) == NULL)
 		return 0;
-	map_dial(&r, (enum dial_error)e.error);
+	map_dial(&r, (enum dial_error)e.error, h->remote->mx);
 	hop_give_up(h, &r, e.why);
 	return 0;
 }

@@ -77,10 +77,11 @@ map_is_unknown(const struct smtp_reply *r)
 
 /*
  * What DNS says for good about a domain is said for good to its recipients
- * (RFC 7505, RFC 3463); all else is tried again.
+ * (RFC 7505, RFC 3463); all else is tried again.  That a name of the
+ * configuration cannot be looked up is our affair: no connection.
  */
 void
-map_dial(struct smtp_reply *r, enum dial_error e)
+map_dial(struct smtp_reply *r, enum dial_error e, bool mx)
 {
 	switch (e) {
 	case DIAL_NO_DOMAIN:
@@ -98,6 +99,8 @@ map_dial(struct smtp_reply *r, enum dial_error e)
 		    "loops back to us");
 		return;
 	case DIAL_DNS:
+		if (!mx)
+			break;
 		(void)smtp_reply_fmt(r, "451 4.4.3 cannot look that up now");
 		return;
 	case DIAL_UNKNOWN_REMOTE:

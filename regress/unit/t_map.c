@@ -186,11 +186,13 @@ test_dial(void)
 
 	is_int(nitems(errors), DIAL_ERROR_COUNT, "all errors");
 	for (i = 0; i < nitems(errors); i++) {
-		map_dial(&r, errors[i].error);
+		map_dial(&r, errors[i].error, true);
 		(void)snprintf(text, sizeof(text), "%d %s", r.code,
 		    r.enhanced);
 		is_str(text, errors[i].want, "error %u", errors[i].error);
 	}
+	map_dial(&r, DIAL_DNS, false);
+	is_str(r.enhanced, "4.4.1", "a name of the configuration");
 }
 
 int
