@@ -1,0 +1,146 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * fuzz_session: the configurations that its sessions run with.
+ *
+ * Part of that file: it has included what is used here.
+ */
+#ifndef SESSION_CONF_H
+#define SESSION_CONF_H
+
+#define COMMON								\
+	"hostname: mx.example.org\n"					\
+	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"	\
+	"list: {ours: [example.org, b.example]}\n"			\
+	"remote: {\n"							\
+	"  b1: {address: 127.0.0.1, port: 24%s},\n"			\
+	"  b2: {address: 127.0.0.1, port: 26}}\n"
+
+static const char *const	texts[] = {
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {rcpt: {lookup: {domains: list/ours},\n"
+	"  relay: [{if: sender-domain, eq: b.example, then: true},\n"
+	"    {else: false}],\n"
+	"  errors: {total: 3, wait: 5s}}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {data: {bare-newline: normalize, max-messages: 3},\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 0s}}}\n"
+	"replies: {footer: \"see example.org\"}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {max-bad-commands: 4, transfer-limit: 4kb,\n"
+	"  ehlo: {require: false},\n"
+	"  data: {max-size: 1kb, max-received: 2},\n"
+	"  rcpt: {lookup: {domains: list/ours}, max-recipients: 2,\n"
+	"    errors: {total: 2, wait: 1s}}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {data: {max-size: 4kb},\n"
+	"  rcpt: {lookup: {domains: list/ours}, max-recipients: 4}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {rcpt: {lookup: {domains: list/ours}}}\n",
+
+	COMMON
+	"datasource: {d: {uri: \"cdb:${cdb}\"}, e: {uri: \"cdb:${cdb}\"}}\n"
+	"route:\n"
+	"  local: [{if: rcpt, in-list: db/d, then:\n"
+	"    {lookup: db/e, key: rcpt-domain}}, {else: b1}]\n"
+	"  relay: [{if: sender, ne: x, then: {lookup: db/e, key: rcpt}},\n"
+	"    {else: b2}]\n"
+	"session: {data: {bare-newline: [{if: sender, in-list: db/d,\n"
+	"    then: normalize}, {else: reject}]},\n"
+	"  rcpt: {lookup: {domains: list/ours},\n"
+	"    relay: [{if: rcpt-domain, in-list: db/d,\n"
+	"      on-lookup-failure: false, then: true},\n"
+	"      {if: rcpt-domain, in-list: db/e, then: true},\n"
+	"      {else: false}],\n"
+	"    errors: {total: 6, wait: 1s}}}\n",
+
+	COMMON
+	"route: {local: b1, relay: b2}\n"
+	"session: {data: {max-size: 2kb, max-messages: 6},\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n"
+};
+
+#define ALL_EXTENSIONS							\
+	", extensions: [default, dsn, smtputf8, binarymime]"
+
+static const struct {
+	const char	*listener, *remote;
+} extras[] = {
+	{ "", "" },
+	{ ", relay-hosts: [192.0.2.0/24]", ", eight-bit: strict" },
+	{ "", ", reply-text: own" },
+	{ ALL_EXTENSIONS, "" },
+	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
+	{ "", "" },
+	{ ALL_EXTENSIONS, ", protocol: lmtp" }
+};
+
+enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6 };
+
+#define NCONFS	(sizeof(texts) / sizeof(texts[0]))
+
+static void
+prepare_rule(const struct key *k, struct rule *r, void *arg)
+{
+	unsigned int	line, col;
+	char		why[256];
+
+	(void)k;
+	(void)arg;
+	must(rule_prepare(r, &line, &col, why, sizeof(why)) == 0);
+}
+
+static struct config *
+make_conf(size_t i)
+{
+	struct conf_errors	 errs = { .errors = { .n = 0 } };
+	struct config		*conf;
+	struct macros		 macros = { .n = 0 };
+	char			 text[2048], cdb[] = "cdb=" CDB_FILE;
+	uint32_t		 id = 0;
+	int			 n;
+	size_t			 k;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	n = snprintf(text, sizeof(text), texts[i], extras[i].listener,
+	    extras[i].remote);
+#pragma GCC diagnostic pop
+	must(n > 0 && (size_t)n < sizeof(text));
+	cdb_file(cdb + strlen("cdb="));
+	must(macros_add(&macros, cdb) == 0);
+	conf = parent_conf_parse("fuzz", text, (size_t)n, &macros, &errs,
+	    NULL);
+	(void)unlink(cdb + strlen("cdb="));
+	macros_clear(&macros);
+	if (conf == NULL)
+		conf_errors_print(&errs, stderr);
+	must(conf != NULL);
+	conf_errors_clear(&errs);
+	conf_assign_ids(conf, NULL, &id);
+	conf_each_rule(conf, prepare_rule, NULL);
+	for (k = 0; k < conf->lists.n; k++) {
+		conf->lists.v[k]->priv = list_index((struct conf_list *)
+		    (void *)conf->lists.v[k]);
+		must(conf->lists.v[k]->priv != NULL);
+	}
+	if (i == CONF_NORMALIZE)
+		((struct conf_listener *)(void *)conf->listeners.v[0])->tls =
+		    LTLS_STARTTLS;
+	return conf;
+}
+
+#endif

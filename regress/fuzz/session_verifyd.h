@@ -1,0 +1,170 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * fuzz_session: verifyd, as the script wants it: what it has in its
+ * datasources and remembers of recipients, or that it does not answer.
+ *
+ * Part of that file: it has included what is used here.
+ */
+#ifndef SESSION_VERIFYD_H
+#define SESSION_VERIFYD_H
+
+/* What it was asked and has not answered. */
+struct question {
+	LIST_ENTRY(question)	 entry;
+	uint64_t		 sid;
+	uint32_t		 seq;
+	uint16_t		 type;
+	struct proto_state	 state;	/* of a MSG_STATE */
+};
+
+static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
+static struct peer		verifyd = { .role = R_VERIFYD };
+static bool			verifyd_lost;
+
+struct peer *
+proc_peer(unsigned int role, unsigned int index)
+{
+	must(role == R_VERIFYD && index == 0);
+	return verifyd_lost ? NULL : &verifyd;
+}
+
+/* As verifyd does it: it ends who sends anything else. */
+static void
+check_state(struct msg *m, struct proto_state *q)
+{
+	uint32_t	i;
+	size_t		n;
+
+	must(get_state(m, q) == 0 && q->n > 0);
+	for (i = 0; i < q->n; i++) {
+		must(get_blob(&m->body, &n) != NULL && n <= STATE_KEY_MAX);
+		if (q->op == STATE_SET)
+			must(get_blob(&m->body, &n) != NULL &&
+			    n <= STATE_VALUE_MAX);
+	}
+	must(get_end(&m->body) == 0);
+}
+
+void
+peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
+    struct wbuf *body)
+{
+	struct proto_lookup	 look;
+	struct question		*q;
+	struct msg		 m = { .fd = -1 };
+
+	must(p == &verifyd && fd == -1);
+	must((q = calloc(1, sizeof(*q))) != NULL);
+	q->sid = sid;
+	q->seq = seq;
+	q->type = type;
+	rbuf_init(&m.body, body->data, body->len);
+	if (type == MSG_STATE)
+		check_state(&m, &q->state);
+	else {
+		must(type == MSG_LOOKUP);
+		must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
+	}
+	LIST_INSERT_HEAD(&questions, q, entry);
+	wbuf_clear(body);
+}
+
+static void
+forget_questions(void)
+{
+	struct question	*q;
+
+	while ((q = LIST_FIRST(&questions)) != NULL) {
+		LIST_REMOVE(q, entry);
+		free(q);
+	}
+}
+
+/* What a recipient is, or that the message was delivered to it. */
+static bool
+put_remembered(struct wbuf *w, enum state_table table, unsigned int n)
+{
+	static const char *const	classes[] = { "delivered", "4xx", "5xx",
+	    "alone", "4xx", "5xx", "x", "" };
+	char				value[64];
+	bool				found = n % 2 == 1;
+
+	n /= 2;
+	(void)snprintf(value, sizeof(value), "%s %lld%s", classes[n % 8],
+	    n % 32 == 31 ? 0LL : (long long)time(NULL),
+	    n % 8 == 4 || n % 8 == 5 ? " given" : "");
+	put_bool(w, found);
+	if (!found || table == STATE_DELIVERED)
+		value[0] = '\0';
+	put_blob(w, value, strlen(value));
+	return found;
+}
+
+static void
+put_state_answer(struct wbuf *w, const struct proto_state *q, unsigned int n)
+{
+	struct proto_state_ans	 ans = { .op = q->op, .n = q->n };
+	uint32_t		 i, found = 0;
+
+	put_state_ans(w, &ans);
+	for (i = 0; q->op == STATE_GET && i < q->n; i++) {
+		found += put_remembered(w, (enum state_table)q->table, n);
+		n = order();
+	}
+	if (q->op == STATE_GET && q->table == STATE_DELIVERED)
+		delivered += found == q->n;
+}
+
+static void
+put_look_answer(struct wbuf *w, unsigned int n)
+{
+	struct proto_lookup_ans	 ans = { .answer = LOOKUP_NO };
+
+	if (n % 3 == 1)
+		ans.answer = LOOKUP_CANNOT;
+	else if (n % 3 == 2) {
+		ans.answer = LOOKUP_YES;
+		(void)strlcpy(ans.value, n % 4 == 1 ? "b1" : n % 4 == 2 ?
+		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
+	}
+	put_lookup_ans(w, &ans);
+}
+
+/* Answer one, well or badly, or be lost; false: nothing was asked. */
+static bool
+verifyd_step(void)
+{
+	struct question		*q = LIST_FIRST(&questions);
+	struct wbuf		 w = { .data = NULL };
+	struct msg		 m = { .fd = -1 };
+	unsigned int		 n;
+
+	if (q == NULL)
+		return false;
+	if ((n = order()) == 0xff) {
+		verifyd_lost = true;
+		forget_questions();
+		ask_peer_down(&verifyd);
+		return true;
+	}
+	m.sid = q->sid;
+	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
+	m.type = q->type == MSG_STATE ? MSG_STATE_ANS : MSG_LOOKUP_ANS;
+	if (q->type == MSG_STATE)
+		put_state_answer(&w, &q->state, n);
+	else
+		put_look_answer(&w, n);
+	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);
+	LIST_REMOVE(q, entry);
+	free(q);
+	must(ask_answer(&verifyd, &m) == (n == 0xf1 ? -1 : 0));
+	wbuf_clear(&w);
+	return true;
+}
+
+#endif
