@@ -51,7 +51,8 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 			stats.rcpt_refused++;
 		soft = *r;
 		reply_soften(s, tx->rcpts[k].normal, &soft);
-		flog_rcpt(s, tx->rcpts[k].addr, &soft, "hop_reply");
+		flog_rcpt(s, tx->rcpts[k].addr, &soft,
+		    ok || r->passed ? "hop_reply" : "hop");
 		tx->rcpts[k].again = ok && k != i;
 		slot_answer(s, slot, k == i ? flags : 0, &soft);
 		if (s->tx != tx)

@@ -139,6 +139,33 @@ check_rights(struct load *l, const struct conf_listener *ls,
 	}
 }
 
+static bool
+lists(const struct conf_listener *ls, const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < ls->extensions.n; i++)
+		if (strcmp(ls->extensions.v[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* RFC 3030, section 3: the one is nothing without the other. */
+static void
+check_extensions(struct load *l, const struct conf_listener *ls,
+    const struct node *n)
+{
+	char	path[128];
+
+	if (!lists(ls, "binarymime") || lists(ls, "chunking") ||
+	    lists(ls, "default"))
+		return;
+	n = at(n, "extensions", NULL, NULL);
+	snprintf(path, sizeof(path), "listener.%s.extensions", ls->obj.name);
+	conf_warning(l->errs, l->file, n->line, n->col, path,
+	    "binarymime is not offered without chunking");
+}
+
 static void
 check_listeners(struct load *l)
 {
@@ -151,6 +178,7 @@ check_listeners(struct load *l)
 	for (i = 0; i < l->conf->listeners.n; i++) {
 		ls = (struct conf_listener *)l->conf->listeners.v[i];
 		n = at(l->root, "listener", ls->obj.name, NULL);
+		check_extensions(l, ls, n);
 		snprintf(path, sizeof(path), "listener.%s.tls", ls->obj.name);
 		if (ls->tls != LTLS_OFF && l->conf->tls.certs.n == 0)
 			cross_error(l, at(n, "tls", NULL, NULL), path,
