@@ -393,8 +393,9 @@ void		 slots_clear(struct session *);
 void		 verb_line(struct session *, struct slice);
 /* May this line be looked at while answers to earlier ones are owed? */
 bool		 verb_may_overlap(struct slice);
-/* A line that is none. */
-void		 verb_bad_line(struct session *, enum smtp_line);
+/* A line that is none, and what it may have been meant for. */
+void		 verb_bad_line(struct session *, enum smtp_line,
+		    enum smtp_verb meant);
 void		 verb_banner(struct session *);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);

@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "front.h"
@@ -289,6 +290,7 @@ take_line(struct session *s)
 	const char		*data;
 	size_t			n, used;
 	enum smtp_line		r;
+	enum smtp_verb		meant;
 
 	data = io_data(&s->io, &n);
 	r = smtp_line_next(&s->lines, data, n, SMTP_LINE_MAX, &line, &used);
@@ -303,6 +305,8 @@ take_line(struct session *s)
 		return false;
 	}
 	stats.commands++;
+	meant = used > 4 && strncasecmp(data, "BDAT", 4) == 0 ? VERB_BDAT :
+	    VERB_NONE;
 	if (r == LINE_OK) {
 		memcpy(copy, line.p, line.n);
 		line.p = copy;
@@ -311,7 +315,7 @@ take_line(struct session *s)
 	if (r == LINE_OK)
 		verb_line(s, line);
 	else
-		verb_bad_line(s, r);
+		verb_bad_line(s, r, meant);
 	return s->state != S_DEAD;
 }
 

@@ -67,13 +67,13 @@ bad_command(struct session *s, enum smtp_verb verb, struct slice line,
 }
 
 void
-verb_bad_line(struct session *s, enum smtp_line what)
+verb_bad_line(struct session *s, enum smtp_line what, enum smtp_verb meant)
 {
 	struct slice	none = { "", 0 };
 
 	switch (what) {
 	case LINE_TOO_LONG:
-		bad_command(s, VERB_NONE, none, "500 5.5.2 line too long");
+		bad_command(s, meant, none, "500 5.5.2 line too long");
 		break;
 	case LINE_BARE_LF:
 		if (++s->bare_lf >= 3) {
@@ -82,14 +82,14 @@ verb_bad_line(struct session *s, enum smtp_line what)
 			    "500 5.5.2 lines must end in CR LF");
 			break;
 		}
-		bad_command(s, VERB_NONE, none,
+		bad_command(s, meant, none,
 		    "500 5.5.2 lines must end in CR LF");
 		break;
 	case LINE_BARE_CR:
-		bad_command(s, VERB_NONE, none, "500 5.5.2 stray CR");
+		bad_command(s, meant, none, "500 5.5.2 stray CR");
 		break;
 	case LINE_NUL:
-		bad_command(s, VERB_NONE, none, "500 5.5.2 NUL in command");
+		bad_command(s, meant, none, "500 5.5.2 NUL in command");
 		break;
 	case LINE_OK:
 	case LINE_MORE:
