@@ -164,7 +164,6 @@ value_free(const struct key *k, void *p)
 	case T_SIZE:
 	case T_WORD:
 	case T_RATE:
-	case T_TEXTS:
 		break;
 	case T_SECRET:
 		if (*str != NULL)
@@ -177,6 +176,7 @@ value_free(const struct key *k, void *p)
 		break;
 	case T_STRS:
 	case T_ENTRIES:
+	case T_TEXTS:
 		strs_clear(p);
 		break;
 	case T_NETS:
@@ -276,6 +276,41 @@ conf_find_id(const struct conf_map *m, uint32_t id)
 	return NULL;
 }
 
+struct conf_obj *
+conf_lookup(const struct config *conf, const char *path,
+    enum lookup_kind *kind, const char **query)
+{
+	const struct {
+		const char		*prefix;
+		enum lookup_kind	 kind;
+		const struct conf_map	*map;
+	} to[] = {
+		{ "list/", LOOK_LIST, &conf->lists },
+		{ "directory/", LOOK_DIRECTORY, &conf->directories },
+		{ "db/", LOOK_DB, &conf->datasources },
+		{ "remote/", LOOK_REMOTE, &conf->remotes }
+	};
+	char	name[256];
+	size_t	i, n;
+
+	for (i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		n = strlen(to[i].prefix);
+		if (strncmp(path, to[i].prefix, n) != 0)
+			continue;
+		*kind = to[i].kind;
+		*query = "";
+		n = strlcpy(name, path + n, sizeof(name));
+		if (n >= sizeof(name))
+			return NULL;
+		n = strcspn(name, "/");
+		if (name[n] == '/' && to[i].kind == LOOK_DB)
+			*query = strchr(path + strlen("db/"), '/') + 1;
+		name[n] = '\0';
+		return conf_find(to[i].map, name);
+	}
+	return NULL;
+}
+
 /* The n-th T_MAP row of these rows and of those nested in them. */
 static const struct key *
 map_row(const struct schema *s, size_t *n, size_t base, size_t *off)
@@ -315,13 +350,18 @@ each_rule(const struct schema *s, const void *base,
     void (*fn)(const struct key *, struct rule *, void *), void *arg)
 {
 	const struct key	*k;
+	const struct conf_map	*seq;
 	struct rule *const	*rule;
+	size_t			 i;
 
 	for (k = s->keys; k->name != NULL; k++) {
 		if (k->off == KEY_NOWHERE)
 			continue;
 		if (k->type == T_STRUCT)
 			each_rule(k->sub, cfield(base, k), fn, arg);
+		seq = k->type == T_SEQ ? cfield(base, k) : NULL;
+		for (i = 0; seq != NULL && i < seq->n; i++)
+			each_rule(k->sub, seq->v[i], fn, arg);
 		if (k->type != T_RULE && k->type != T_COND)
 			continue;
 		rule = cfield(base, k);

@@ -52,8 +52,8 @@ enum key_type {
 	T_RULE,			/* struct rule *: a rule with values of `of` */
 	T_COND,			/* struct rule *: true where it holds */
 	T_RATE,			/* struct conf_rate: "100/1m" */
-	T_TEXTS,		/* map of names to text or {file: PATH}; not
-				   stored by anything built so far */
+	T_TEXTS,		/* struct strs: map of names to text or
+				   {file: PATH}; a text is its entry's value */
 	T_FDS			/* struct conf_fds, K_HIDDEN: files that the
 				   parent opened, sent by CONF_FD */
 };
@@ -221,6 +221,7 @@ enum eight_bit { EIGHT_PASS, EIGHT_STRICT };
 enum remote_xclient { XCLIENT_NO, XCLIENT_IF_AVAILABLE, XCLIENT_REQUIRED };
 enum remote_proxy { RPROXY_OFF, RPROXY_V1, RPROXY_V2 };
 enum lmtp_mixed { MIXED_SPLIT, MIXED_SINGLE };
+enum verify_failure { FAILURE_DEFER, FAILURE_ACCEPT, FAILURE_STALE };
 
 struct conf_log {
 	char	*to;			/* syslog, stderr, or a path */
@@ -293,6 +294,11 @@ struct conf_remote_limits {
 	int64_t		 recipients, messages, errors;
 };
 
+/* How long verdicts of call-forward live. */
+struct conf_ttl {
+	int64_t		 positive, negative, refresh, keep;
+};
+
 struct conf_remote {
 	struct conf_obj		 obj;
 	bool			 mx;		/* no address: the servers
@@ -303,15 +309,20 @@ struct conf_remote {
 	char			*helo;
 	struct strs		 source;
 	struct conf_timeouts	 timeout;
+	int64_t			 probes;
 	int64_t			 connections;
 	struct conf_remote_tls	 tls;
 	int64_t			 xclient;	/* enum remote_xclient */
 	int64_t			 proxy_protocol; /* enum remote_proxy */
 	struct conf_remote_auth	 auth;
+	char			*mail_from;	/* "" (null), "sender" (the
+						   client's) or an address */
 	struct conf_remote_limits limits;
+	struct strs		 unknown_codes;
 	int64_t			 lmtp_mixed;	/* enum lmtp_mixed */
 	int64_t			 eight_bit;
 	int64_t			 reply_text;
+	struct conf_ttl		 ttl;
 };
 
 /* Whom db/NAME asks. */
@@ -319,6 +330,47 @@ struct conf_datasource {
 	struct conf_obj	 obj;
 	struct strs	 uri;
 	struct conf_fds	 files;		/* of cdb:, in the order of uri */
+	int64_t		 cache_life;
+	int64_t		 cache_size;
+	int64_t		 max_rows;
+	bool		 no_cache;
+	int64_t		 timeout;
+	int64_t		 connections;
+	bool		 scripts;
+	struct strs	 query;		/* name, and SQL as its value */
+};
+
+enum directory_type { DIR_SQL, DIR_CDB, DIR_LIST, DIR_REMOTE };
+
+/* Where local domains and addresses are known. */
+struct conf_directory {
+	struct conf_obj	 obj;
+	int64_t		 type;		/* enum directory_type */
+	char		*datasource;	/* sql, cdb: its name */
+	char		*addresses;	/* list: "list/NAME" */
+	char		*remote;	/* remote: its name */
+	char		*domains;	/* "list/NAME" and so on; or NULL */
+	char		*query_address;
+	char		*query_domain;
+	char		*query_vrfy;
+	char		*query_expn;
+	bool		 subaddressing;
+	bool		 catch_all;
+};
+
+/* A rate or a number at a time of something. */
+struct conf_throttle {
+	struct conf_obj	 obj;
+	struct rule	*match;		/* NULL: always */
+	struct strs	 key;		/* variables, or remote-net */
+	struct conf_rate rate;		/* count 0: none */
+	int64_t		 concurrency;	/* 0: none */
+};
+
+struct conf_verify_cache {
+	char		*path;
+	int64_t		 entries;
+	int64_t		 snapshot;
 };
 
 struct conf_session {
@@ -336,8 +388,13 @@ struct conf_session {
 	struct rule	*max_recipients;	/* int */
 	struct rule	*soft_bounce;		/* bool */
 	struct rule	*warn_only;		/* bool */
-	char		*domains;		/* "list/NAME", NULL = none */
-	char		*addresses;		/* likewise */
+	struct rule	*verify_failure;	/* word: enum verify_failure */
+	struct rule	*directory;		/* NULL or a directory's name */
+	struct rule	*domains;		/* look-ups: "list/NAME" and
+						   so on, NULL = none */
+	struct rule	*addresses;
+	struct rule	*vrfy;
+	struct rule	*expn;
 	char		*postmaster;
 	int64_t		 max_messages;
 	int64_t		 max_size;
@@ -345,6 +402,10 @@ struct conf_session {
 	struct rule	*bare_newline;		/* word: enum bare_newline */
 	int64_t		 errors_total;
 	int64_t		 errors_wait;
+	int64_t		 address_total;		/* errors.per-address */
+	int64_t		 address_period;
+	int64_t		 address_block;
+	struct conf_map	 throttles;		/* struct conf_throttle */
 };
 
 struct conf_replies {
@@ -381,9 +442,11 @@ struct config {
 	struct conf_map		 lists;		/* struct conf_list */
 	struct conf_map		 remotes;	/* struct conf_remote */
 	struct conf_map		 datasources;	/* struct conf_datasource */
+	struct conf_map		 directories;	/* struct conf_directory */
 	struct conf_session	 session;
 	struct conf_replies	 replies;
 	struct conf_route	 route;
+	struct conf_verify_cache verify_cache;
 };
 
 /* An empty configuration with one reference; NULL without memory. */
@@ -417,6 +480,20 @@ int		 conf_map_add(struct conf_map *, struct conf_obj *);
 /* The descriptor is the list's; without memory it is closed, and -1. */
 int		 fds_add(struct conf_fds *, int);
 
+/* --- look-ups ------------------------------------------------------------ */
+
+/* What "list/NAME" and so on lead to. */
+enum lookup_kind { LOOK_NONE, LOOK_LIST, LOOK_DIRECTORY, LOOK_DB,
+	LOOK_REMOTE, LOOK_KIND_COUNT };
+
+/*
+ * The object of a look-up's path in this generation, and of "db/NAME/QUERY"
+ * the query ("" if there is none), which lies in the path.  NULL if the path
+ * leads nowhere.
+ */
+struct conf_obj	*conf_lookup(const struct config *, const char *path,
+		    enum lookup_kind *, const char **query);
+
 /* --- walking the rows ---------------------------------------------------- */
 
 /*
@@ -428,8 +505,8 @@ const struct key *conf_map_row(const struct config *conf, size_t n,
 		    struct conf_map **map);
 
 /*
- * Call fn for every rule of the configuration (not for those of objects:
- * there are none so far).
+ * Call fn for every rule of the configuration (objects with a name have
+ * none).
  */
 void	conf_each_rule(const struct config *,
 	    void (*fn)(const struct key *, struct rule *, void *), void *);

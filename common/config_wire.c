@@ -103,6 +103,34 @@ put_entries(struct wbuf *w, const struct strs *s, size_t i)
 	}
 }
 
+/* All of them: a file of postern.yaml's size is no more. */
+static void
+put_texts(struct wbuf *w, const struct strs *s)
+{
+	size_t	i;
+
+	put_u32(w, (uint32_t)s->n);
+	for (i = 0; i < s->n; i++) {
+		put_str(w, s->v[i]);
+		put_str(w, conf_entry_value(s->v[i]));
+	}
+}
+
+static void	fields_put(struct wbuf *, const struct schema *,
+		    const void *, unsigned int);
+
+/* Structs without names: they belong to their settings. */
+static void
+put_seq(struct wbuf *w, const struct schema *s, const struct conf_map *m,
+    unsigned int role)
+{
+	size_t	i;
+
+	put_u32(w, (uint32_t)m->n);
+	for (i = 0; i < m->n; i++)
+		fields_put(w, s, m->v[i], role);
+}
+
 static void
 value_put(struct wbuf *w, const struct key *k, const void *p,
     unsigned int role)
@@ -154,9 +182,13 @@ value_put(struct wbuf *w, const struct key *k, const void *p,
 		if (*rule != NULL)
 			rule_put(w, *rule);
 		break;
-	case T_MAP:
-	case T_SEQ:
 	case T_TEXTS:
+		put_texts(w, p);
+		break;
+	case T_SEQ:
+		put_seq(w, k->sub, p, role);
+		break;
+	case T_MAP:
 	case T_FDS:
 		break;
 	}
@@ -284,6 +316,9 @@ conf_obj_same(const struct schema *s, const struct conf_obj *a,
 }
 
 /* --- get ------------------------------------------------------------------ */
+
+static void	fields_get(struct rbuf *, const struct schema *, void *,
+		    unsigned int);
 
 /* How many elements follow: never more than octets are left for them. */
 static uint32_t
@@ -421,6 +456,26 @@ get_rule(struct rbuf *r, const struct key *k)
 }
 
 static void
+get_seq(struct rbuf *r, const struct schema *s, struct conf_map *m,
+    unsigned int role)
+{
+	uint32_t	 n = get_count(r);
+	struct conf_obj	*obj;
+
+	for (; n > 0 && !r->failed; n--) {
+		if ((obj = calloc(1, s->size)) == NULL) {
+			get_fail(r);
+			return;
+		}
+		fields_get(r, s, obj, role);
+		if (r->failed || conf_map_add(m, obj) == -1) {
+			conf_obj_free(s, obj);
+			get_fail(r);
+		}
+	}
+}
+
+static void
 value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 {
 	struct conf_rate *rate = p;
@@ -468,9 +523,13 @@ value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 	case T_COND:
 		*(struct rule **)p = get_rule(r, k);
 		break;
-	case T_MAP:
-	case T_SEQ:
 	case T_TEXTS:
+		get_entries(r, p);
+		break;
+	case T_SEQ:
+		get_seq(r, k->sub, p, role);
+		break;
+	case T_MAP:
 	case T_FDS:
 		break;
 	}

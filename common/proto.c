@@ -389,20 +389,38 @@ get_ptr_ans(struct msg *m, struct proto_ptr_ans *p)
 	return get_end(&m->body);
 }
 
+static void
+put_path(struct wbuf *w, const struct proto_path *p)
+{
+	put_u8(w, p->kind);
+	put_u32(w, p->id);
+	put_line(w, p->query);
+}
+
+static void
+get_path(struct rbuf *r, struct proto_path *p)
+{
+	p->kind = get_enum(r, LOOK_KIND_COUNT);
+	p->id = get_u32(r);
+	get_line(r, p->query, sizeof(p->query));
+}
+
 void
 put_lookup(struct wbuf *w, const struct proto_lookup *p)
 {
-	put_u32(w, p->datasource);
-	put_line(w, p->query);
+	put_path(w, &p->path);
+	put_u8(w, p->what);
 	put_line(w, p->key);
+	put_line(w, p->sender);
 }
 
 int
 get_lookup(struct msg *m, struct proto_lookup *p)
 {
-	p->datasource = get_u32(&m->body);
-	get_line(&m->body, p->query, sizeof(p->query));
+	get_path(&m->body, &p->path);
+	p->what = get_enum(&m->body, LOOK_WHAT_COUNT);
 	get_line(&m->body, p->key, sizeof(p->key));
+	get_line(&m->body, p->sender, sizeof(p->sender));
 	return get_end(&m->body);
 }
 
@@ -410,6 +428,8 @@ void
 put_lookup_ans(struct wbuf *w, const struct proto_lookup_ans *p)
 {
 	put_u8(w, p->answer);
+	put_line(w, p->why);
+	put_u32(w, p->n);
 	put_line(w, p->value);
 }
 
@@ -417,8 +437,143 @@ int
 get_lookup_ans(struct msg *m, struct proto_lookup_ans *p)
 {
 	p->answer = get_enum(&m->body, LOOKUP_ANSWER_COUNT);
+	get_line(&m->body, p->why, sizeof(p->why));
+	p->n = get_u32(&m->body);
 	get_line(&m->body, p->value, sizeof(p->value));
+	return m->body.failed || p->n > LOOK_ROWS_MAX ? -1 : 0;
+}
+
+void
+put_judge(struct wbuf *w, const struct proto_judge *p)
+{
+	put_u8(w, p->flags);
+	put_path(w, &p->domains);
+	put_path(w, &p->addresses);
+	put_u32(w, p->remote);
+	put_line(w, p->rcpt);
+	put_line(w, p->sender);
+	put_u32(w, p->nrates);
+}
+
+int
+get_judge(struct msg *m, struct proto_judge *p)
+{
+	p->flags = get_u8(&m->body);
+	get_path(&m->body, &p->domains);
+	get_path(&m->body, &p->addresses);
+	p->remote = get_u32(&m->body);
+	get_line(&m->body, p->rcpt, sizeof(p->rcpt));
+	get_line(&m->body, p->sender, sizeof(p->sender));
+	p->nrates = get_u32(&m->body);
+	return m->body.failed || p->nrates > JUDGE_RATES_MAX ||
+	    (p->flags & ~(JUDGE_AHEAD | JUDGE_STALE)) != 0 ? -1 : 0;
+}
+
+void
+put_judge_ans(struct wbuf *w, const struct proto_judge_ans *p)
+{
+	put_u8(w, p->verdict);
+	put_u8(w, p->by);
+	put_u32(w, p->remote);
+	put_bool(w, p->charged);
+	put_u32(w, p->over);
+	put_line(w, p->why);
+}
+
+int
+get_judge_ans(struct msg *m, struct proto_judge_ans *p)
+{
+	p->verdict = get_enum(&m->body, JUDGE_VERDICT_COUNT);
+	p->by = get_enum(&m->body, JUDGE_BY_COUNT);
+	p->remote = get_u32(&m->body);
+	p->charged = get_bool(&m->body);
+	p->over = get_u32(&m->body);
+	get_line(&m->body, p->why, sizeof(p->why));
+	return p->over > JUDGE_RATES_MAX ? -1 : get_end(&m->body);
+}
+
+void
+put_verdict(struct wbuf *w, const struct proto_verdict *p)
+{
+	put_u8(w, p->kind);
+	put_bool(w, p->vouched);
+	put_u32(w, p->remote);
+	put_u32(w, p->asked);
+	put_line(w, p->rcpt);
+	put_line(w, p->sender);
+	put_u16(w, p->code);
+	put_line(w, p->enhanced);
+	put_line(w, p->text);
+}
+
+int
+get_verdict(struct msg *m, struct proto_verdict *p)
+{
+	p->kind = get_enum(&m->body, VERDICT_KIND_COUNT);
+	p->vouched = get_bool(&m->body);
+	p->remote = get_u32(&m->body);
+	p->asked = get_u32(&m->body);
+	get_line(&m->body, p->rcpt, sizeof(p->rcpt));
+	get_line(&m->body, p->sender, sizeof(p->sender));
+	p->code = get_u16(&m->body);
+	get_line(&m->body, p->enhanced, sizeof(p->enhanced));
+	get_line(&m->body, p->text, sizeof(p->text));
 	return get_end(&m->body);
+}
+
+void
+put_source(struct wbuf *w, const struct proto_source *p)
+{
+	put_u32(w, p->datasource);
+}
+
+int
+get_source(struct msg *m, struct proto_source *p)
+{
+	p->datasource = get_u32(&m->body);
+	return get_end(&m->body);
+}
+
+void
+put_query(struct wbuf *w, const struct proto_query *p)
+{
+	put_u32(w, p->directory);
+	put_line(w, p->query);
+	put_u32(w, p->max_rows);
+	put_u32(w, p->nparams);
+}
+
+int
+get_query(struct msg *m, struct proto_query *p)
+{
+	p->directory = get_u32(&m->body);
+	get_line(&m->body, p->query, sizeof(p->query));
+	p->max_rows = get_u32(&m->body);
+	p->nparams = get_u32(&m->body);
+	return m->body.failed || p->nparams > QUERY_PARAMS_MAX ? -1 : 0;
+}
+
+void
+put_query_ans(struct wbuf *w, const struct proto_query_ans *p)
+{
+	put_u8(w, p->status);
+	put_line(w, p->why);
+	put_bool(w, p->cut);
+	put_u64(w, p->changed);
+	put_u32(w, p->ncolumns);
+	put_u32(w, p->nrows);
+}
+
+int
+get_query_ans(struct msg *m, struct proto_query_ans *p)
+{
+	p->status = get_enum(&m->body, QUERY_STATUS_COUNT);
+	get_line(&m->body, p->why, sizeof(p->why));
+	p->cut = get_bool(&m->body);
+	p->changed = get_u64(&m->body);
+	p->ncolumns = get_u32(&m->body);
+	p->nrows = get_u32(&m->body);
+	return m->body.failed || p->ncolumns > QUERY_COLUMNS_MAX ? -1 : 0;
 }
 
 void

@@ -46,6 +46,8 @@ struct msg;
 	X(CTL,		113, R_PARENT, R_ALL)				\
 	X(UNIX_FD,	114, R_PARENT, R_DIALER)			\
 	X(CONF_FD,	115, R_PARENT, R_ALL)				\
+	X(CACHE_TMP,	116, R_PARENT, R_VERIFYD)			\
+	X(CACHE_FILE,	117, R_PARENT, R_VERIFYD)			\
 	/* 150: a child to the parent */				\
 	X(READY,	150, R_ALL, R_PARENT)				\
 	X(CONF_OK,	151, R_ALL, R_PARENT)				\
@@ -55,8 +57,13 @@ struct msg;
 	X(LOG_LOST,	155, R_ALL, R_PARENT)				\
 	X(PEER_BROKE,	156, R_ALL, R_PARENT)				\
 	X(UNIX_REQ,	157, R_DIALER, R_PARENT)			\
+	X(CACHE_WANT,	158, R_VERIFYD, R_PARENT)			\
+	X(CACHE_DONE,	159, R_VERIFYD, R_PARENT)			\
 	/* 400: questions about addresses */				\
+	X(JUDGE,	400, R_SMTPD, R_VERIFYD)			\
 	X(LOOKUP,	401, R_SMTPD | R_PROXYD, R_VERIFYD)		\
+	X(VERDICT,	403, R_SMTPD, R_VERIFYD)			\
+	X(JUDGE_ANS,	450, R_VERIFYD, R_SMTPD)			\
 	X(LOOKUP_ANS,	451, R_VERIFYD, R_SMTPD | R_PROXYD)		\
 	/* 500: connections */						\
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
@@ -67,13 +74,18 @@ struct msg;
 	X(DIAL_ERR,	551, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	X(DIAL_WANT,	552, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	/* 600: names */						\
-	X(DNS_ADDR,	600, R_DIALER, R_RESOLVED)			\
-	X(DNS_CANCEL,	601, R_DIALER | R_VERIFYD, R_RESOLVED)		\
+	X(DNS_ADDR,	600, R_DIALER | R_LOOKUPD, R_RESOLVED)		\
+	X(DNS_CANCEL,	601, R_DIALER | R_VERIFYD | R_LOOKUPD,		\
+	    R_RESOLVED)							\
 	X(DNS_ASK,	602, R_DIALER | R_VERIFYD, R_RESOLVED)		\
 	X(PTR_ASK,	603, R_SMTPD, R_VERIFYD)			\
-	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER)			\
+	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER | R_LOOKUPD)		\
 	X(DNS_ANS,	651, R_RESOLVED, R_DIALER | R_VERIFYD)		\
 	X(PTR_ANS,	652, R_VERIFYD, R_SMTPD)			\
+	/* 700: databases */						\
+	X(QUERY,	700, R_VERIFYD | R_AUTHD | R_PROXYD, R_LOOKUPD)	\
+	X(QUERY_ANS,	750, R_LOOKUPD, R_VERIFYD | R_AUTHD | R_PROXYD)	\
+	X(SOURCE_UP,	751, R_LOOKUPD, R_VERIFYD | R_AUTHD | R_PROXYD)	\
 	/* 800: what is remembered for all */				\
 	X(STATE,	800, R_SMTPD | R_PROXYD, R_VERIFYD)		\
 	X(REMOTE_SEEN,	801, R_SMTPD, R_VERIFYD)			\
@@ -329,27 +341,196 @@ struct proto_ptr_ans {
 void	put_ptr_ans(struct wbuf *, const struct proto_ptr_ans *);
 int	get_ptr_ans(struct msg *, struct proto_ptr_ans *);
 
+/* Where something is looked up: part of other messages. */
+struct proto_path {
+	uint8_t		kind;		/* enum lookup_kind of config.h */
+	uint32_t	id;		/* of the object */
+	char		query[64];	/* LOOK_DB: its name; "" for cdb: and
+					   file: */
+};
+
+/* What is asked there. */
+enum look_what {
+	LOOK_KEY,		/* the key as it is */
+	LOOK_DOMAIN,		/* is this domain local */
+	LOOK_ADDRESS,		/* is there this address: in normal form */
+	LOOK_VRFY,		/* what VRFY says of it */
+	LOOK_EXPN,		/* what EXPN does */
+	LOOK_WHAT_COUNT
+};
+
+/* The longest address in normal form, and the longest key, with NUL. */
+#define LOOK_ADDR_MAX	512
+#define LOOK_KEY_MAX	1025
+#define LOOK_ROWS_MAX	100	/* values of an answer */
+
 /*
- * LOOKUP: what a datasource has for a key.  Answered by one LOOKUP_ANS with
- * the same sid and seq; a lost verifyd counts as LOOKUP_CANNOT.
+ * LOOKUP: what there is for a key.  Answered by one LOOKUP_ANS with the same
+ * sid and seq, within the time-outs of what is asked; a lost verifyd counts
+ * as LOOKUP_CANNOT.
  */
 struct proto_lookup {
-	uint32_t	datasource;	/* its id */
-	char		query[64];	/* its name; "" for cdb: and file: */
-	char		key[1025];
+	struct proto_path path;
+	uint8_t		what;		/* enum look_what */
+	char		key[LOOK_KEY_MAX];
+	char		sender[LOOK_ADDR_MAX];	/* of the transaction, in
+					   normal form; "" */
 };
 void	put_lookup(struct wbuf *, const struct proto_lookup *);
 int	get_lookup(struct msg *, struct proto_lookup *);
 
-enum lookup_answer { LOOKUP_NO, LOOKUP_YES, LOOKUP_CANNOT,
+/* LIVE: a server's answer that says nothing on whether there is one. */
+enum lookup_answer { LOOKUP_NO, LOOKUP_YES, LOOKUP_CANNOT, LOOKUP_LIVE,
 	LOOKUP_ANSWER_COUNT };
 
+/*
+ * Behind the first value further ones follow, n - 1 lines (get_line, at most
+ * LOOK_KEY_MAX): of VRFY and EXPN, and where a query found several rows.
+ */
 struct proto_lookup_ans {
 	uint8_t		answer;		/* enum lookup_answer */
-	char		value[1025];	/* one line; of a YES */
+	char		why[256];	/* CANNOT, LIVE: for the log */
+	uint32_t	n;		/* values, of a YES */
+	char		value[LOOK_KEY_MAX];	/* the first; "" if none */
 };
 void	put_lookup_ans(struct wbuf *, const struct proto_lookup_ans *);
+/* -1 if it is bad; the further values are read from m->body. */
 int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
+
+/*
+ * JUDGE: may this recipient be admitted?  Answered by exactly one JUDGE_ANS
+ * with the same sid and seq, within the remotes' and datasources' time-outs;
+ * a lost verifyd counts as JUDGE_NO_DOMAIN.
+ *
+ * JUDGE_AHEAD: the question will be put in a moment, and is not answered: so
+ * that a server is asked at once for all recipients that a client sent in one
+ * packet.  Nothing may depend on it.
+ *
+ * rates, behind the struct: nrates times put_blob key, put_u32 count,
+ * put_u64 period in ms.  They are charged in order, only where the recipient
+ * is VOUCHED, FOREIGN or LIVE; the first that is passed ends that, and those
+ * before it stay charged.
+ */
+#define JUDGE_AHEAD	0x01
+#define JUDGE_STALE	0x02	/* an expired yes will do */
+#define JUDGE_RATES_MAX	64
+
+struct proto_judge {
+	uint8_t		flags;		/* JUDGE_* */
+	struct proto_path domains;	/* LOOK_NONE: it is local */
+	struct proto_path addresses;	/* LOOK_NONE: nobody is asked */
+	uint32_t	remote;		/* id of the next hop that it would
+					   have; 0 = not known: whether it is
+					   marked (VERDICT) */
+	char		rcpt[LOOK_ADDR_MAX];	/* in normal form */
+	char		sender[LOOK_ADDR_MAX];	/* likewise; "" = null */
+	uint32_t	nrates;
+};
+void	put_judge(struct wbuf *, const struct proto_judge *);
+/* -1 if the head is bad; the rates are read from m->body. */
+int	get_judge(struct msg *, struct proto_judge *);
+
+enum judge_verdict {
+	JUDGE_FOREIGN,		/* the domain is not local */
+	JUDGE_VOUCHED,		/* there is such an address */
+	JUDGE_UNKNOWN,		/* there is not */
+	JUDGE_LIVE,		/* local; the next hop must tell */
+	JUDGE_NO_DOMAIN,	/* the domain cannot be looked up */
+	JUDGE_NO_ADDRESS,	/* the address cannot */
+	JUDGE_VERDICT_COUNT
+};
+
+/* Whose word that is. */
+enum judge_by { JUDGE_BY_NONE, JUDGE_BY_LIST, JUDGE_BY_DB, JUDGE_BY_CACHE,
+	JUDGE_BY_PROBE, JUDGE_BY_MARK, JUDGE_BY_COUNT };
+
+struct proto_judge_ans {
+	uint8_t		verdict;	/* enum judge_verdict */
+	uint8_t		by;		/* enum judge_by */
+	uint32_t	remote;		/* id of the server that was asked for
+					   the address; 0 = none was */
+	bool		charged;	/* the rates were looked at */
+	uint32_t	over;		/* 1 + the rate that is passed; 0 */
+	char		why[256];	/* for the log: a server's reply, why
+					   nobody can tell */
+};
+void	put_judge_ans(struct wbuf *, const struct proto_judge_ans *);
+int	get_judge_ans(struct msg *, struct proto_judge_ans *);
+
+/*
+ * VERDICT: what a next hop said of a recipient; not answered.  UNKNOWN: at
+ * RCPT it refused one that was asked live, or one that was vouched for, as
+ * not there: kept as a no.  REFUSED: it refused one that was vouched for in
+ * another way: the yes is forgotten.  In both cases where it was vouched for
+ * (remote, sender, recipient) is JUDGE_LIVE for an hour.
+ */
+enum verdict_kind { VERDICT_UNKNOWN, VERDICT_REFUSED, VERDICT_KIND_COUNT };
+
+struct proto_verdict {
+	uint8_t		kind;		/* enum verdict_kind */
+	bool		vouched;
+	uint32_t	remote;		/* id of the next hop */
+	uint32_t	asked;		/* id of the remote whose word it was
+					   (proto_judge_ans.remote); 0 = none */
+	char		rcpt[LOOK_ADDR_MAX];
+	char		sender[LOOK_ADDR_MAX];
+	uint16_t	code;		/* the reply: 550, "5.1.1", text */
+	char		enhanced[12];
+	char		text[256];
+};
+void	put_verdict(struct wbuf *, const struct proto_verdict *);
+int	get_verdict(struct msg *, struct proto_verdict *);
+
+/*
+ * SOURCE_UP: lookupd says which datasource it serves: at the beginning of
+ * the pipe.  QUERY: run a query there.  Answered by one QUERY_ANS with the
+ * same sid and seq, within the datasource's timeout and a little; the pipe
+ * lost: nobody can tell.
+ *
+ * A query is named: of the datasource itself, or of a directory that uses it
+ * ("address", "domain", "vrfy", "expn").  Behind the struct the parameters:
+ * nparams times put_str name, put_blob value.  Those that the query does not
+ * mention are left alone; one that it mentions and that is not there is "".
+ */
+struct proto_source {
+	uint32_t	datasource;	/* its id */
+};
+void	put_source(struct wbuf *, const struct proto_source *);
+int	get_source(struct msg *, struct proto_source *);
+
+#define QUERY_PARAMS_MAX 16
+
+struct proto_query {
+	uint32_t	directory;	/* its id; 0 = the datasource's own */
+	char		query[64];
+	uint32_t	max_rows;	/* what is found beyond is left out */
+	uint32_t	nparams;
+};
+void	put_query(struct wbuf *, const struct proto_query *);
+/* -1 if the head is bad; the parameters are read from m->body. */
+int	get_query(struct msg *, struct proto_query *);
+
+/*
+ * The answer.  Behind the struct, of QUERY_OK, the names of the columns,
+ * ncolumns put_str, and the rows: nrows times ncolumns times put_bool (not
+ * NULL), put_blob (empty for NULL).  Rows of no columns: the statement gives
+ * none; changed says how many it changed.
+ */
+enum query_status { QUERY_OK, QUERY_CANNOT, QUERY_STATUS_COUNT };
+
+#define QUERY_COLUMNS_MAX 256
+
+struct proto_query_ans {
+	uint8_t		status;		/* enum query_status */
+	char		why[256];	/* CANNOT: for the log */
+	bool		cut;		/* there were more rows */
+	uint64_t	changed;
+	uint32_t	ncolumns;
+	uint32_t	nrows;
+};
+void	put_query_ans(struct wbuf *, const struct proto_query_ans *);
+/* -1 if the head is bad; columns and rows are read from m->body. */
+int	get_query_ans(struct msg *, struct proto_query_ans *);
 
 /*
  * STATE: read or change what is remembered for all processes (state.h).  The
@@ -402,6 +583,16 @@ struct proto_caps {
 };
 void	put_caps(struct wbuf *, const struct proto_caps *);
 int	get_caps(struct msg *, struct proto_caps *);
+
+/*
+ * The file of verdicts.  CACHE_FILE: it (fd, for reading), as it stands at
+ * verify-cache.path; without fd: there is none.  Sent to a new verifyd
+ * before its configuration is committed, and when the file was replaced or
+ * verify-cache.path is another one.  CACHE_WANT: verifyd wants to write a new
+ * one.  CACHE_TMP: here it is (fd, empty, for reading and writing), or
+ * without fd: not now.  CACHE_DONE: it is written and on the disk: put it in
+ * its place, which CACHE_FILE answers; in seq 0, or 1 to give it up.
+ */
 
 /*
  * UNIX_REQ: the dialer cannot see the file system, so the parent connects

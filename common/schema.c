@@ -209,7 +209,8 @@ static const struct schema s_replies = {
 };
 
 static const struct key k_list[] = {
-	{ K("entries", T_ENTRIES), AT(conf_list, entries), TO(R_SMTPD),
+	{ K("entries", T_ENTRIES), AT(conf_list, entries),
+	    TO(R_SMTPD | R_VERIFYD),
 	    HELP("a sequence, a map of values, or {file: PATH}") },
 	{ .name = NULL }
 };
@@ -221,19 +222,19 @@ static const struct schema s_list = {
 
 static const struct key k_timeout[] = {
 	{ K("connect", T_DURATION), AT(conf_timeouts, connect), DEF("10s"),
-	    RANGE(10, HOUR), TO(R_SMTPD | R_DIALER),
+	    RANGE(10, HOUR), TO(R_SMTPD | R_DIALER | R_VERIFYD),
 	    HELP("for a connection, and for a free one") },
 	{ K("command", T_DURATION), AT(conf_timeouts, command), DEF("60s"),
-	    RANGE(10, HOUR), TO(R_SMTPD),
+	    RANGE(10, HOUR), TO(R_SMTPD | R_VERIFYD),
 	    HELP("for the banner and every reply but those below") },
 	{ K("data", T_DURATION), AT(conf_timeouts, data), DEF("3m"),
-	    RANGE(10, HOUR), TO(R_SMTPD),
+	    RANGE(10, HOUR), TO(R_SMTPD | R_VERIFYD),
 	    HELP("for the next hop to take more of the message") },
 	{ K("final", T_DURATION), AT(conf_timeouts, final), DEF("9m"),
-	    RANGE(10, HOUR), TO(R_SMTPD),
+	    RANGE(10, HOUR), TO(R_SMTPD | R_VERIFYD),
 	    HELP("for the reply to the end of the message") },
 	{ K("idle", T_DURATION), AT(conf_timeouts, idle), DEF("30s"),
-	    RANGE(0, HOUR), TO(R_SMTPD),
+	    RANGE(0, HOUR), TO(R_SMTPD | R_VERIFYD),
 	    HELP("how long an unused connection is kept") },
 	{ .name = NULL }
 };
@@ -243,25 +244,26 @@ static const struct schema s_timeout = {
 
 static const struct key k_remote_tls[] = {
 	{ K("mode", T_WORD), AT(conf_remote_tls, mode),
-	    DEF("opportunistic"), .words = w_remote_tls, TO(R_SMTPD),
+	    DEF("opportunistic"), .words = w_remote_tls,
+	    TO(R_SMTPD | R_VERIFYD),
 	    HELP("opportunistic falls back to clear text") },
 	{ K("verify", T_BOOL), AT(conf_remote_tls, verify), DEF("true"),
-	    .flags = K_DERIVED, TO(R_SMTPD),
+	    .flags = K_DERIVED, TO(R_SMTPD | R_VERIFYD),
 	    HELP("judge the certificate; required and implicit only") },
 	{ K("name", T_STR), AT(conf_remote_tls, name), DEF("\"\""),
-	    .check = CHECK_TLSNAME, TO(R_SMTPD),
+	    .check = CHECK_TLSNAME, TO(R_SMTPD | R_VERIFYD),
 	    HELP("name it must have, if not that of the address") },
 	{ K("ca", T_STR), AT(conf_remote_tls, ca), DEF("system"),
-	    .check = CHECK_CA, TO(R_SMTPD),
+	    .check = CHECK_CA, TO(R_SMTPD | R_VERIFYD),
 	    HELP("system, or a PEM file of those who may sign it") },
 	{ K("ca-file", T_FILE), AT(conf_remote_tls, ca_file),
-	    .flags = K_HIDDEN, TO(R_SMTPD) },
+	    .flags = K_HIDDEN, TO(R_SMTPD | R_VERIFYD) },
 	{ K("cert", T_FILE), AT(conf_remote_tls, cert), DEF("\"\""),
-	    .max = 64 * KILO, .check = CHECK_PATH, TO(R_SMTPD),
+	    .max = 64 * KILO, .check = CHECK_PATH, TO(R_SMTPD | R_VERIFYD),
 	    HELP("our certificate, if we must show one") },
 	{ K("key", T_FILE), AT(conf_remote_tls, key), DEF("\"\""),
 	    .max = 64 * KILO, .check = CHECK_PATH, .flags = K_SECRET,
-	    TO(R_SMTPD), HELP("its private key") },
+	    TO(R_SMTPD | R_VERIFYD), HELP("its private key") },
 	{ .name = NULL }
 };
 static const struct schema s_remote_tls = {
@@ -283,13 +285,13 @@ static const struct schema s_remote_auth = {
 
 static const struct key k_limits[] = {
 	{ K("recipients", T_INT), AT(conf_remote_limits, recipients),
-	    DEF("50"), RANGE(1, 10000000), TO(R_SMTPD),
+	    DEF("50"), RANGE(1, 10000000), TO(R_SMTPD | R_VERIFYD),
 	    HELP("of a call-forward connection") },
 	{ K("messages", T_INT), AT(conf_remote_limits, messages),
-	    DEF("100"), RANGE(1, 10000000), TO(R_SMTPD),
+	    DEF("100"), RANGE(1, 10000000), TO(R_SMTPD | R_VERIFYD),
 	    HELP("of a relay connection") },
 	{ K("errors", T_INT), AT(conf_remote_limits, errors), DEF("3"),
-	    RANGE(1, 10000000), TO(R_SMTPD), HELP("of either") },
+	    RANGE(1, 10000000), TO(R_SMTPD | R_VERIFYD), HELP("of either") },
 	{ .name = NULL }
 };
 static const struct schema s_limits = {
@@ -297,25 +299,27 @@ static const struct schema s_limits = {
 };
 
 static const struct key k_ttl[] = {
-	{ K("positive", T_DURATION), NOWHERE, DEF("1d"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER,
+	{ K("positive", T_DURATION), AT(conf_ttl, positive), DEF("1d"),
+	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
 	    HELP("how long a found address is believed") },
-	{ K("negative", T_DURATION), NOWHERE, DEF("1h"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER,
+	{ K("negative", T_DURATION), AT(conf_ttl, negative), DEF("1h"),
+	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
 	    HELP("how long an unknown one is") },
-	{ K("refresh", T_DURATION), NOWHERE, DEF("12h"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER,
+	{ K("refresh", T_DURATION), AT(conf_ttl, refresh), DEF("12h"),
+	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
 	    HELP("when a found one is asked for again") },
-	{ K("keep", T_DURATION), NOWHERE, DEF("7d"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER,
+	{ K("keep", T_DURATION), AT(conf_ttl, keep), DEF("7d"),
+	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
 	    HELP("how long it is kept for verify-failure: stale") },
 	{ .name = NULL }
 };
-static const struct schema s_ttl = { "remote cache ttl", 0, k_ttl };
+static const struct schema s_ttl = {
+	"remote cache ttl", sizeof(struct conf_ttl), k_ttl
+};
 
 static const struct key k_cache[] = {
-	{ K("ttl", T_STRUCT), NOWHERE, DEF("{}"), .sub = &s_ttl,
-	    HELP("of verdicts") },
+	{ K("ttl", T_STRUCT), AT(conf_remote, ttl), DEF("{}"),
+	    .sub = &s_ttl, HELP("of verdicts") },
 	{ .name = NULL }
 };
 static const struct schema s_cache = { "remote cache", 0, k_cache };
@@ -334,15 +338,16 @@ static const struct key k_remote[] = {
 	    .words = w_protocol, TO(R_SMTPD | R_VERIFYD),
 	    .mx = KEY_NOT_MX, HELP("what it speaks") },
 	{ K("helo", T_STR), AT(conf_remote, helo), DEF("hostname"),
-	    .check = CHECK_HELO, TO(R_SMTPD),
+	    .check = CHECK_HELO, TO(R_SMTPD | R_VERIFYD),
 	    HELP("hostname, client (what the client said) or a name") },
 	{ K("source", T_STRS), AT(conf_remote, source), DEF("[]"),
 	    .check = CHECK_ADDR, .max = 64, TO(R_SMTPD | R_DIALER),
 	    HELP("local addresses to connect from") },
 	{ K("timeout", T_STRUCT), AT(conf_remote, timeout), DEF("{}"),
 	    .sub = &s_timeout, HELP("how long it may take") },
-	{ K("probes", T_INT), NOWHERE, DEF("10"), RANGE(1, 10000),
-	    .flags = K_LATER, .mx = KEY_NOT_MX,
+	{ K("probes", T_INT), AT(conf_remote, probes), DEF("10"),
+	    RANGE(1, 10000), .flags = K_LATER, .mx = KEY_NOT_MX,
+	    TO(R_VERIFYD),
 	    HELP("call-forward connections") },
 	{ K("connections", T_INT), AT(conf_remote, connections),
 	    DEF("200"), RANGE(0, 1000000), TO(R_SMTPD | R_DIALER),
@@ -360,14 +365,16 @@ static const struct key k_remote[] = {
 	{ K("auth", T_STRUCT), AT(conf_remote, auth),
 	    .sub = &s_remote_auth, .flags = K_FALSE, .mx = KEY_NOT_MX,
 	    TO(R_SMTPD), HELP("log in there") },
-	{ K("mail-from", T_STR), NOWHERE, DEF("\"\""), .check = CHECK_TEXT,
-	    .max = 320, .flags = K_LATER, .mx = KEY_NOT_MX,
+	{ K("mail-from", T_STR), AT(conf_remote, mail_from),
+	    DEF("\"\""), .check = CHECK_TEXT, .max = 320,
+	    .flags = K_LATER, .mx = KEY_NOT_MX, TO(R_VERIFYD),
 	    HELP("call-forward's sender: empty, sender or an address") },
 	{ K("limits", T_STRUCT), AT(conf_remote, limits), DEF("{}"),
 	    .sub = &s_limits, HELP("per connection") },
-	{ K("unknown-codes", T_STRS), NOWHERE, DEF("[]"),
-	    .check = CHECK_CODE, .max = 64, .flags = K_LATER,
-	    .mx = KEY_NOT_MX, HELP("further x.y.z that mean no such mailbox") },
+	{ K("unknown-codes", T_STRS), AT(conf_remote, unknown_codes),
+	    DEF("[]"), .check = CHECK_CODE, .max = 64,
+	    .flags = K_LATER, .mx = KEY_NOT_MX, TO(R_SMTPD | R_VERIFYD),
+	    HELP("further x.y.z that mean no such mailbox") },
 	{ K("lmtp-mixed", T_WORD), AT(conf_remote, lmtp_mixed),
 	    DEF("split"), .words = w_lmtp_mixed, TO(R_SMTPD),
 	    .mx = KEY_NOT_MX,
@@ -378,7 +385,7 @@ static const struct key k_remote[] = {
 	{ K("reply-text", T_WORD), AT(conf_remote, reply_text),
 	    DEF("pass"), .words = w_reply_text, TO(R_SMTPD),
 	    HELP("whose words the client reads") },
-	{ K("cache", T_STRUCT), NOWHERE, DEF("{}"), .sub = &s_cache,
+	{ K("cache", T_STRUCT), INLINE, DEF("{}"), .sub = &s_cache,
 	    .mx = KEY_NOT_MX, HELP("of its verdicts") },
 	{ .name = NULL }
 };
@@ -437,7 +444,7 @@ static const struct schema s_script_limits = { "script-limits", 0,
 static const struct key k_top[] = {
 	{ K("hostname", T_STR), AT(config, hostname),
 	    .flags = K_HOSTNAME, .check = CHECK_HOSTNAME,
-	    TO(R_SMTPD | R_DIALER),
+	    TO(R_SMTPD | R_DIALER | R_VERIFYD),
 	    HELP("our name; by default the system's") },
 	{ K("processes", T_STRUCT), INLINE, DEF("{}"),
 	    .sub = &s_processes, HELP("how many of each") },
@@ -473,20 +480,23 @@ static const struct key k_top[] = {
 	{ K("script-limits", T_STRUCT), NOWHERE, DEF("{}"),
 	    .sub = &s_script_limits, HELP("what a script may use") },
 	{ K("list", T_MAP), AT(config, lists), .sub = &s_list,
-	    TO(R_SMTPD), HELP("words and networks for in-list") },
+	    TO(R_SMTPD | R_VERIFYD), HELP("words and networks for in-list") },
 	{ K("remote", T_MAP), AT(config, remotes), .sub = &s_remote,
 	    TO(R_SMTPD | R_DIALER | R_VERIFYD),
 	    HELP("servers that mail goes to") },
 	{ K("datasource", T_MAP), AT(config, datasources),
-	    .sub = &schema_datasource, TO(R_SMTPD | R_VERIFYD),
+	    .sub = &schema_datasource,
+	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("databases") },
-	{ K("directory", T_MAP), NOWHERE, .sub = &schema_directory,
-	    .flags = K_REFUSE, HELP("where addresses are known") },
+	{ K("directory", T_MAP), AT(config, directories),
+	    .sub = &schema_directory, .flags = K_REFUSE,
+	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
+	    HELP("where addresses are known") },
 	{ K("smtp-auth-proxy", T_MAP), NOWHERE, .sub = &schema_auth_proxy,
 	    .flags = K_LATER | K_BARE, HELP("who judges AUTH") },
 	{ K("route", T_STRUCT), AT(config, route), DEF("{}"),
 	    .sub = &s_route, HELP("where accepted mail goes") },
-	{ K("verify-cache", T_STRUCT), NOWHERE, DEF("{}"),
+	{ K("verify-cache", T_STRUCT), AT(config, verify_cache), DEF("{}"),
 	    .sub = &schema_verify_cache, HELP("verdicts on disk") },
 	{ K("metrics", T_STRUCT), NOWHERE, .sub = &schema_metrics,
 	    .flags = K_LATER | K_FALSE, HELP("counters over HTTP") },

@@ -124,18 +124,21 @@ static const struct key k_mail[] = {
 static const struct schema s_mail = { "session mail", 0, k_mail };
 
 static const struct key k_lookup[] = {
-	{ K("domains", T_STR), AT(conf_session, domains), DEF("false"),
-	    .flags = K_FALSE | K_NAME, .ref = "lookup", TO(R_SMTPD),
+	{ K("domains", T_RULE), AT(conf_session, domains), .of = T_STR,
+	    DEF("false"), .flags = K_FALSE | K_NAME, .ref = "lookup",
+	    .stage = STAGE_RCPT, TO(R_SMTPD),
 	    HELP("local domains: list/NAME") },
-	{ K("addresses", T_STR), AT(conf_session, addresses),
-	    DEF("false"), TO(R_SMTPD),
-	    .flags = K_FALSE | K_NAME, .ref = "lookup",
+	{ K("addresses", T_RULE), AT(conf_session, addresses),
+	    .of = T_STR, DEF("false"), .flags = K_FALSE | K_NAME,
+	    .ref = "lookup", .stage = STAGE_RCPT, TO(R_SMTPD),
 	    HELP("local addresses: list/NAME") },
-	{ K("vrfy", T_STR), NOWHERE, DEF("false"),
-	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "lookup",
+	{ K("vrfy", T_RULE), AT(conf_session, vrfy), .of = T_STR,
+	    DEF("false"), .flags = K_FALSE | K_NAME | K_REFUSE,
+	    .ref = "lookup", .stage = STAGE_AUTH, TO(R_SMTPD),
 	    HELP("answers VRFY") },
-	{ K("expn", T_STR), NOWHERE, DEF("false"),
-	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "lookup",
+	{ K("expn", T_RULE), AT(conf_session, expn), .of = T_STR,
+	    DEF("false"), .flags = K_FALSE | K_NAME | K_REFUSE,
+	    .ref = "lookup", .stage = STAGE_AUTH, TO(R_SMTPD),
 	    HELP("answers EXPN") },
 	{ .name = NULL }
 };
@@ -144,14 +147,15 @@ static const struct schema s_lookup = { "session rcpt lookup", 0,
 };
 
 static const struct key k_per_address[] = {
-	{ K("total", T_INT), NOWHERE, DEF("50"), RANGE(1, 1000000),
-	    .flags = K_LATER, HELP("errors until it is blocked") },
-	{ K("period", T_DURATION), NOWHERE, DEF("15m"),
-	    RANGE(SECOND, 7 * DAY), .flags = K_LATER,
-	    HELP("in which they are counted") },
-	{ K("block", T_DURATION), NOWHERE, DEF("15m"),
-	    RANGE(SECOND, 7 * DAY), .flags = K_LATER,
-	    HELP("for how long") },
+	{ K("total", T_INT), AT(conf_session, address_total), DEF("50"),
+	    RANGE(1, 1000000), .flags = K_LATER, TO(R_SMTPD),
+	    HELP("errors until it is blocked") },
+	{ K("period", T_DURATION), AT(conf_session, address_period),
+	    DEF("15m"), RANGE(SECOND, 7 * DAY), .flags = K_LATER,
+	    TO(R_SMTPD), HELP("in which they are counted") },
+	{ K("block", T_DURATION), AT(conf_session, address_block),
+	    DEF("15m"), RANGE(SECOND, 7 * DAY), .flags = K_LATER,
+	    TO(R_SMTPD), HELP("for how long") },
 	{ .name = NULL }
 };
 static const struct schema s_per_address = {
@@ -165,7 +169,7 @@ static const struct key k_rcpt_errors[] = {
 	{ K("wait", T_DURATION), AT(conf_session, errors_wait), DEF("5s"),
 	    RANGE(0, 2 * MINUTE), TO(R_SMTPD),
 	    HELP("delay of the reply to each") },
-	{ K("per-address", T_STRUCT), NOWHERE, DEF("{}"),
+	{ K("per-address", T_STRUCT), INLINE, DEF("{}"),
 	    .sub = &s_per_address, HELP("of all sessions of a client") },
 	{ .name = NULL }
 };
@@ -182,16 +186,19 @@ static const struct key k_rcpt[] = {
 	    .stage = STAGE_RCPT, TO(R_SMTPD),
 	    HELP("accepted ones of a transaction") },
 	SCRIPT(STAGE_RCPT),
-	{ K("directory", T_STR), NOWHERE, DEF("false"),
+	{ K("directory", T_RULE), AT(conf_session, directory),
+	    .of = T_STR, DEF("false"),
 	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "directory",
+	    .stage = STAGE_RCPT, TO(R_SMTPD),
 	    HELP("knows local domains and addresses") },
 	{ K("lookup", T_STRUCT), INLINE, DEF("{}"), .sub = &s_lookup,
 	    HELP("or these know them") },
 	{ K("errors", T_STRUCT), INLINE, DEF("{}"), .sub = &s_rcpt_errors,
 	    HELP("refused recipients") },
-	{ K("verify-failure", T_RULE), NOWHERE, .of = T_WORD, DEF("defer"),
-	    .words = w_verify_failure, .stage = STAGE_RCPT,
-	    .flags = K_LATER, HELP("when nobody can tell") },
+	{ K("verify-failure", T_RULE), AT(conf_session, verify_failure),
+	    .of = T_WORD, DEF("defer"), .words = w_verify_failure,
+	    .stage = STAGE_RCPT, .flags = K_LATER, TO(R_SMTPD),
+	    HELP("when nobody can tell") },
 	{ K("warn-only", T_RULE), AT(conf_session, warn_only),
 	    .of = T_BOOL, DEF("false"), .stage = STAGE_RCPT, TO(R_SMTPD),
 	    HELP("log what would be refused, and accept it") },
@@ -223,18 +230,20 @@ static const struct key k_data[] = {
 static const struct schema s_data = { "session data", 0, k_data };
 
 static const struct key k_throttle[] = {
-	{ K("match", T_COND), NOWHERE, .stage = STAGE_ANY,
+	{ K("match", T_COND), AT(conf_throttle, match),
+	    .stage = STAGE_ANY, TO(R_SMTPD),
 	    HELP("where the condition holds") },
-	{ K("key", T_STRS), NOWHERE, .check = CHECK_THROTTLE_KEY,
-	    RANGE(1, 16), .flags = K_REQUIRED, HELP("what is counted") },
-	{ K("rate", T_RATE), NOWHERE, RANGE(1, 1000000000),
-	    HELP("COUNT/PERIOD") },
-	{ K("concurrency", T_INT), NOWHERE, RANGE(1, 1000000),
-	    HELP("at a time") },
+	{ K("key", T_STRS), AT(conf_throttle, key),
+	    .check = CHECK_THROTTLE_KEY, RANGE(1, 16),
+	    .flags = K_REQUIRED, TO(R_SMTPD), HELP("what is counted") },
+	{ K("rate", T_RATE), AT(conf_throttle, rate),
+	    RANGE(1, 1000000000), TO(R_SMTPD), HELP("COUNT/PERIOD") },
+	{ K("concurrency", T_INT), AT(conf_throttle, concurrency),
+	    RANGE(1, 1000000), TO(R_SMTPD), HELP("at a time") },
 	{ .name = NULL }
 };
-static const struct schema s_throttle = { "session throttle", 0,
-	k_throttle
+static const struct schema s_throttle = {
+	"session throttle", sizeof(struct conf_throttle), k_throttle
 };
 
 static const struct key k_session[] = {
@@ -269,8 +278,9 @@ static const struct key k_session[] = {
 	    HELP("when it names a recipient") },
 	{ K("data", T_STRUCT), INLINE, DEF("{}"), .sub = &s_data,
 	    HELP("when it sends a message") },
-	{ K("throttle", T_SEQ), NOWHERE, .sub = &s_throttle,
-	    .flags = K_REFUSE, HELP("rates and numbers of clients") },
+	{ K("throttle", T_SEQ), AT(conf_session, throttles),
+	    .sub = &s_throttle, .flags = K_REFUSE, TO(R_SMTPD),
+	    HELP("rates and numbers of clients") },
 	{ K("on-error", T_WORD), NOWHERE, DEF("defer"),
 	    .words = w_on_error, .flags = K_LATER,
 	    HELP("when a script fails") },

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "front.h"
-#include "front_list.h"
+#include "list.h"
 #include "log.h"
 #include "msg.h"
 #include "peer.h"

@@ -129,6 +129,10 @@ struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* to know it again */
 	bool		 postmaster;	/* <postmaster>: never counted */
+	bool		 vouched;	/* it waits for DATA: the client has its
+					   250 by what is known of it */
+	uint32_t	 asked;		/* id of the remote whose word that is;
+					   0 = no remote's */
 	char		*orcpt;		/* as sent; NULL = none */
 	bool		 orcpt_utf8;	/* goes only by SMTPUTF8 */
 	unsigned int	 notify;	/* NOTIFY_* */
@@ -476,6 +480,23 @@ void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
 void		 command_free(struct session *);
 
+/* --- front_throttle.c ----------------------------------------------------- */
+
+/*
+ * Row 11: charge the throttles that count recipients, for the command that is
+ * being run; results as rule_ask's, *over: one is passed.  Charged once,
+ * however often the command is run.
+ */
+enum rule_result throttle_rcpt(struct session *, const struct rule_env *,
+		    bool *over);
+/*
+ * The same by a JUDGE: append its rates (proto.h); returns how many.  Then
+ * throttle_rode: they were charged, and that number of them is passed or 0.
+ */
+uint32_t	 throttle_rates(struct session *, const struct rule_env *,
+		    struct wbuf *);
+void		 throttle_rode(struct session *, uint32_t over);
+
 /* --- front_rcpt.c --------------------------------------------------------- */
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
@@ -503,8 +524,13 @@ enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
 
 /* --- front_relay.c -------------------------------------------------------- */
 
-/* The last recipient of the transaction was admitted: ask the next hop. */
+/*
+ * The last recipient of the transaction was admitted: ask the next hop, whose
+ * answer is the client's; or, where it is vouched for, accept it, and ask
+ * when DATA comes or a live one does.
+ */
 void		 relay_rcpt(struct session *);
+void		 relay_vouched(struct session *);
 /*
  * For the refusal of DATA: where octets stand behind it already they are
  * content, or a message in a message, and must never be read as commands:

@@ -189,16 +189,33 @@ check_state(struct msg *m)
 	return get_end(&m->body);
 }
 
+/* The lines of a LOOKUP_ANS, of which its getter takes the first only. */
+static int
+check_lookup(struct msg *m)
+{
+	struct proto_lookup_ans	ans;
+	char			line[LOOK_KEY_MAX];
+	uint32_t		i;
+
+	if (get_lookup_ans(m, &ans) == -1)
+		return -1;
+	for (i = 1; i < ans.n; i++)
+		get_line(&m->body, line, sizeof(line));
+	return get_end(&m->body);
+}
+
 /* Is it what it says that it is?  Takes the payload. */
 static int
 check_answer(struct msg *m)
 {
-	struct proto_lookup_ans	lookup;
+	struct proto_judge_ans	judge;
 	struct proto_ptr_ans	ptr;
 
 	switch (m->type) {
+	case MSG_JUDGE_ANS:
+		return get_judge_ans(m, &judge);
 	case MSG_LOOKUP_ANS:
-		return get_lookup_ans(m, &lookup);
+		return check_lookup(m);
 	case MSG_PTR_ANS:
 		return get_ptr_ans(m, &ptr);
 	case MSG_STATE_ANS:

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #include "front.h"
-#include "front_list.h"
+#include "list.h"
 #include "log.h"
 
 #define RCPT_EXTRA	1000	/* refused and repeated ones over
@@ -141,6 +141,21 @@ row_refuses(struct session *s, struct judged *j, unsigned int flags,
 		j->would_by = by;
 	}
 	return false;
+}
+
+/* The path of a look-up, or NULL where it is off.  False as ask_rule. */
+static bool
+ask_path(struct session *s, const struct judged *j, const struct rule *rule,
+    const char *by, const char **path)
+{
+	struct rule_value	v;
+
+	*path = NULL;
+	if (!ask_rule(s, j, rule, by, &v))
+		return false;
+	if (v.type == VALUE_STR)
+		*path = v.str;
+	return true;
 }
 
 /* Is the text in the list that a look-up of addresses names? */
@@ -367,8 +382,11 @@ judge_route(struct session *s, struct judged *j)
 static bool
 judge_address(struct session *s, struct judged *j)
 {
-	const char	*list = s->conf->session.addresses;
+	const char	*list;
 
+	if (!ask_path(s, j, s->conf->session.addresses,
+	    "session.rcpt.lookup.addresses", &list))
+		return true;
 	j->by = "session.rcpt.lookup.domains";
 	if (list == NULL)
 		return false;
@@ -387,9 +405,13 @@ judge_address(struct session *s, struct judged *j)
 static bool
 judge_place(struct session *s, struct judged *j)
 {
+	const char	*domains;
+
+	if (!ask_path(s, j, s->conf->session.domains,
+	    "session.rcpt.lookup.domains", &domains))
+		return true;
 	j->by = "postmaster";
-	j->local = !j->postmaster &&
-	    in_list(s, s->conf->session.domains, j->domain);
+	j->local = !j->postmaster && in_list(s, domains, j->domain);
 	if (j->local && judge_address(s, j))
 		return true;
 	if (!j->local && !j->postmaster && judge_relay(s, j))

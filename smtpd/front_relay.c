@@ -146,6 +146,12 @@ relay_rcpt(struct session *s)
 }
 
 void
+relay_vouched(struct session *s)
+{
+	relay_rcpt(s);
+}
+
+void
 relay_data(struct session *s)
 {
 	struct tx		*tx = s->tx;

@@ -28,7 +28,7 @@
 #include <string.h>
 
 #include "front.h"
-#include "front_list.h"
+#include "list.h"
 #include "log.h"
 #include "msg.h"
 #include "proto.h"
@@ -160,7 +160,7 @@ lookup_done(struct session *s, struct msg *m)
 	s->command->open = NULL;
 	f->answer = ANSWER_CANNOT;
 	if (m != NULL && get_lookup_ans(m, &ans) == 0 &&
-	    ans.answer != LOOKUP_CANNOT) {
+	    (ans.answer == LOOKUP_YES || ans.answer == LOOKUP_NO)) {
 		f->answer = ans.answer == LOOKUP_YES ? ANSWER_YES : ANSWER_NO;
 		if (ans.answer == LOOKUP_YES &&
 		    (f->value = strdup(ans.value)) == NULL)
@@ -175,6 +175,8 @@ lookup_send(struct session *s, const struct leaf *leaf)
 {
 	static struct proto_lookup	 q;
 	const struct conf_obj		*ds;
+	enum lookup_kind		 kind;
+	const char			*query;
 	struct found			*f;
 	struct wbuf			 w = { .data = NULL };
 
@@ -182,8 +184,12 @@ lookup_send(struct session *s, const struct leaf *leaf)
 		session_end(s, "no memory");
 		return;
 	}
-	ds = conf_find(&s->conf->datasources, leaf->what + strlen("db/"));
-	q.datasource = ds == NULL ? 0 : ds->id;
+	memset(&q, 0, sizeof(q));
+	ds = conf_lookup(s->conf, leaf->what, &kind, &query);
+	q.path.kind = ds == NULL ? LOOK_NONE : (uint8_t)kind;
+	q.path.id = ds == NULL ? 0 : ds->id;
+	(void)strlcpy(q.path.query, ds == NULL ? "" : query,
+	    sizeof(q.path.query));
 	(void)strlcpy(q.key, leaf->key, sizeof(q.key));
 	put_lookup(&w, &q);
 	s->command->open = f;

@@ -443,10 +443,12 @@ load_map(struct load *l, const struct key *k, struct node *n,
 }
 
 static void
-load_seq(struct load *l, const struct key *k, struct node *n)
+load_seq(struct load *l, const struct key *k, struct node *n,
+    struct conf_map *seq)
 {
-	char	name[24];
-	size_t	i, mark;
+	struct conf_obj	*obj;
+	char		 name[24];
+	size_t		 i, mark;
 
 	if (n->kind != NODE_SEQ) {
 		load_error(l, n, "wanted a list");
@@ -455,7 +457,10 @@ load_seq(struct load *l, const struct key *k, struct node *n)
 	for (i = 0; i < n->nkids; i++) {
 		snprintf(name, sizeof(name), "%zu", i + 1);
 		mark = path_push(l, name);
-		load_struct(l, k->sub, n->kids[i], NULL);
+		obj = seq == NULL ? NULL : xcalloc(1, k->sub->size);
+		load_struct(l, k->sub, n->kids[i], obj);
+		if (obj != NULL && conf_map_add(seq, obj) == -1)
+			abort();
 		path_pop(l, mark);
 	}
 }
@@ -479,7 +484,7 @@ load_typed(struct load *l, const struct key *k, struct node *n, void *dst)
 	else if (k->type == T_MAP)
 		load_map(l, k, n, dst);
 	else if (k->type == T_SEQ)
-		load_seq(l, k, n);
+		load_seq(l, k, n, dst);
 	else
 		load_value(l, k, n, dst);
 }

@@ -342,6 +342,15 @@ route_missing(const struct load *l, const char *name,
 	return rule == NULL && node_is_false(n);
 }
 
+/* Can a setting that names something name anything? */
+static bool
+is_on(const struct rule *rule)
+{
+	struct rule_value	v;
+
+	return rule != NULL && (!rule_is_constant(rule, &v) || v.str != NULL);
+}
+
 static void
 check_routes(struct load *l)
 {
@@ -351,7 +360,7 @@ check_routes(struct load *l)
 
 	if (session_takes_all(conf))
 		return;
-	if (conf->session.domains != NULL &&
+	if (is_on(conf->session.domains) &&
 	    route_missing(l, "local", conf->route.local)) {
 		n = at(rcpt, "lookup", "domains", NULL);
 		cross_error(l, n, "session.rcpt.lookup.domains",
@@ -376,8 +385,8 @@ check_addresses(struct load *l)
 	const struct node	*lookup = at(l->root, "session", "rcpt",
 	    "lookup");
 
-	if (l->conf->session.addresses != NULL &&
-	    l->conf->session.domains == NULL &&
+	if (is_on(l->conf->session.addresses) &&
+	    !is_on(l->conf->session.domains) &&
 	    node_is_false(at(lookup, "domains", NULL, NULL)))
 		cross_error(l, at(lookup, "addresses", NULL, NULL),
 		    "session.rcpt.lookup.addresses",

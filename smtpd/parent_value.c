@@ -22,6 +22,8 @@
 #include "parent_load.h"
 #include "util.h"
 
+#define TEXT_MAX	(256 * 1024)	/* octets of a script, a query */
+
 struct unit {
 	const char	*name;
 	int64_t		 factor;
@@ -434,12 +436,47 @@ load_secret(struct load *l, const struct key *k, struct node *n, char **dst)
 	free(f.path);
 }
 
+static void
+entry_append(struct strs *dst, const char *key, const char *value)
+{
+	char	*entry;
+
+	if ((entry = conf_entry_new(key, value)) == NULL)
+		abort();
+	strs_append(dst, entry);
+}
+
+/* What a text says, or its file: to be freed, NULL after an error. */
+static char *
+load_text(struct load *l, struct node *n)
+{
+	struct node		*path = file_form(n);
+	struct conf_file	 f;
+	char			*text = NULL, why[256];
+
+	if (!is_scalar(l, path == NULL ? n : path, "text or {file: PATH}"))
+		return NULL;
+	if (path == NULL)
+		return xstrdup(n->text);
+	memset(&f, 0, sizeof(f));
+	if (parent_file_read_max(path->text, &f, false, TEXT_MAX, why,
+	    sizeof(why)) == -1)
+		load_error(l, path, "%s: %s", path->text, why);
+	else if (memchr(f.data, '\0', f.len) != NULL)
+		load_error(l, path, "%s: is no text", path->text);
+	else
+		text = xstrndup((char *)f.data, f.len);
+	free(f.data);
+	free(f.path);
+	return text;
+}
+
 /* Names and text, or {file: PATH}: scripts, queries. */
 static void
-load_texts(struct load *l, struct node *n)
+load_texts(struct load *l, struct node *n, struct strs *dst)
 {
-	struct node	*path;
 	const char	*why;
+	char		*text;
 	size_t		 i, mark;
 
 	if (n->kind != NODE_MAP) {
@@ -450,24 +487,15 @@ load_texts(struct load *l, struct node *n)
 		mark = path_push(l, n->kids[i]->key);
 		if ((why = check_name(n->kids[i]->key)) != NULL)
 			load_key_error(l, n->kids[i], "%s", why);
-		path = file_form(n->kids[i]);
-		is_scalar(l, path == NULL ? n->kids[i] : path,
-		    "text or {file: PATH}");
+		text = load_text(l, n->kids[i]);
+		if (text != NULL && dst != NULL)
+			entry_append(dst, n->kids[i]->key, text);
+		free(text);
 		path_pop(l, mark);
 	}
 }
 
 /* --- the entries of a list ------------------------------------------------ */
-
-static void
-entry_append(struct strs *dst, const char *key, const char *value)
-{
-	char	*entry;
-
-	if ((entry = conf_entry_new(key, value)) == NULL)
-		abort();
-	strs_append(dst, entry);
-}
 
 /*
  * One entry.  It is lower-cased, as what is looked up is; its value is not.
@@ -643,7 +671,7 @@ load_value(struct load *l, const struct key *k, struct node *n, void *dst)
 		load_entries(l, n, dst);
 		break;
 	case T_TEXTS:
-		load_texts(l, n);
+		load_texts(l, n, dst);
 		break;
 	case T_RATE:
 		load_rate(l, k, n, dst);

@@ -123,9 +123,9 @@ source_lookup(struct peer *p, struct msg *m)
 		return -1;
 	count.asked++;
 	ds = (struct conf_datasource *)(void *)proc_conf_obj(
-	    offsetof(struct config, datasources), q.datasource);
+	    offsetof(struct config, datasources), q.path.id);
 	/* No kind of datasource that has queries is here. */
-	if (ds != NULL && q.query[0] == '\0')
+	if (ds != NULL && q.path.kind == LOOK_DB && q.path.query[0] == '\0')
 		a.answer = (uint8_t)ask_source(ds, q.key, &a);
 	switch ((enum lookup_answer)a.answer) {
 	case LOOKUP_YES:
@@ -135,12 +135,14 @@ source_lookup(struct peer *p, struct msg *m)
 		count.no++;
 		break;
 	case LOOKUP_CANNOT:
+	case LOOKUP_LIVE:
 	case LOOKUP_ANSWER_COUNT:
 		count.cannot++;
 		break;
 	}
 	if (a.answer != LOOKUP_YES)
 		a.value[0] = '\0';
+	a.n = a.answer == LOOKUP_YES;
 	put_lookup_ans(&w, &a);
 	peer_send(p, MSG_LOOKUP_ANS, m->sid, m->seq, -1, &w);
 	return 0;

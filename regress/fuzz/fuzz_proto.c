@@ -103,17 +103,75 @@ check_ptr_ans(const struct proto_ptr_ans *p)
 }
 
 static void
+check_path(const struct proto_path *p)
+{
+	must(p->kind < LOOK_KIND_COUNT);
+	check_line(p->query, sizeof(p->query));
+}
+
+static void
 check_lookup(const struct proto_lookup *p)
 {
-	check_line(p->query, sizeof(p->query));
+	check_path(&p->path);
 	check_line(p->key, sizeof(p->key));
+	check_line(p->sender, sizeof(p->sender));
 }
 
 static void
 check_lookup_ans(const struct proto_lookup_ans *p)
 {
-	must(p->answer < LOOKUP_ANSWER_COUNT);
+	must(p->answer < LOOKUP_ANSWER_COUNT && p->n <= LOOK_ROWS_MAX);
+	check_line(p->why, sizeof(p->why));
 	check_line(p->value, sizeof(p->value));
+}
+
+static void
+check_judge(const struct proto_judge *p)
+{
+	check_path(&p->domains);
+	check_path(&p->addresses);
+	check_line(p->rcpt, sizeof(p->rcpt));
+	check_line(p->sender, sizeof(p->sender));
+	must(p->nrates <= JUDGE_RATES_MAX);
+}
+
+static void
+check_judge_ans(const struct proto_judge_ans *p)
+{
+	must(p->verdict < JUDGE_VERDICT_COUNT && p->by < JUDGE_BY_COUNT);
+	must(p->over <= JUDGE_RATES_MAX);
+	check_line(p->why, sizeof(p->why));
+}
+
+static void
+check_verdict(const struct proto_verdict *p)
+{
+	must(p->kind < VERDICT_KIND_COUNT);
+	check_line(p->rcpt, sizeof(p->rcpt));
+	check_line(p->sender, sizeof(p->sender));
+	check_line(p->enhanced, sizeof(p->enhanced));
+	check_line(p->text, sizeof(p->text));
+}
+
+static void
+check_source(const struct proto_source *p)
+{
+	(void)p;
+}
+
+static void
+check_query(const struct proto_query *p)
+{
+	check_line(p->query, sizeof(p->query));
+	must(p->nparams <= QUERY_PARAMS_MAX);
+}
+
+static void
+check_query_ans(const struct proto_query_ans *p)
+{
+	must(p->status < QUERY_STATUS_COUNT);
+	must(p->ncolumns <= QUERY_COLUMNS_MAX);
+	check_line(p->why, sizeof(p->why));
 }
 
 static void
@@ -230,6 +288,25 @@ check_unix(const struct proto_unix *p)
 		}							\
 	} while (0)
 
+/* The same of a head: what is behind it stays. */
+#define TRY_HEAD(name)							\
+	do {								\
+		static struct proto_##name p;				\
+		struct wbuf	w = { 0 };				\
+		struct msg	m;					\
+									\
+		memset(&p, 0xa5, sizeof(p));				\
+		message(&m, copy, len);					\
+		if (get_##name(&m, &p) == -1)				\
+			break;						\
+		taken = true;						\
+		check_##name(&p);					\
+		put_##name(&w, &p);					\
+		must(w.len + (size_t)(m.body.end - m.body.p) == len);	\
+		must(memcmp(w.data, copy, w.len) == 0);			\
+		wbuf_clear(&w);						\
+	} while (0)
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -248,7 +325,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(ptr);
 	TRY(ptr_ans);
 	TRY(lookup);
-	TRY(lookup_ans);
+	TRY_HEAD(lookup_ans);
+	TRY_HEAD(judge);
+	TRY(judge_ans);
+	TRY(verdict);
+	TRY(source);
+	TRY_HEAD(query);
+	TRY_HEAD(query_ans);
 	TRY(caps);
 	try_state(copy, len);
 	TRY(dial);

@@ -35,7 +35,7 @@
 
 #include "cdb_file.h"
 #include "front.h"
-#include "front_list.h"
+#include "list.h"
 #include "fuzz.h"
 #include "id.h"
 #include "log.h"

@@ -39,7 +39,7 @@ function layer(name) {
 	if (name ~ /^(smtp(_[a-z]+)?|idn|utf8)$/)
 		return "B"
 	if (name ~ /^(msg|proto|peer|proc)$/ ||
-	    name ~ /^(config|rule|schema|sandbox)(_[a-z]+)?$/)
+	    name ~ /^(config|list|rule|schema|sandbox)(_[a-z]+)?$/)
 		return "C"
 	return ""
 }

@@ -32,6 +32,7 @@
 #include "config.h"
 #include "msg.h"
 #include "proto.h"
+#include "schema.h"
 #include "t.h"
 #include "wire.h"
 
@@ -348,9 +349,41 @@ child_peer(struct child *ch, struct conn *c, unsigned int role,
 	conn_send(&ch->parent, MSG_PEER, 0, 0, fd[1], &w);
 }
 
+/* Numbers that a test did not set, and that may not be 0: the least. */
+static void
+conf_fill(const struct schema *s, void *base)
+{
+	const struct key	*k;
+	int64_t			*num;
+
+	for (k = s->keys; k->name != NULL; k++) {
+		if (k->off == KEY_NOWHERE)
+			continue;
+		num = field(base, k);
+		if (k->type == T_STRUCT)
+			conf_fill(k->sub, num);
+		else if ((k->type == T_INT || k->type == T_DURATION ||
+		    k->type == T_SIZE) && *num == 0)
+			*num = k->min;
+	}
+}
+
+static void
+conf_fill_all(struct config *conf)
+{
+	const struct key	*row;
+	struct conf_map		*map;
+	size_t			 i, m;
+
+	conf_fill(&schema_top, conf);
+	for (m = 0; (row = conf_map_row(conf, m, &map)) != NULL; m++)
+		for (i = 0; i < map->n; i++)
+			conf_fill(row->sub, map->v[i]);
+}
+
 /* Send a generation; commit it. */
 static void
-child_conf(struct child *ch, const struct config *conf, unsigned int role)
+child_conf(struct child *ch, struct config *conf, unsigned int role)
 {
 	struct proto_conf_fd f;
 	struct wbuf	w = { 0 };
@@ -359,6 +392,7 @@ child_conf(struct child *ch, const struct config *conf, unsigned int role)
 	size_t		 n;
 	int		 fd;
 
+	conf_fill_all(conf);
 	conn_send(&ch->parent, MSG_CONF_BEGIN, 0, gen, -1, NULL);
 	for (n = 0; conf_put(&w, conf, role, n); n++)
 		conn_send(&ch->parent, MSG_CONF_ITEM, 0, gen, -1, &w);

@@ -39,7 +39,8 @@ static const char yaml[] =
     "remote:\n"
     "  a: {address: [a.example, 192.0.2.1], port: 26, helo: client,"
     " source: 127.0.0.1}\n"
-    "  b: {address: \"::1\", tls: {mode: required, ca: \"${dir}/cert\","
+    "  b: {address: \"::1\", auth: {username: u, password: PASSWORD},"
+    " tls: {mode: required, ca: \"${dir}/cert\","
     " cert: \"${dir}/cert\", key: \"${dir}/key\"}}\n"
     "route: {local: a, relay: [{if: sender, in-list: list/values, then: b},"
     " {else: false}]}\n"
@@ -206,7 +207,7 @@ test_dialer(const struct config *conf)
 	wbuf_clear(&w);
 }
 
-/* verifyd: who the remotes are, none of their secrets. */
+/* verifyd: who the remotes are, not their passwords. */
 static void
 test_verifyd(const struct config *conf)
 {
@@ -219,11 +220,13 @@ test_verifyd(const struct config *conf)
 	a = (struct conf_remote *)conf_find(&c->remotes, "a");
 	is_str(a->address.v[1], "192.0.2.1", "address");
 	is_int(a->port, 26, "port");
-	ok(a->helo == NULL, "not told");
-	is_int(c->lists.n + c->listeners.n + c->tls.certs.n, 0, "not told");
+	ok(a->helo != NULL, "helo");
+	ok(a->auth.password == NULL, "not told");
+	is_int(c->lists.n, 2, "lists");
+	is_int(c->listeners.n + c->tls.certs.n, 0, "not told");
 	conf_unref(c);
 	w = octets(conf, R_VERIFYD);
-	ok(!holds(&w, "SECRET") && !holds(&w, "PEM"), "no key");
+	ok(!holds(&w, "PASSWORD"), "no password");
 	wbuf_clear(&w);
 }
 

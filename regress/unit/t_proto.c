@@ -39,6 +39,12 @@ message(struct msg *m, const struct wbuf *w, size_t n, int fd)
  * before, and compared as the strings and numbers that they hold.
  */
 #define TRIP(name, put, get, type, in, fd_needed)			\
+	TRIP_OF(name, put, get, type, in, fd_needed, -1)
+/* Heads: what is behind them is for others. */
+#define TRIP_HEAD(name, put, get, type, in)				\
+	TRIP_OF(name, put, get, type, in, false, 0)
+
+#define TRIP_OF(name, put, get, type, in, fd_needed, tail)		\
 	do {								\
 		struct wbuf	 w_ = { 0 };				\
 		struct msg	 m_;					\
@@ -61,7 +67,7 @@ message(struct msg *m, const struct wbuf *w, size_t n, int fd)
 		    name " without descriptor");			\
 		put_u8(&w_, 0);						\
 		message(&m_, &w_, w_.len, 99);				\
-		ok(get(&m_, &out_) == -1, name " with a tail");		\
+		ok(get(&m_, &out_) == (tail), name " with a tail");	\
 		wbuf_clear(&w_);					\
 	} while (0)
 
@@ -247,8 +253,9 @@ test_verifyd(void)
 	static struct proto_conf_fd	file = { 9, 0xfffffff0 };
 	static struct proto_ptr		ptr = { 700, { ADDR_V4, 0, { 192 } } };
 	static struct proto_ptr_ans	ptr_ans = { DNS_OK, "h.example" };
-	static struct proto_lookup	ask = { 7, "by-name", "a@b.example" };
-	static struct proto_lookup_ans	ans = { LOOKUP_YES, "value" };
+	static struct proto_lookup	ask = { { LOOK_DB, 7, "by-name" },
+	    LOOK_ADDRESS, "a@b.example", "s@c.example" };
+	static struct proto_lookup_ans	ans = { LOOKUP_YES, "", 3, "value" };
 	static struct proto_caps	caps = { 12, 0x80000001 };
 
 	TRIP("CONF_FD", put_conf_fd, get_conf_fd, struct proto_conf_fd, file,
@@ -263,13 +270,49 @@ test_verifyd(void)
 	memset(ask.key, 'k', sizeof(ask.key) - 1);
 	TRIP("LOOKUP, the longest key", put_lookup, get_lookup,
 	    struct proto_lookup, ask, false);
-	TRIP("LOOKUP_ANS", put_lookup_ans, get_lookup_ans,
-	    struct proto_lookup_ans, ans, false);
+	TRIP_HEAD("LOOKUP_ANS", put_lookup_ans, get_lookup_ans,
+	    struct proto_lookup_ans, ans);
 	memset(ans.value, 'v', sizeof(ans.value) - 1);
-	TRIP("LOOKUP_ANS, the longest value", put_lookup_ans, get_lookup_ans,
-	    struct proto_lookup_ans, ans, false);
+	TRIP_HEAD("LOOKUP_ANS, the longest value", put_lookup_ans,
+	    get_lookup_ans, struct proto_lookup_ans, ans);
 	TRIP("REMOTE_CAPS", put_caps, get_caps, struct proto_caps, caps,
 	    false);
+}
+
+/* Recipients: the question, the answer, and what the next hop said. */
+static void
+test_judge(void)
+{
+	static struct proto_judge	ask = { JUDGE_AHEAD | JUDGE_STALE,
+	    { LOOK_LIST, 7, "" }, { LOOK_DB, 8, "by-name" }, 9, "a@b.example",
+	    "s@c.example", JUDGE_RATES_MAX };
+	static struct proto_judge_ans	ans = { JUDGE_UNKNOWN, JUDGE_BY_PROBE,
+	    9, true, JUDGE_RATES_MAX, "550 5.1.1 who" };
+	static struct proto_verdict	said = { VERDICT_REFUSED, true, 9, 10,
+	    "a@b.example", "", 552, "5.2.2", "full" };
+
+	TRIP_HEAD("JUDGE", put_judge, get_judge, struct proto_judge, ask);
+	TRIP("JUDGE_ANS", put_judge_ans, get_judge_ans,
+	    struct proto_judge_ans, ans, false);
+	TRIP("VERDICT", put_verdict, get_verdict, struct proto_verdict, said,
+	    false);
+}
+
+/* Databases. */
+static void
+test_query(void)
+{
+	static struct proto_source	source = { 12 };
+	static struct proto_query	ask = { 3, "address", 100,
+	    QUERY_PARAMS_MAX };
+	static struct proto_query_ans	ans = { QUERY_OK, "", true, 7,
+	    QUERY_COLUMNS_MAX, 100 };
+
+	TRIP("SOURCE_UP", put_source, get_source, struct proto_source, source,
+	    false);
+	TRIP_HEAD("QUERY", put_query, get_query, struct proto_query, ask);
+	TRIP_HEAD("QUERY_ANS", put_query_ans, get_query_ans,
+	    struct proto_query_ans, ans);
 }
 
 /* These are heads, with items behind them. */
@@ -427,6 +470,8 @@ main(void)
 	test_strings();
 	test_ranges();
 	test_verifyd();
+	test_judge();
+	test_query();
 	test_state();
 	test_rights();
 	test_table();

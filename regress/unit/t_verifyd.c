@@ -802,13 +802,13 @@ static void
 look_up(uint32_t id, const char *query, const char *key,
     enum lookup_answer answer, const char *value)
 {
-	struct proto_lookup	 q = { .datasource = id };
+	struct proto_lookup	 q = { .path = { LOOK_DB, id, "" } };
 	struct proto_lookup_ans	 a;
 	struct wbuf		 w = { 0 };
 	struct msg		 m;
 	struct got		*g;
 
-	(void)strlcpy(q.query, query, sizeof(q.query));
+	(void)strlcpy(q.path.query, query, sizeof(q.path.query));
 	(void)strlcpy(q.key, key, sizeof(q.key));
 	put_lookup(&w, &q);
 	conn_send(&smtpd0, MSG_LOOKUP, 8, 9, -1, &w);

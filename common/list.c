@@ -5,7 +5,7 @@
  */
 
 /*
- * Lists of the configuration: see front_list.h.  Sorted once for each
+ * Lists of the configuration: see list.h.  Sorted once for each
  * generation, so that a look-up is a binary search and nothing a client
  * sends can make it slower.  Networks are few and are tried one by one.
  */
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front_list.h"
+#include "list.h"
 
 struct list_index {
 	char		**names;
