@@ -417,6 +417,9 @@ void		 offer_reply(struct session *, struct smtp_reply *);
 
 /* --- front_ask.c ---------------------------------------------------------- */
 
+/* ms; where it needs nobody but the process that is asked. */
+#define ASK_TIMEOUT	10000
+
 /*
  * Ask the process of that role; body is taken.  done is called once, from the
  * event loop, never from here, unless the session ends before.  Until then
@@ -429,8 +432,14 @@ void		 offer_reply(struct session *, struct smtp_reply *);
  * process, its pipe was lost, too late).
  */
 void		 ask_send(struct session *, unsigned int role, uint16_t type,
-		    struct wbuf *body,
+		    struct wbuf *body, int64_t timeout,
 		    void (*done)(struct session *, struct msg *));
+/*
+ * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
+ * of all who may be asked on the way, and a little; never so long that the
+ * client has gone.  For several paths, one behind the other, add them.
+ */
+int64_t		 ask_wait(const struct config *, const char *path);
 /* A tarpit is over: tell what was answered meanwhile. */
 void		 ask_resume(struct session *);
 /* The session ends: nobody waits for the answers any more. */

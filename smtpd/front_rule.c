@@ -193,7 +193,8 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	(void)strlcpy(q.key, leaf->key, sizeof(q.key));
 	put_lookup(&w, &q);
 	s->command->open = f;
-	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, lookup_done);
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w,
+	    ask_wait(s->conf, leaf->what), lookup_done);
 }
 
 /* The answer to a STATE_GET of one key. */
@@ -240,7 +241,7 @@ memory_ask(struct session *s, enum state_table table, const char *key,
 	put_state(&w, &q);
 	put_blob(&w, key, strlen(key));
 	s->command->open = f;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, memory_done);
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, ASK_TIMEOUT, memory_done);
 	return RULE_NEED;
 }
 
