@@ -47,10 +47,11 @@ static const char	by_addresses[] = "session.rcpt.lookup.addresses";
 /* --- paths ---------------------------------------------------------------- */
 
 static struct {
-	uint32_t	generation;	/* 0: nothing is kept */
-	bool		directory;
-	char		path[KEPT_PATH];
-	struct where	where;
+	const struct config	*conf;	/* NULL: nothing is kept */
+	uint32_t		 generation;
+	bool			 directory;
+	char			 path[KEPT_PATH];
+	struct where		 where;
 } kept[KEPT];
 
 static void
@@ -82,7 +83,7 @@ where_find(const struct config *conf, const char *path, bool directory,
 {
 	size_t	i = ((uintptr_t)path >> 4) % KEPT;
 
-	if (kept[i].generation == conf->generation && conf->generation != 0 &&
+	if (kept[i].conf == conf && kept[i].generation == conf->generation &&
 	    kept[i].directory == directory &&
 	    strcmp(kept[i].path, path) == 0) {
 		*w = kept[i].where;
@@ -91,6 +92,7 @@ where_find(const struct config *conf, const char *path, bool directory,
 	resolve(conf, path, directory, w);
 	if (strlen(path) >= sizeof(kept[i].path))
 		return;
+	kept[i].conf = conf;
 	kept[i].generation = conf->generation;
 	kept[i].directory = directory;
 	(void)strlcpy(kept[i].path, path, sizeof(kept[i].path));
