@@ -31,6 +31,7 @@ struct judged {
 	const char		*domain;	/* in normal */
 	bool			 postmaster;	/* bare <postmaster> */
 	bool			 local;
+	bool			 vouched;	/* there is such an address */
 	struct conf_remote	*remote;	/* where it goes */
 	const char		*by;		/* what decided: for the log */
 	const char		*would;		/* warn-only: what it would have
@@ -297,7 +298,7 @@ judge_repeat(struct session *s, const struct judged *j)
 
 	if ((r = tx_find(s->tx, j->normal)) == NULL)
 		return false;
-	if (r->state != RC_OK)
+	if (r->state != RC_OK && !r->told)
 		repeat(s, j, r);
 	else if (s->listener->protocol == PROTO_LMTP &&
 	    add_again(s->tx, j, r) == -1)
@@ -391,7 +392,7 @@ judge_address(struct session *s, struct judged *j)
 	if (list == NULL)
 		return false;
 	j->by = "session.rcpt.lookup.addresses";
-	if (in_list(s, list, j->normal))
+	if ((j->vouched = in_list(s, list, j->normal)))
 		return false;
 	if (strncmp(j->normal, "postmaster@", 11) == 0) {
 		name_postmaster(s, j);
@@ -440,11 +441,15 @@ go_live(struct session *s, const struct judged *j)
 	r->mark = j->mark;
 	r->postmaster = j->postmaster;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
-	    (r->slot = slot_new(s)) == NULL) {
+	    (!j->vouched && (r->slot = slot_new(s)) == NULL)) {
 		session_end(s, "no memory");
 		return;
 	}
-	relay_rcpt(s);
+	r->by = j->by;
+	if (j->vouched)
+		relay_vouched(s);
+	else
+		relay_rcpt(s);
 }
 
 void

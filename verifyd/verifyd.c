@@ -28,6 +28,7 @@
 #include "peer.h"
 #include "proc.h"
 #include "verifyd.h"
+#include "verify.h"
 
 struct asker {
 	LIST_ENTRY(asker)	 entry;
@@ -42,6 +43,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_REMOTE_SEEN,	caps_seen },
 	{ MSG_LOOKUP,		source_lookup },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		verdict_told },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
