@@ -131,8 +131,9 @@ refuse(struct session *s, struct rcpt *rcpt, const struct smtp_reply *theirs,
 	s->tx->broken = true;
 	tx_keep(&rcpt->verdict, r);
 	flog_refused_late(s, rcpt, theirs);
-	/* A 421 is about the connection. */
-	if (theirs->code == 421)
+	/* A 421 is about the connection, and so is nonsense. */
+	if (theirs->code == 421 ||
+	    (theirs->code / 100 != 4 && theirs->code / 100 != 5))
 		return;
 	if (map_is_unknown(theirs))
 		tell_verifyd(s, rcpt, VERDICT_UNKNOWN, theirs);
