@@ -550,6 +550,11 @@ void		 throttle_rode(struct session *, uint32_t over);
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
 
+/* --- front_judge.c -------------------------------------------------------- */
+
+/* From verifyd: there can be marks, for a time. */
+int		 judge_marked(struct peer *, struct msg *);
+
 /* --- front_vrfy.c --------------------------------------------------------- */
 
 /* VRFY and EXPN. */

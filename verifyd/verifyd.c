@@ -47,7 +47,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_QUERY_ANS,	query_ans },
 	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
-	{ MSG_VERDICT,		verdict_told },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
@@ -81,8 +81,10 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		marked_peer_up(p);
+	}
 }
 
 static void
