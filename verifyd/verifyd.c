@@ -29,6 +29,7 @@
 #include "peer.h"
 #include "proc.h"
 #include "verifyd.h"
+#include "verify.h"
 
 struct asker {
 	LIST_ENTRY(asker)	 entry;
@@ -46,6 +47,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_QUERY_ANS,	query_ans },
 	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
@@ -79,8 +81,10 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		marked_peer_up(p);
+	}
 }
 
 static void
