@@ -421,6 +421,7 @@ relay_hop_event(struct session *s, enum client_event ev,
 		break;
 	case CLIENT_READY:
 	case CLIENT_RSET:
+	case CLIENT_OTHER:
 	case CLIENT_CLOSED:
 		break;
 	}
