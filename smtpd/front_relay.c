@@ -78,7 +78,7 @@ void
 relay_warn(const struct session *s, const char *what,
     const struct smtp_reply *theirs)
 {
-	if (map_is_our_fault(theirs->code))
+	if (smtp_is_our_fault(theirs->code))
 		log_warnx("%s answers our %s with %d %s",
 		    s->tx->remote->obj.name, what, theirs->code,
 		    theirs->text);
@@ -323,7 +323,7 @@ rcpt_answered(struct session *s, const struct smtp_reply *theirs, size_t i)
 	}
 	relay_warn(s, "RCPT", theirs);
 	map_reply(&r, theirs, "2.1.5", tx->remote->reply_text == RTEXT_OWN);
-	(void)answer_rcpt(s, i, map_is_unknown(theirs) &&
+	(void)answer_rcpt(s, i, map_is_unknown(theirs, tx->remote) &&
 	    !tx->rcpts[i].postmaster ? REPLY_COUNTED : 0, &r);
 }
 
