@@ -24,9 +24,13 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "io.h"
 #include "log.h"
 #include "peer.h"
+#include "probe.h"
 #include "proc.h"
+#include "tlsctx.h"
+#include "verify.h"
 #include "verifyd.h"
 
 struct asker {
@@ -41,8 +45,12 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
 	{ MSG_LOOKUP,		source_lookup },
+	{ MSG_VERDICT,		verdict_told },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
+	{ MSG_DIAL_FD,		probe_dial_fd },
+	{ MSG_DIAL_ERR,		probe_dial_err },
+	{ MSG_DIAL_WANT,	probe_dial_want },
 	{ 0,			NULL }
 };
 
@@ -65,6 +73,10 @@ peer_up(struct peer *p)
 		ptr_resolved_up(p);
 		return;
 	}
+	if (p->role == R_DIALER) {
+		probe_dialer_up();
+		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal("asker");
 	a->peer = p;
@@ -76,10 +88,17 @@ peer_up(struct peer *p)
 }
 
 static void
+leave(void)
+{
+	probe_stop();
+	proc_exit();
+}
+
+static void
 end_if_drained(void)
 {
 	if (draining && LIST_EMPTY(&askers))
-		proc_exit();
+		leave();
 }
 
 static void
@@ -91,6 +110,8 @@ peer_down(struct peer *p)
 		ptr_resolved_down();
 		return;
 	}
+	if (p->role == R_DIALER)
+		return;		/* who waits there asks the next one */
 	ptr_peer_down(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -98,9 +119,25 @@ peer_down(struct peer *p)
 	end_if_drained();
 }
 
+static int
+conf_prepare(struct config *conf, struct proto_conf_err *err)
+{
+	return source_prepare(conf, err) == -1 ||
+	    probe_prepare(conf, err) == -1 ? -1 : 0;
+}
+
+static void
+conf_commit(struct config *conf, struct config *old)
+{
+	(void)conf;
+	(void)old;
+	probe_commit();
+}
+
 static void
 conf_release(struct config *conf)
 {
+	probe_release(conf);
 	source_release(conf);
 	caps_prune();
 }
@@ -110,13 +147,22 @@ start(void)
 {
 	shared_start();
 	ptr_start();
+	verify_start();
+}
+
+static void
+turn(void)
+{
+	caps_turn();
+	probe_turn();
+	io_flush_all();
 }
 
 static void
 stop(uint32_t how)
 {
 	if (how == STOP_NOW) {
-		proc_exit();
+		leave();
 		return;
 	}
 	draining = true;
@@ -130,9 +176,12 @@ show_stats(int fd)
 		shared_stats,
 		caps_stats,
 		ptr_stats,
-		source_stats
+		source_stats,
+		verify_stats,
+		target_stats,
+		probe_stats
 	};
-	char		 text[512];
+	char		 text[1024];
 	size_t		 i;
 	int		 n;
 
@@ -155,14 +204,16 @@ static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.prepare = tlsctx_prepare,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
-	.conf_prepare = source_prepare,
+	.conf_prepare = conf_prepare,
+	.conf_commit = conf_commit,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,
-	.turn = caps_turn
+	.turn = turn
 };
 
 int
