@@ -671,10 +671,9 @@ void		 map_reply(struct smtp_reply *ours,
 		    bool own);
 /* Why the dialer has no connection for us. */
 void		 map_dial(struct smtp_reply *, enum dial_error, bool mx);
-/* Does a refusal of RCPT say that the mailbox does not exist? */
-bool		 map_is_unknown(const struct smtp_reply *);
-/* Is it one of the codes that mean that we asked wrongly? */
-bool		 map_is_our_fault(int code);
+/* Does this remote's refusal of RCPT say that there is no such mailbox? */
+bool		 map_is_unknown(const struct smtp_reply *,
+		    const struct conf_remote *);
 
 /* --- front_hop*.c, front_pool.c ------------------------------------------- */
 

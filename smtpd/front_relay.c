@@ -77,7 +77,7 @@ void
 relay_warn(const struct session *s, const char *what,
     const struct smtp_reply *theirs)
 {
-	if (map_is_our_fault(theirs->code))
+	if (smtp_is_our_fault(theirs->code))
 		log_warnx("%s answers our %s with %d %s",
 		    s->tx->remote->obj.name, what, theirs->code,
 		    theirs->text);
@@ -339,7 +339,8 @@ rcpt_answered(struct session *s, const struct smtp_reply *theirs, size_t i)
 		map_reply(&r, theirs, "2.1.5",
 		    tx->remote->reply_text == RTEXT_OWN);
 		vouch_live_refused(s, &tx->rcpts[i], theirs);
-		if (!answer_rcpt(s, i, map_is_unknown(theirs) &&
+		if (!answer_rcpt(s, i, map_is_unknown(theirs,
+		    tx->remote) &&
 		    !tx->rcpts[i].postmaster ? REPLY_COUNTED : 0, &r))
 			return;
 	}
@@ -428,6 +429,7 @@ relay_hop_event(struct session *s, enum client_event ev,
 		break;
 	case CLIENT_READY:
 	case CLIENT_RSET:
+	case CLIENT_OTHER:
 	case CLIENT_CLOSED:
 		break;
 	}

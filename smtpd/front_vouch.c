@@ -116,7 +116,7 @@ void
 vouch_live_refused(const struct session *s, const struct rcpt *rcpt,
     const struct smtp_reply *theirs)
 {
-	if (map_is_unknown(theirs))
+	if (map_is_unknown(theirs, s->tx->remote))
 		tell_verifyd(s, rcpt, VERDICT_UNKNOWN, theirs);
 }
 
@@ -135,7 +135,7 @@ refuse(struct session *s, struct rcpt *rcpt, const struct smtp_reply *theirs,
 	if (theirs->code == 421 ||
 	    (theirs->code / 100 != 4 && theirs->code / 100 != 5))
 		return;
-	if (map_is_unknown(theirs))
+	if (map_is_unknown(theirs, s->tx->remote))
 		tell_verifyd(s, rcpt, VERDICT_UNKNOWN, theirs);
 	else if (rcpt->vouched)
 		tell_verifyd(s, rcpt, VERDICT_REFUSED, theirs);
