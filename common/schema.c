@@ -300,16 +300,16 @@ static const struct schema s_limits = {
 
 static const struct key k_ttl[] = {
 	{ K("positive", T_DURATION), AT(conf_ttl, positive), DEF("1d"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
+	    RANGE(0, 365 * DAY), TO(R_VERIFYD),
 	    HELP("how long a found address is believed") },
 	{ K("negative", T_DURATION), AT(conf_ttl, negative), DEF("1h"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
+	    RANGE(0, 365 * DAY), TO(R_VERIFYD),
 	    HELP("how long an unknown one is") },
 	{ K("refresh", T_DURATION), AT(conf_ttl, refresh), DEF("12h"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
+	    RANGE(0, 365 * DAY), TO(R_VERIFYD),
 	    HELP("when a found one is asked for again") },
 	{ K("keep", T_DURATION), AT(conf_ttl, keep), DEF("7d"),
-	    RANGE(0, 365 * DAY), .flags = K_LATER, TO(R_VERIFYD),
+	    RANGE(0, 365 * DAY), TO(R_VERIFYD),
 	    HELP("how long it is kept for verify-failure: stale") },
 	{ .name = NULL }
 };

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "config.h"
 #include "log.h"
 #include "peer.h"
@@ -79,7 +80,7 @@ static void
 end_if_drained(void)
 {
 	if (draining && LIST_EMPTY(&askers))
-		proc_exit();
+		save_stop();
 }
 
 static void
@@ -99,6 +100,14 @@ peer_down(struct peer *p)
 }
 
 static void
+conf_commit(struct config *conf, struct config *old)
+{
+	(void)old;
+	cache_bound((size_t)conf->verify_cache.entries);
+	caps_restore(conf);
+}
+
+static void
 conf_release(struct config *conf)
 {
 	source_release(conf);
@@ -110,13 +119,14 @@ start(void)
 {
 	shared_start();
 	ptr_start();
+	save_start();
 }
 
 static void
 stop(uint32_t how)
 {
 	if (how == STOP_NOW) {
-		proc_exit();
+		save_stop();
 		return;
 	}
 	draining = true;
@@ -130,6 +140,7 @@ show_stats(int fd)
 		shared_stats,
 		caps_stats,
 		ptr_stats,
+		save_stats,
 		source_stats
 	};
 	char		 text[512];
@@ -148,21 +159,38 @@ ctl(const char *request, int fd)
 {
 	if (strcmp(request, "show stats") == 0)
 		show_stats(fd);
+	else
+		(void)save_ctl(request, fd);
 	(void)close(fd);
 }
+
+static void
+turn(void)
+{
+	caps_turn();
+	save_turn();
+}
+
+static const struct peer_handler	parent_handlers[] = {
+	{ MSG_CACHE_FILE,	save_file },
+	{ MSG_CACHE_TMP,	save_tmp },
+	{ 0,			NULL }
+};
 
 static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.parent_handlers = parent_handlers,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
 	.conf_prepare = source_prepare,
+	.conf_commit = conf_commit,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,
-	.turn = caps_turn
+	.turn = turn
 };
 
 int

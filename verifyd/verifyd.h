@@ -7,6 +7,7 @@
 /*
  * verifyd: what is known about addresses, and remembered for all.
  *
+ *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	shared.c	what the workers remember together: STATE
@@ -44,6 +45,8 @@ void	caps_peer_up(struct peer *);
 int	caps_seen(struct peer *, struct msg *);
 /* At the end of a turn: tell all what is new. */
 void	caps_turn(void);
+/* A new generation: what the cache remembers of its remotes. */
+void	caps_restore(const struct config *);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
