@@ -65,7 +65,7 @@ static struct {
 	bool		 stopping;
 	bool		 failed;	/* so the last one did */
 	uint64_t	 files;
-	char		 path[CACHE_PATH_MAX];
+	char		 path[CACHE_PATH_MAX];	/* "": not told yet */
 } save;
 
 static uint64_t
@@ -182,7 +182,7 @@ save_turn(void)
 	const struct config	*conf = proc_conf();
 
 	if (save.state != SAVE_IDLE || conf == NULL || save.stopping ||
-	    save.soon)
+	    save.soon || save.path[0] == '\0')
 		return;
 	cache_stats(&st);
 	if (st.unsaved == 0)
@@ -204,7 +204,7 @@ end_or_want(void)
 	struct cache_stats	 st;
 
 	cache_stats(&st);
-	if (st.unsaved == 0 || save.failed || proc_conf() == NULL)
+	if (st.unsaved == 0 || save.failed || save.path[0] == '\0')
 		proc_exit();
 	else
 		want();
