@@ -237,6 +237,16 @@ caps_prune(void)
 	}
 }
 
+bool
+caps_of(uint32_t remote, uint32_t *caps)
+{
+	struct known	 key = { .remote = remote }, *k;
+
+	if ((k = RB_FIND(known_tree, &tree, &key)) != NULL)
+		*caps = k->caps;
+	return k != NULL;
+}
+
 int
 caps_stats(char *text, size_t size)
 {

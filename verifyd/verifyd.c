@@ -159,6 +159,8 @@ ctl(const char *request, int fd)
 {
 	if (strcmp(request, "show stats") == 0)
 		show_stats(fd);
+	else if (strcmp(request, "show routes") == 0)
+		routes_show(proc_conf(), fd);
 	else
 		(void)save_ctl(request, fd);
 	(void)close(fd);

@@ -10,6 +10,7 @@
  *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
  *	ptr.c		names of clients' addresses, from resolved: PTR
+ *	routes.c	what is known of remotes, for posternctl
  *	shared.c	what the workers remember together: STATE
  *	source.c	datasources, each with its files: LOOKUP
  *	lookup.c	a key in a cdb file
@@ -24,7 +25,9 @@
 #ifndef VERIFYD_H
 #define VERIFYD_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct config;
 struct msg;
@@ -50,6 +53,14 @@ void	caps_restore(const struct config *);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* What a remote offers; false: that is not known. */
+bool	caps_of(uint32_t remote, uint32_t *caps);
+
+/* routes.c ---------------------------------------------------------------- */
+
+/* "show routes": lines for posternctl. */
+void	routes_show(const struct config *, int fd);
 
 /* ptr.c ------------------------------------------------------------------- */
 
