@@ -7,8 +7,8 @@
 /*
  * The control socket.
  *
- * A connection carries one request, a line of less than CTL_MAX octets, and its
- * answer, which ends with the line "end"; a line "error: WHY" in it means
+ * A connection carries one request, a line of less than CTL_MAX octets, and
+ * its answer, which ends with the line "end"; a line "error: WHY" in it means
  * that it failed.
  *
  *	show status	postern - pid PID up SECONDSs generation N

@@ -57,15 +57,17 @@ static void
 check_of(const uint8_t *secret, const char *head, size_t nhead,
     const char *text, size_t ntext, char *digits)
 {
-	uint8_t		 hash[SIPHASH_LEN];
-	struct siphash	 h;
+	static const char	hex[] = "0123456789abcdef";
+	uint8_t			hash[SIPHASH_LEN];
+	struct siphash		h;
+	size_t			i;
 
 	siphash_init(&h, secret);
 	siphash_update(&h, head, nhead);
 	siphash_update(&h, text, ntext);
 	siphash_final(&h, hash);
-	(void)snprintf(digits, CHECK_LEN + 1, "%02x%02x%02x%02x", hash[0],
-	    hash[1], hash[2], hash[3]);
+	for (i = 0; i < CHECK_LEN; i++)
+		digits[i] = hex[hash[i / 2] >> (i % 2 ? 0 : 4) & 15];
 }
 
 static bool
@@ -97,7 +99,6 @@ record_put(const uint8_t *secret, const struct record *r, char *to,
 		to[len + i] = is_printable((unsigned char)r->text[i]) ?
 		    r->text[i] : '?';
 	check_of(secret, to, head, to + len, r->ntext, to + head);
-	to[head + CHECK_LEN] = ' ';
 	return len + r->ntext;
 }
 
@@ -145,7 +146,7 @@ record_get(const uint8_t *secret, const char *data, size_t len,
     struct record *r)
 {
 	const char	*p, *end = data + len, *head;
-	char		 digits[CHECK_LEN + 1];
+	char		 digits[CHECK_LEN];
 	uint64_t	 code;
 
 	if ((p = get_words(data, end)) == NULL)
