@@ -370,7 +370,7 @@ struct conf_throttle {
 struct conf_verify_cache {
 	char		*path;
 	int64_t		 entries;
-	int64_t		 snapshot;
+	int64_t		 snapshot;	/* ms */
 };
 
 struct conf_session {

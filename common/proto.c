@@ -639,3 +639,16 @@ get_unix(struct msg *m, struct proto_unix *p)
 	p->entry = get_u32(&m->body);
 	return get_end(&m->body);
 }
+
+void
+put_cache_file(struct wbuf *w, const struct proto_cache_file *p)
+{
+	put_line(w, p->path);
+}
+
+int
+get_cache_file(struct msg *m, struct proto_cache_file *p)
+{
+	get_line(&m->body, p->path, sizeof(p->path));
+	return get_end(&m->body);
+}

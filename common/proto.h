@@ -202,8 +202,10 @@ int	get_flag(struct msg *, struct proto_flag *);
  * CTL: posternctl asks; fd is a socket to it.  The child writes lines
  * "NAME VALUE" or one line of JSON an object, and closes it.
  */
+#define CTL_MAX	4096
+
 struct proto_ctl {
-	char	request[256];		/* "show stats" */
+	char	request[CTL_MAX];	/* "show stats" */
 };
 void	put_ctl(struct wbuf *, const struct proto_ctl *);
 int	get_ctl(struct msg *, struct proto_ctl *);
@@ -594,13 +596,22 @@ int	get_caps(struct msg *, struct proto_caps *);
 
 /*
  * The file of verdicts.  CACHE_FILE: it (fd, for reading), as it stands at
- * verify-cache.path; without fd: there is none.  Sent to a new verifyd
- * before its configuration is committed, and when the file was replaced or
- * verify-cache.path is another one.  CACHE_WANT: verifyd wants to write a new
- * one.  CACHE_TMP: here it is (fd, empty, for reading and writing), or
- * without fd: not now.  CACHE_DONE: it is written and on the disk: put it in
- * its place, which CACHE_FILE answers; in seq 0, or 1 to give it up.
+ * verify-cache.path; without fd: there is none.  With seq 0 it is another
+ * file than so far: sent to a new verifyd before its configuration is
+ * committed, and when verify-cache.path is another one.  CACHE_WANT: verifyd
+ * wants to write a new one.  CACHE_TMP: here it is (fd, empty, for reading
+ * and writing), or without fd: not now.  CACHE_DONE: it is written: have it
+ * on the disk and put it in its place, which CACHE_FILE with seq 1 answers
+ * (without fd: that failed); in seq 0, or 1 to give it up, which has no
+ * answer.  All but CACHE_FILE are without payload.
  */
+#define CACHE_PATH_MAX	1024
+
+struct proto_cache_file {
+	char	path[CACHE_PATH_MAX];	/* for the log */
+};
+void	put_cache_file(struct wbuf *, const struct proto_cache_file *);
+int	get_cache_file(struct msg *, struct proto_cache_file *);
 
 /*
  * UNIX_REQ: the dialer cannot see the file system, so the parent connects

@@ -188,6 +188,8 @@ static const struct call allowed[] = {
 	/* resolv.conf and hosts, read anew; landlock knows which files */
 	CALL_IF(openat, N, BITS(2, OPEN_WRITES, 0)),
 	CALL(lseek, N | V),		/* verifyd: in files it was given */
+	CALL(pread64, V),
+	CALL(pwrite64, V),		/* the cache's new file */
 };
 
 /*

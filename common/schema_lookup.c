@@ -112,13 +112,12 @@ const struct schema schema_directory = {
 static const struct key k_verify_cache[] = {
 	{ K("path", T_STR), AT(conf_verify_cache, path),
 	    DEF("/var/db/postern/verify.cdb"), .check = CHECK_PATH,
-	    .flags = K_LATER, HELP("the file") },
+	    TO(R_VERIFYD), HELP("the file") },
 	{ K("entries", T_INT), AT(conf_verify_cache, entries),
-	    DEF("1000000"), RANGE(1000, 50000000), .flags = K_LATER,
-	    TO(R_VERIFYD), HELP("kept at most") },
+	    DEF("1000000"), RANGE(1000, 50000000), TO(R_VERIFYD),
+	    HELP("kept at most") },
 	{ K("snapshot", T_DURATION), AT(conf_verify_cache, snapshot),
-	    DEF("5m"), RANGE(SECOND, DAY), .flags = K_LATER,
-	    TO(R_VERIFYD), HELP("how often it is written") },
+	    DEF("5m"), RANGE(SECOND, DAY), TO(R_VERIFYD), HELP("how often it is written") },
 	{ .name = NULL }
 };
 const struct schema schema_verify_cache = {

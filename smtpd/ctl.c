@@ -27,25 +27,37 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "smtp.h"
 #include "util.h"
+#include "word.h"
 
 #define CONTROL		"/var/run/postern.sock"
 #define ANSWER_TIME	60000		/* milliseconds of silence */
 #define READ_SIZE	4096
 #define LINE_LIMIT	(64 * 1024)
+#define REQUEST_MAX	4096		/* the parent's limit */
 
 static const struct command {
 	const char	*words;
 	int		(*line)(struct lines *, char *, bool);
 	void		(*end)(bool, bool);
+	const char	*args;		/* for usage */
+	int		 min, max;	/* number of them */
 } commands[] = {
-	{ "show status",	show_status,	end_status },
-	{ "show stats",		show_stats,	end_stats },
-	{ "log verbose",	show_ok,	end_ok },
-	{ "log brief",		show_ok,	end_ok },
-	{ "reload",		show_ok,	end_ok },
-	{ "drain",		show_ok,	end_ok },
-	{ "stop",		show_ok,	end_ok }
+	{ "show cache",		show_fields,	end_fields,	NULL, 0, 0 },
+	{ "show routes",	show_fields,	end_routes,	NULL, 0, 0 },
+	{ "show status",	show_status,	end_status,	NULL, 0, 0 },
+	{ "show stats",		show_stats,	end_stats,	NULL, 0, 0 },
+	{ "cache get",		show_fields,	end_fields,
+	    "remote address [sender]", 2, 3 },
+	{ "cache delete",	show_fields,	end_fields,
+	    "remote address [sender]", 2, 3 },
+	{ "cache flush",	show_fields,	end_fields, "[remote]", 0, 1 },
+	{ "log verbose",	show_ok,	end_ok,		NULL, 0, 0 },
+	{ "log brief",		show_ok,	end_ok,		NULL, 0, 0 },
+	{ "reload",		show_ok,	end_ok,		NULL, 0, 0 },
+	{ "drain",		show_ok,	end_ok,		NULL, 0, 0 },
+	{ "stop",		show_ok,	end_ok,		NULL, 0, 0 }
 };
 
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
@@ -58,8 +70,9 @@ usage(void)
 	fprintf(stderr, "usage: posternctl [-j] [-s socket] command\n"
 	    "commands:");
 	for (i = 0; i < NCOMMANDS; i++)
-		fprintf(stderr, "%s %s", i == 0 ? "" : ",",
-		    commands[i].words);
+		fprintf(stderr, "%s\n\t%s%s%s", i == 0 ? "" : ",",
+		    commands[i].words, commands[i].args == NULL ? "" : " ",
+		    commands[i].args == NULL ? "" : commands[i].args);
 	fprintf(stderr, "\n");
 	exit(1);
 }
@@ -177,31 +190,71 @@ connect_to(const char *path)
 	return fd;
 }
 
+/* An address in normal form, as its key in the cache has it. */
 static void
-ask(int fd, const char *words)
+put_address(char *line, size_t *len, const char *text)
 {
-	char	line[256];
-	int	n = snprintf(line, sizeof(line), "%s\n", words);
+	char			 normal[SMTP_MAILBOX_MAX + 1] = "<>";
+	struct smtp_path	 path;
+	struct slice		 s = { text, strlen(text) };
+	size_t			 used;
+	int			 bare = text[0] == '<' ? 0 : PATH_BARE;
 
-	if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+	if (text[0] != '\0' && strcmp(text, "<>") != 0) {
+		if (smtp_path_parse(&path, s, PATH_FORWARD | bare, &used) !=
+		    PATH_OK || used != s.n)
+			errx(1, "%s: not an address", text);
+		(void)smtp_path_normal(&path, normal, sizeof(normal));
+	}
+	*len = word_put(line, *len, REQUEST_MAX, normal);
+}
+
+/* The words of the command, then what follows it: a remote, addresses. */
+static void
+ask(int fd, const struct command *cmd, int argc, char *argv[])
+{
+	char	line[REQUEST_MAX];
+	size_t	len = strlcpy(line, cmd->words, sizeof(line));
+	int	i;
+
+	line[len++] = ' ';
+	for (i = 0; i < argc; i++) {
+		if (i == 0)
+			len = word_put(line, len, sizeof(line), argv[0]);
+		else
+			put_address(line, &len, argv[i]);
+		if (len == 0)
+			errx(1, "%s: too long", argv[i]);
+	}
+	line[len - 1] = '\n';
+	if (send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len)
 		err(1, "send");
 }
 
-/* The arguments as a command; NULL: there is none like that. */
+/*
+ * The arguments as a command, whose words are taken off them; NULL: there is
+ * none like that.
+ */
 static const struct command *
-find_command(int argc, char *argv[])
+find_command(int *argc, char **argv[])
 {
-	char	words[128] = "";
-	size_t	i;
+	const struct command	*cmd;
+	char			 words[64];
+	int			 n, left;
 
-	for (; argc > 0; argc--, argv++) {
-		(void)strlcat(words, argv[0], sizeof(words));
-		if (argc > 1)
-			(void)strlcat(words, " ", sizeof(words));
+	for (cmd = commands; cmd < commands + NCOMMANDS; cmd++) {
+		n = strchr(cmd->words, ' ') == NULL ? 1 : 2;
+		left = *argc - n;
+		if (left < cmd->min || left > cmd->max)
+			continue;
+		(void)snprintf(words, sizeof(words), "%s%s%s", (*argv)[0],
+		    n == 1 ? "" : " ", n == 1 ? "" : (*argv)[1]);
+		if (strcmp(cmd->words, words) != 0)
+			continue;
+		*argc -= n;
+		*argv += n;
+		return cmd;
 	}
-	for (i = 0; i < NCOMMANDS; i++)
-		if (strcmp(commands[i].words, words) == 0)
-			return &commands[i];
 	return NULL;
 }
 
@@ -255,10 +308,12 @@ main(int argc, char *argv[])
 			usage();
 		}
 	}
-	if ((cmd = find_command(argc - optind, argv + optind)) == NULL)
+	argc -= optind;
+	argv += optind;
+	if ((cmd = find_command(&argc, &argv)) == NULL)
 		usage();
 	lines_init(&l, connect_to(path));
-	ask(l.fd, cmd->words);
+	ask(l.fd, cmd, argc, argv);
 	status = answer(&l, cmd, json);
 	lines_clear(&l);
 	if (fflush(stdout) != 0)

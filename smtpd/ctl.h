@@ -37,10 +37,13 @@ void	lines_clear(struct lines *);
  */
 int	show_status(struct lines *, char *line, bool json);
 int	show_stats(struct lines *, char *line, bool json);
+int	show_fields(struct lines *, char *line, bool json);
 int	show_ok(struct lines *, char *line, bool json);
 /* The answer is complete: print what was gathered.  errors: there were. */
 void	end_status(bool json, bool errors);
 void	end_stats(bool json, bool errors);
+void	end_fields(bool json, bool errors);
+void	end_routes(bool json, bool errors);
 void	end_ok(bool json, bool errors);
 
 #endif

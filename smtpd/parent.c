@@ -127,7 +127,7 @@ stopping_turn(void)
 			return;
 	if (!TAILQ_EMPTY(&children) && !TAILQ_FIRST(&children)->leaving)
 		stop_role(false, false);
-	parent.quit = TAILQ_EMPTY(&children);
+	parent.quit = TAILQ_EMPTY(&children) && !cache_is_busy();
 }
 
 void

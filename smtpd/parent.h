@@ -16,6 +16,7 @@
  *	parent_listen.c	listening sockets
  *	parent_unix.c	those of them that are in the file system
  *	parent_dial.c	connections to sockets of the file system
+ *	parent_cache.c	the file of verdicts
  *	parent_log.c	where log lines go
  *	parent_ctl.c	posternctl's socket
  *
@@ -283,6 +284,23 @@ void	usock_free(struct usock *);
 
 /* UNIX_REQ of the dialer; -1: it may not ask that. */
 int	unix_request(struct peer *, struct msg *);
+
+/* --- parent_cache.c --------------------------------------------------- */
+
+/*
+ * Before a configuration is committed: tell verifyd, if it is that and does
+ * not know it, which file there is.
+ */
+void	cache_feed(struct child *, const struct config *);
+/* CACHE_WANT, CACHE_DONE; -1: it may not say that now. */
+int	cache_want(struct peer *, struct msg *);
+int	cache_done(struct peer *, struct msg *);
+/* A process has ended.  False: it was none of ours. */
+bool	cache_reaped(pid_t, int status);
+/* The process is gone. */
+void	cache_gone(const struct child *);
+/* A file is on its way to its place. */
+bool	cache_is_busy(void);
 
 /* --- parent_log.c ---------------------------------------------------- */
 

@@ -214,6 +214,8 @@ const struct peer_handler	child_handlers[] = {
 	{ MSG_LOG_LOST,		on_log_lost },
 	{ MSG_PEER_BROKE,	on_peer_broke },
 	{ MSG_UNIX_REQ,		unix_request },
+	{ MSG_CACHE_WANT,	cache_want },
+	{ MSG_CACHE_DONE,	cache_done },
 	{ 0,			NULL }
 };
 

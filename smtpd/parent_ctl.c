@@ -7,8 +7,8 @@
 /*
  * The control socket.
  *
- * A connection carries one request, a line of at most 256 octets, and its
- * answer, which ends with the line "end"; a line "error: WHY" in it means
+ * A connection carries one request, a line of less than CTL_MAX octets, and
+ * its answer, which ends with the line "end"; a line "error: WHY" in it means
  * that it failed.
  *
  *	show status	postern - pid PID up SECONDSs generation N
@@ -18,6 +18,8 @@
  *			that will not be started again
  *	show stats	pipe ROLE INDEX, a line and a descriptor for each
  *			process: a socket on which that process answers
+ *	show cache, show routes, cache get ..., cache delete ..., cache flush ...
+ *			pipe ROLE INDEX, for those processes that it is for
  *	reload		ok generation N, when it is in force everywhere
  *	drain, stop	ok; the end has begun
  *	log verbose, log brief
@@ -52,7 +54,6 @@
 #include "parent.h"
 #include "util.h"
 
-#define REQUEST_MAX	256		/* with its end */
 #define ANSWER_MAX	(256 * 1024)
 #define CONNS_MAX	32
 #define REQUEST_TIME	5000		/* to send it, and to read ours */
@@ -63,12 +64,12 @@ struct ctl {
 	int			 fd;
 	struct event		 rev, wev;
 	struct timer		 timer;
-	char			 line[REQUEST_MAX];
+	char			 line[CTL_MAX];
 	size_t			 len;
 	struct buf		 out;
 	int			 out_fd;	/* goes with out; -1 = none */
 	uint32_t		 ticket;	/* of the reload it waits for */
-	bool			 asking;	/* processes, with line: */
+	unsigned int		 asking;	/* roles, with line; 0 = none */
 	unsigned int		 asked;		/* so many so far */
 	bool			 done;		/* close it when out is sent */
 };
@@ -121,7 +122,7 @@ ctl_end(struct ctl *c)
 {
 	ctl_say(c, "end");
 	c->done = true;
-	c->asking = false;
+	c->asking = 0;
 	timer_set(&c->timer, REQUEST_TIME);
 }
 
@@ -224,20 +225,15 @@ do_brief(struct ctl *c)
 
 /* --- what the processes answer --------------------------------------- */
 
-static void
-do_ask(struct ctl *c)
-{
-	c->asking = true;
-}
-
-/* Number n of those that can be asked. */
+/* Number n of those of some roles that can be asked. */
 static struct child *
-nth_child(unsigned int n)
+nth_child(unsigned int roles, unsigned int n)
 {
 	struct child	*ch;
 
 	TAILQ_FOREACH(ch, &children, entry)
-		if (child_is_wired(ch) && n-- == 0)
+		if (child_is_wired(ch) && (ch->prog->role & roles) != 0 &&
+		    n-- == 0)
 			return ch;
 	return NULL;
 }
@@ -246,7 +242,7 @@ nth_child(unsigned int n)
 static void
 ask_next(struct ctl *c)
 {
-	struct child		*ch = nth_child(c->asked++);
+	struct child		*ch = nth_child(c->asking, c->asked++);
 	struct proto_ctl	 pc;
 	struct wbuf		 w = { 0 };
 	int			 pair[2];
@@ -272,16 +268,32 @@ ask_next(struct ctl *c)
 
 static const struct {
 	const char	*request;
-	void		(*fn)(struct ctl *);
+	void		(*fn)(struct ctl *);	/* NULL: roles are asked */
+	unsigned int	 roles;
+	bool		 args;			/* something may follow */
 } requests[] = {
-	{ "show status",	do_status },
-	{ "show stats",		do_ask },
-	{ "reload",		do_reload },
-	{ "drain",		do_drain },
-	{ "stop",		do_stop },
-	{ "log verbose",	do_verbose },
-	{ "log brief",		do_brief }
+	{ "show status",	do_status, 0, false },
+	{ "show stats",		NULL, R_ALL, false },
+	{ "show cache",		NULL, R_VERIFYD, false },
+	{ "show routes",	NULL, R_VERIFYD | R_DIALER, false },
+	{ "cache get",		NULL, R_VERIFYD, true },
+	{ "cache delete",	NULL, R_VERIFYD, true },
+	{ "cache flush",	NULL, R_VERIFYD, true },
+	{ "reload",		do_reload, 0, false },
+	{ "drain",		do_drain, 0, false },
+	{ "stop",		do_stop, 0, false },
+	{ "log verbose",	do_verbose, 0, false },
+	{ "log brief",		do_brief, 0, false }
 };
+
+static bool
+is_request(size_t i, const char *line, size_t n)
+{
+	size_t	len = strlen(requests[i].request);
+
+	return n >= len && strncmp(requests[i].request, line, len) == 0 &&
+	    (n == len || (requests[i].args && line[len] == ' '));
+}
 
 static void
 ctl_request(struct ctl *c)
@@ -291,10 +303,11 @@ ctl_request(struct ctl *c)
 	if (n > 3 && strcmp(c->line + n - 3, " -j") == 0)
 		n -= 3;
 	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (strlen(requests[i].request) == n &&
-		    strncmp(requests[i].request, c->line, n) == 0) {
+		if (is_request(i, c->line, n)) {
 			log_debug("control: %s", c->line);
-			requests[i].fn(c);
+			c->asking = requests[i].roles;
+			if (requests[i].fn != NULL)
+				requests[i].fn(c);
 			return;
 		}
 	ctl_say(c, "error: no such request");
@@ -337,7 +350,7 @@ ctl_flush(struct ctl *c)
 				ctl_free(c);
 				return;
 			}
-			if (!c->asking)
+			if (c->asking == 0)
 				return;
 			ask_next(c);
 		}

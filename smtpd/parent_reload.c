@@ -157,6 +157,7 @@ send_commit(struct child *c, const struct config *conf, bool newest)
 {
 	if (newest && c->prog->role == R_SMTPD)
 		listen_send(c, conf->generation);
+	cache_feed(c, reload_conf());
 	send_number(c, MSG_CONF_COMMIT, conf->generation);
 	c->generation = conf->generation;
 	hold(c, conf->generation);

@@ -315,6 +315,7 @@ child_gone(struct child *c)
 	c->state = CHILD_DOWN;
 	c->nheld = c->nkeys = 0;
 	reload_gone(c);
+	cache_gone(c);
 	if (c->leaving || parent.quit || parent.check)
 		child_free(c);
 	else {
@@ -384,6 +385,8 @@ spawn_reap(void)
 				break;
 		if (c != NULL)
 			child_reaped(c, status);
+		else
+			(void)cache_reaped(pid, status);
 	}
 }
 

@@ -13,6 +13,10 @@
  * of a turn: one that changes its mind with every word does not multiply its
  * words for all the others.
  *
+ * The cache keeps them over restarts (cache.h), by the remote's name and a
+ * hash of where it is and how it is spoken to: another server of the same
+ * name may offer something else.
+ *
  * Kept by the remote's id, for the remotes of generations that live: a remote
  * that a reload has changed has another id, and is unknown until somebody
  * greets it.  There are never more of them than the configuration has.
@@ -24,11 +28,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
+#include "cache.h"
 #include "config.h"
 #include "log.h"
 #include "peer.h"
 #include "proc.h"
+#include "siphash.h"
 #include "verifyd.h"
 
 struct known {
@@ -96,6 +104,86 @@ known_of(uint32_t remote, bool *is_new)
 	return k;
 }
 
+/* --- over a restart ------------------------------------------------------- */
+
+#define KEEP		(365LL * 24 * 3600 * 1000)	/* ms */
+#define FINGERPRINT	17
+
+static void
+fingerprint(const struct conf_remote *r, char *text)
+{
+	static const uint8_t	 secret[SIPHASH_KEY];	/* it is none */
+	int64_t			 how[] = { r->port, r->protocol, r->tls.mode };
+	uint8_t			 hash[SIPHASH_LEN];
+	struct siphash		 h;
+	size_t			 i;
+
+	siphash_init(&h, secret);
+	siphash_update(&h, how, sizeof(how));
+	for (i = 0; i < r->address.n; i++)
+		siphash_update(&h, r->address.v[i],
+		    strlen(r->address.v[i]) + 1);
+	siphash_final(&h, hash);
+	for (i = 0; i < 8; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", hash[i]);
+}
+
+static void
+keep(const struct known *k)
+{
+	static const struct conf_ttl	 ttl = { .positive = KEEP };
+	struct cache_verdict		 v = { .exists = true, .code = 250 };
+	const struct conf_remote	*r;
+	struct cache_key		 key = { .remote = CACHE_CAPS };
+	char				 print[FINGERPRINT];
+
+	r = (const struct conf_remote *)proc_conf_obj(offsetof(struct config,
+	    remotes), k->remote);
+	if (r == NULL)
+		return;
+	fingerprint(r, print);
+	key.sender = r->obj.name;
+	key.rcpt = print;
+	(void)snprintf(v.text, sizeof(v.text), "%08x", k->caps);
+	cache_store(&key, &v, &ttl, (uint64_t)time(NULL), false);
+}
+
+/* Is it remembered?  True with *caps. */
+static bool
+recall(const struct conf_remote *r, uint32_t *caps)
+{
+	struct cache_verdict	 v;
+	struct cache_key	 key = { .remote = CACHE_CAPS };
+	char			 print[FINGERPRINT], *end;
+
+	fingerprint(r, print);
+	key.sender = r->obj.name;
+	key.rcpt = print;
+	if (cache_find(&key, (uint64_t)time(NULL), &v) == CACHE_MISS)
+		return false;
+	*caps = (uint32_t)strtoul(v.text, &end, 16);
+	return end == v.text + 8;
+}
+
+void
+caps_restore(const struct config *conf)
+{
+	const struct conf_remote	*r;
+	struct known			*k;
+	uint32_t			 caps;
+	size_t				 i;
+	bool				 is_new;
+
+	for (i = 0; i < conf->remotes.n; i++) {
+		r = (const struct conf_remote *)conf->remotes.v[i];
+		if (!recall(r, &caps) ||
+		    (k = known_of(r->obj.id, &is_new)) == NULL || !is_new)
+			continue;
+		k->caps = caps;
+		k->is_news = has_news = true;
+	}
+}
+
 int
 caps_seen(struct peer *p, struct msg *m)
 {
@@ -114,6 +202,7 @@ caps_seen(struct peer *p, struct msg *m)
 		return 0;
 	k->caps = c.caps;
 	k->is_news = has_news = true;
+	keep(k);
 	return 0;
 }
 
@@ -146,6 +235,16 @@ caps_prune(void)
 		free(k);
 		count--;
 	}
+}
+
+bool
+caps_of(uint32_t remote, uint32_t *caps)
+{
+	struct known	 key = { .remote = remote }, *k;
+
+	if ((k = RB_FIND(known_tree, &tree, &key)) != NULL)
+		*caps = k->caps;
+	return k != NULL;
 }
 
 int

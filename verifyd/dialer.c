@@ -402,6 +402,15 @@ stop(uint32_t how)
 	end_if_drained();
 }
 
+static const char *
+remote_name(uint32_t id)
+{
+	const struct conf_obj	*obj;
+
+	obj = proc_conf_obj(offsetof(struct config, remotes), id);
+	return obj == NULL ? NULL : obj->name;
+}
+
 static void
 ctl(const char *request, int fd)
 {
@@ -420,7 +429,8 @@ ctl(const char *request, int fd)
 		    lease_waiting(), hold_count(mono_now()));
 		if (write(fd, text, (size_t)n) == -1)
 			log_debug("show stats: %s", strerror(errno));
-	}
+	} else if (strcmp(request, "show routes") == 0)
+		lease_show(remote_name, fd);
 	(void)close(fd);
 }
 

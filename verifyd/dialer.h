@@ -145,6 +145,11 @@ void		 lease_wanted(void (*fn)(struct asker *, uint32_t remote,
 size_t		 lease_count(void);
 size_t		 lease_held(void);
 size_t		 lease_waiting(void);
+/*
+ * "show routes": lines for posternctl, of the remotes that have a name (NULL:
+ * not any more).
+ */
+void		 lease_show(const char *(*name)(uint32_t), int fd);
 
 /* names.c ----------------------------------------------------------------- */
 

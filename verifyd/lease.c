@@ -30,9 +30,11 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "dialer.h"
 
@@ -316,4 +318,27 @@ size_t
 lease_waiting(void)
 {
 	return waiting;
+}
+
+void
+lease_show(const char *(*name)(uint32_t), int fd)
+{
+	struct pool		*p;
+	const struct lease	*l;
+	const char		*remote;
+	char			 text[512];
+	size_t			 wait;
+	int			 n;
+
+	RB_FOREACH(p, pools, &pools) {
+		if ((remote = name(p->remote)) == NULL)
+			continue;
+		wait = 0;
+		TAILQ_FOREACH(l, &p->queue, queue)
+			wait++;
+		n = snprintf(text, sizeof(text), "route %s connections %zu\n"
+		    "route %s waiting %zu\n", remote, p->used, remote, wait);
+		if (write(fd, text, (size_t)n) == -1)
+			return;
+	}
 }

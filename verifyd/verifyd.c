@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "config.h"
 #include "io.h"
 #include "log.h"
@@ -101,7 +102,7 @@ static void
 leave(void)
 {
 	probe_stop();
-	proc_exit();
+	save_stop();
 }
 
 static void
@@ -145,8 +146,9 @@ conf_prepare(struct config *conf, struct proto_conf_err *err)
 static void
 conf_commit(struct config *conf, struct config *old)
 {
-	(void)conf;
 	(void)old;
+	cache_bound((size_t)conf->verify_cache.entries);
+	caps_restore(conf);
 	probe_commit();
 }
 
@@ -164,14 +166,7 @@ start(void)
 	shared_start();
 	ptr_start();
 	verify_start();
-}
-
-static void
-turn(void)
-{
-	caps_turn();
-	probe_turn();
-	io_flush_all();
+	save_start();
 }
 
 static void
@@ -197,7 +192,8 @@ show_stats(int fd)
 		judge_stats,
 		verify_stats,
 		target_stats,
-		probe_stats
+		probe_stats,
+		save_stats
 	};
 	char		 text[1024];
 	size_t		 i;
@@ -215,13 +211,33 @@ ctl(const char *request, int fd)
 {
 	if (strcmp(request, "show stats") == 0)
 		show_stats(fd);
+	else if (strcmp(request, "show routes") == 0)
+		routes_show(proc_conf(), fd);
+	else
+		(void)save_ctl(request, fd);
 	(void)close(fd);
 }
+
+static void
+turn(void)
+{
+	caps_turn();
+	probe_turn();
+	save_turn();
+	io_flush_all();
+}
+
+static const struct peer_handler	parent_handlers[] = {
+	{ MSG_CACHE_FILE,	save_file },
+	{ MSG_CACHE_TMP,	save_tmp },
+	{ 0,			NULL }
+};
 
 static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.parent_handlers = parent_handlers,
 	.prepare = tlsctx_prepare,
 	.start = start,
 	.peer_up = peer_up,

@@ -7,8 +7,10 @@
 /*
  * verifyd: what is known about addresses, and remembered for all.
  *
+ *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
  *	ptr.c		names of clients' addresses, from resolved: PTR
+ *	routes.c	what is known of remotes, for posternctl
  *	shared.c	what the workers remember together: STATE
  *	look.c ...	what is looked up, and judged by it: see look.h
  *	lookup.c	a key in a cdb file
@@ -23,7 +25,9 @@
 #ifndef VERIFYD_H
 #define VERIFYD_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct msg;
 struct peer;
@@ -42,9 +46,14 @@ void	caps_peer_up(struct peer *);
 int	caps_seen(struct peer *, struct msg *);
 /* At the end of a turn: tell all what is new. */
 void	caps_turn(void);
+/* A new generation: what the cache remembers of its remotes. */
+void	caps_restore(const struct config *);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* What a remote offers; false: that is not known. */
+bool	caps_of(uint32_t remote, uint32_t *caps);
 
 /* marked.c ---------------------------------------------------------------- */
 
@@ -52,6 +61,11 @@ int	caps_stats(char *, size_t);
 int	marked_verdict(struct peer *, struct msg *);
 /* A new smtpd. */
 void	marked_peer_up(struct peer *);
+
+/* routes.c ---------------------------------------------------------------- */
+
+/* "show routes": lines for posternctl. */
+void	routes_show(const struct config *, int fd);
 
 /* ptr.c ------------------------------------------------------------------- */
 

@@ -262,6 +262,12 @@ check_dns_records(const struct proto_dns_records *p)
 }
 
 static void
+check_cache_file(const struct proto_cache_file *p)
+{
+	check_line(p->path, sizeof(p->path));
+}
+
+static void
 check_unix(const struct proto_unix *p)
 {
 	(void)p;
@@ -342,6 +348,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(dns_ask);
 	TRY(dns_records);
 	TRY(unix);
+	TRY(cache_file);
 	must(!taken || len > 0);
 	free(copy);
 	return 0;

@@ -7,7 +7,7 @@
 # The layers: who may include what, and who may call what.
 #
 #	A	addr base64 buf id log mono proxy_header siphash state timer
-#		util wire
+#		util wire word
 #	B	smtp.h, smtp_*.c, idn, utf8: pure, nothing but libc, and
 #		idn.c libidn2
 #	C	messages, processes, configuration, sandbox
@@ -32,7 +32,7 @@ function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
 	if (name ~ /^(addr|base64|buf|id|log|mono|proxy_header)$/ ||
-	    name ~ /^(siphash|state|timer|util|wire)$/)
+	    name ~ /^(siphash|state|timer|util|wire|word)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/)
 		return "D"
@@ -77,7 +77,8 @@ BEGIN {
 	call["bind|listen"] = "^(" parent "|verifyd/connect\\.c)$"
 	call["vfork|execve?|execvp?|execl[ep]?|posix_spawn"] = \
 	    "^smtpd/parent_program\\.c$"
-	call["fork|daemon"] = "^smtpd/parent(_program|_spawn)?\\.c$"
+	call["fork|daemon"] = \
+	    "^smtpd/parent(_cache|_program|_spawn)?\\.c$"
 	call["system|popen|dlopen|getaddrinfo|gethostbyname|getnameinfo"] = \
 	    "^$"
 	call["bufferevent_[a-z_]+|pthread_[a-z_]+|alloca"] = "^$"

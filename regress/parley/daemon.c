@@ -142,6 +142,9 @@ conf_write(const char *name, const char *text)
 	if ((value = conf_value(text, "hostname")) == NULL)
 		fputs("hostname: mx.test\n", f);
 	free(value);
+	if ((value = conf_value(text, "verify-cache")) == NULL)
+		fprintf(f, "verify-cache: {path: %s/verify.cdb}\n", talk.tmp);
+	free(value);
 	if ((value = conf_value(text, "control")) == NULL) {
 		value = xasprintf("%s/postern.sock", talk.tmp);
 		fprintf(f, "control: %s\n", value);

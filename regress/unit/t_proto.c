@@ -90,6 +90,7 @@ static struct proto_dns_ask	dns_ask = { DNS_TYPE_PTR_FC, 900,
 	"192.0.2.1" };
 static struct proto_dns_records	dns_records = { DNS_OK, 60, 2, { { 0 } } };
 static struct proto_unix	unix_req = { 7, 63 };
+static struct proto_cache_file	cache_file = { "/var/db/verify.cdb" };
 
 static void
 test_records(void)
@@ -110,6 +111,8 @@ test_records(void)
 		(void)memset(dns_records.record[i].text, 'a', 255);
 	TRIP("as many records as there may be", put_dns_records,
 	    get_dns_records, struct proto_dns_records, dns_records, false);
+	TRIP("CACHE_FILE", put_cache_file, get_cache_file,
+	    struct proto_cache_file, cache_file, false);
 	TRIP("UNIX_REQ", put_unix, get_unix, struct proto_unix, unix_req,
 	    false);
 	put_u8(&w, DNS_TYPE_COUNT);
