@@ -117,7 +117,8 @@ static const struct key k_verify_cache[] = {
 	    DEF("1000000"), RANGE(1000, 50000000), TO(R_VERIFYD),
 	    HELP("kept at most") },
 	{ K("snapshot", T_DURATION), AT(conf_verify_cache, snapshot),
-	    DEF("5m"), RANGE(SECOND, DAY), TO(R_VERIFYD), HELP("how often it is written") },
+	    DEF("5m"), RANGE(SECOND, DAY), TO(R_VERIFYD),
+	    HELP("how often it is written") },
 	{ .name = NULL }
 };
 const struct schema schema_verify_cache = {
