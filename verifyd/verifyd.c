@@ -46,6 +46,12 @@ static const struct peer_handler	handlers[] = {
 	{ 0,			NULL }
 };
 
+static const struct peer_handler	parent_handlers[] = {
+	{ MSG_LIST_TEXT,	list_text },
+	{ MSG_LIST_FILE,	list_file },
+	{ 0,			NULL }
+};
+
 void
 verifyd_each_smtpd(void (*fn)(struct peer *, const void *), const void *arg)
 {
@@ -155,6 +161,7 @@ static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.parent_handlers = parent_handlers,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,

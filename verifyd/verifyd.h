@@ -8,6 +8,7 @@
  * verifyd: what is known about addresses, and remembered for all.
  *
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	list_build.c	large lists, in a process of its own: LIST
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	shared.c	what the workers remember together: STATE
  *	source.c	datasources, each with its files: LOOKUP
@@ -47,6 +48,12 @@ void	caps_turn(void);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* list_build.c ------------------------------------------------------------ */
+
+/* LIST_TEXT, LIST_FILE: nothing else is done meanwhile. */
+int	list_text(struct peer *, struct msg *);
+int	list_file(struct peer *, struct msg *);
 
 /* ptr.c ------------------------------------------------------------------- */
 
