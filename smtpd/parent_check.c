@@ -541,7 +541,8 @@ is_cdb(const struct node *uri)
 	if (uri == NULL || uri->kind == NODE_MAP)
 		return true;	/* an error of its own */
 	if (uri->kind == NODE_SCALAR)
-		return strncmp(uri->text, "cdb:", 4) == 0;
+		return strncmp(uri->text, "cdb:", 4) == 0 ||
+		    strncmp(uri->text, "file:", 5) == 0;
 	for (i = 0; i < uri->nkids; i++)
 		if (!is_cdb(uri->kids[i]))
 			return false;
@@ -560,7 +561,7 @@ check_datasource(struct load *l, const struct node *n, const char *name)
 	else if (ds == NULL)
 		check_object(l, n, "datasource", name);
 	else if (!is_cdb(node_child(ds, "uri")))
-		load_error(l, n, "%s is not of cdb: files: " LATER, n->text);
+		load_error(l, n, "%s is not of files: " LATER, n->text);
 }
 
 void
