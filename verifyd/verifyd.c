@@ -25,9 +25,11 @@
 
 #include "config.h"
 #include "log.h"
+#include "look.h"
 #include "peer.h"
 #include "proc.h"
 #include "verifyd.h"
+#include "verify.h"
 
 struct asker {
 	LIST_ENTRY(asker)	 entry;
@@ -40,8 +42,12 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
-	{ MSG_LOOKUP,		source_lookup },
+	{ MSG_JUDGE,		judge_ask },
+	{ MSG_LOOKUP,		look_lookup },
+	{ MSG_QUERY_ANS,	query_ans },
+	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
@@ -71,14 +77,20 @@ peer_up(struct peer *p)
 		ptr_resolved_up(p);
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_up(p);
+		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal("asker");
 	a->peer = p;
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		marked_peer_up(p);
+	}
 }
 
 static void
@@ -97,6 +109,12 @@ peer_down(struct peer *p)
 		ptr_resolved_down();
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_down(p);
+		return;
+	}
+	judge_peer_down(p);
+	look_peer_down(p);
 	ptr_peer_down(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -107,7 +125,7 @@ peer_down(struct peer *p)
 static void
 conf_release(struct config *conf)
 {
-	source_release(conf);
+	look_release(conf);
 	caps_prune();
 }
 
@@ -136,9 +154,11 @@ show_stats(int fd)
 		shared_stats,
 		caps_stats,
 		ptr_stats,
-		source_stats
+		look_stats,
+		query_stats,
+		judge_stats
 	};
-	char		 text[512];
+	char		 text[1024];
 	size_t		 i;
 	int		 n;
 
@@ -165,7 +185,7 @@ static const struct proc_class	class = {
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
-	.conf_prepare = source_prepare,
+	.conf_prepare = look_prepare,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,

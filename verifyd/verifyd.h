@@ -11,7 +11,7 @@
  *	list_build.c	large lists, in a process of its own: LIST
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	shared.c	what the workers remember together: STATE
- *	source.c	datasources, each with its files: LOOKUP
+ *	look.c ...	what is looked up, and judged by it: see look.h
  *	lookup.c	a key in a cdb file
  *	verifyd.c	the process: who asks, and which part answers
  *
@@ -26,10 +26,8 @@
 
 #include <stddef.h>
 
-struct config;
 struct msg;
 struct peer;
-struct proto_conf_err;
 
 /* verifyd.c --------------------------------------------------------------- */
 
@@ -55,6 +53,13 @@ int	caps_stats(char *, size_t);
 int	list_text(struct peer *, struct msg *);
 int	list_file(struct peer *, struct msg *);
 
+/* marked.c ---------------------------------------------------------------- */
+
+/* VERDICT. */
+int	marked_verdict(struct peer *, struct msg *);
+/* A new smtpd. */
+void	marked_peer_up(struct peer *);
+
 /* ptr.c ------------------------------------------------------------------- */
 
 /* Before the first question.  Fatal without memory. */
@@ -77,14 +82,5 @@ void	shared_start(void);
 /* STATE. */
 int	shared_state(struct peer *, struct msg *);
 int	shared_stats(char *, size_t);
-
-/* source.c ---------------------------------------------------------------- */
-
-/* A generation is here as a whole, or goes: see struct proc_class. */
-int	source_prepare(struct config *, struct proto_conf_err *);
-void	source_release(struct config *);
-/* LOOKUP. */
-int	source_lookup(struct peer *, struct msg *);
-int	source_stats(char *, size_t);
 
 #endif
