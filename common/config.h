@@ -264,9 +264,18 @@ struct conf_listener {
 	char		*owner;		/* USER or USER:GROUP; or NULL */
 };
 
+/*
+ * A small list has entries, a big one a file of the form of list_file.h; big,
+ * but without a hash, its file is the text that this is to be made of.
+ */
 struct conf_list {
 	struct conf_obj	 obj;
 	struct strs	 entries;	/* lower-cased; conf_entry_value() */
+	bool		 big;
+	char		*path;		/* of its text */
+	char		*hash;		/* of its entries */
+	int64_t		 size;		/* of its file */
+	struct conf_fds	 files;		/* that one */
 };
 
 struct conf_timeouts {
@@ -329,7 +338,9 @@ struct conf_remote {
 struct conf_datasource {
 	struct conf_obj	 obj;
 	struct strs	 uri;
-	struct conf_fds	 files;		/* of cdb:, in the order of uri */
+	struct conf_fds	 files;		/* of cdb: and, in the form of
+					   list_file.h, of file:, in the
+					   order of uri */
 	int64_t		 cache_life;
 	int64_t		 cache_size;
 	int64_t		 max_rows;

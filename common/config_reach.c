@@ -98,7 +98,7 @@ name_looked_up(struct walk *w, const char *what)
 		    &w->conf->lists, what + 5);
 	for (i = 0; list != NULL && i < list->entries.n; i++)
 		name_one(w, conf_entry_value(list->entries.v[i]));
-	if (list != NULL)
+	if (list != NULL && !list->big)
 		return;
 	for (i = 0; i < all->n; i++)
 		name_one(w, all->v[i]->name);

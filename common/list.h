@@ -5,10 +5,11 @@
  */
 
 /*
- * Lists of the configuration, indexed for look-ups.
+ * Lists of the configuration, indexed for look-ups: small ones in a table in
+ * memory, big ones in the file that came with them.
  */
-#ifndef FRONT_LIST_H
-#define FRONT_LIST_H
+#ifndef LIST_H
+#define LIST_H
 
 #include <stdbool.h>
 
@@ -17,7 +18,10 @@
 
 struct list_index;
 
-/* The index refers to the list's strings.  NULL without memory. */
+/*
+ * The index refers to the list's strings, and to a file that it maps.  NULL
+ * and errno: there was no memory; or EINVAL, its file is none of list_file.h.
+ */
 struct list_index *list_index(const struct conf_list *);
 void		 list_free(struct list_index *);
 /*
@@ -27,8 +31,8 @@ void		 list_free(struct list_index *);
 bool		 list_has(const struct list_index *, const char *value,
 		    const struct addr *ip);
 /*
- * What the list has behind that entry (conf_entry_value: "" if nothing);
- * NULL: it is no entry.  Of networks the first in the list that fits.
+ * What the list has behind that entry (conf_entry_value: "" if nothing), until
+ * list_free; NULL: it is no entry.  Of several the first in the list decides.
  */
 const char	*list_value(const struct list_index *, const char *value,
 		    const struct addr *ip);

@@ -179,6 +179,24 @@ get_conf_err(struct msg *m, struct proto_conf_err *p)
 }
 
 void
+put_list(struct wbuf *w, const struct proto_list *p)
+{
+	put_u64(w, p->entries);
+	put_raw(w, p->hash, sizeof(p->hash));
+}
+
+int
+get_list(struct msg *m, struct proto_list *p)
+{
+	size_t	i;
+
+	p->entries = get_u64(&m->body);
+	for (i = 0; i < sizeof(p->hash); i++)
+		p->hash[i] = get_u8(&m->body);
+	return get_end(&m->body);
+}
+
+void
 put_listen(struct wbuf *w, const struct proto_listen *p)
 {
 	put_u32(w, p->listener);

@@ -48,6 +48,8 @@ struct msg;
 	X(CONF_FD,	115, R_PARENT, R_ALL)				\
 	X(CACHE_TMP,	116, R_PARENT, R_VERIFYD)			\
 	X(CACHE_FILE,	117, R_PARENT, R_VERIFYD)			\
+	X(LIST_TEXT,	118, R_PARENT, R_VERIFYD)			\
+	X(LIST_FILE,	119, R_PARENT, R_VERIFYD)			\
 	/* 150: a child to the parent */				\
 	X(READY,	150, R_ALL, R_PARENT)				\
 	X(CONF_OK,	151, R_ALL, R_PARENT)				\
@@ -59,6 +61,8 @@ struct msg;
 	X(UNIX_REQ,	157, R_DIALER, R_PARENT)			\
 	X(CACHE_WANT,	158, R_VERIFYD, R_PARENT)			\
 	X(CACHE_DONE,	159, R_VERIFYD, R_PARENT)			\
+	X(LIST_ERR,	160, R_VERIFYD, R_PARENT)			\
+	X(LIST_DONE,	161, R_VERIFYD, R_PARENT)			\
 	/* 400: questions about addresses */				\
 	X(JUDGE,	400, R_SMTPD, R_VERIFYD)			\
 	X(LOOKUP,	401, R_SMTPD | R_PROXYD, R_VERIFYD)		\
@@ -170,6 +174,19 @@ struct proto_conf_err {
 };
 void	put_conf_err(struct wbuf *, const struct proto_conf_err *);
 int	get_conf_err(struct msg *, struct proto_conf_err *);
+
+/*
+ * LIST_TEXT (fd: the text of a list), LIST_FILE (fd: an empty file): to a
+ * verifyd of its own, which writes the one into the other (list_file.h) and
+ * answers with what is wrong with which line, a LIST_ERR each (get_conf_err),
+ * then LIST_DONE.  With errors there is no file.  All carry the same seq.
+ */
+struct proto_list {
+	uint64_t	entries;
+	uint8_t		hash[16];	/* of the entries: same list, same */
+};
+void	put_list(struct wbuf *, const struct proto_list *);
+int	get_list(struct msg *, struct proto_list *);
 
 /*
  * LISTEN_FD: a listening socket of a listener of the generation in seq.

@@ -212,6 +212,16 @@ static const struct key k_list[] = {
 	{ K("entries", T_ENTRIES), AT(conf_list, entries),
 	    TO(R_SMTPD | R_VERIFYD),
 	    HELP("a sequence, a map of values, or {file: PATH}") },
+	{ K("big", T_BOOL), AT(conf_list, big), .flags = K_HIDDEN,
+	    TO(R_SMTPD | R_VERIFYD) },
+	{ K("path", T_STR), AT(conf_list, path), .flags = K_HIDDEN,
+	    TO(R_PARENT) },
+	{ K("hash", T_STR), AT(conf_list, hash), .flags = K_HIDDEN,
+	    TO(R_PARENT) },
+	{ K("size", T_INT), AT(conf_list, size), .flags = K_HIDDEN,
+	    RANGE(0, UINT32_MAX), TO(R_SMTPD | R_VERIFYD) },
+	{ K("files", T_FDS), AT(conf_list, files), .flags = K_HIDDEN,
+	    TO(R_SMTPD | R_VERIFYD) },
 	{ .name = NULL }
 };
 static const struct schema s_list = {

@@ -24,7 +24,7 @@ static const char *const w_directory[] = {
 static const struct key k_datasource[] = {
 	{ K("uri", T_STRS), AT(conf_datasource, uri), RANGE(1, 16),
 	    .flags = K_REQUIRED, .check = CHECK_TEXT, TO(R_LOOKUPD),
-	    HELP("a cdb:PATH or several, asked in turns") },
+	    HELP("a cdb:PATH, a file:PATH, or several, asked in turns") },
 	{ K("files", T_FDS), AT(conf_datasource, files), .flags = K_HIDDEN,
 	    TO(R_VERIFYD) },
 	{ K("cache-life", T_DURATION), AT(conf_datasource, cache_life),

@@ -32,7 +32,7 @@
 #include "word.h"
 
 #define CONTROL		"/var/run/postern.sock"
-#define ANSWER_TIME	60000		/* milliseconds of silence */
+#define ANSWER_TIME	120000		/* milliseconds of silence */
 #define READ_SIZE	4096
 #define LINE_LIMIT	(64 * 1024)
 #define REQUEST_MAX	4096		/* the parent's limit */

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,8 +106,9 @@ front_prepare(struct config *conf, struct proto_conf_err *err)
 	for (i = 0; i < conf->lists.n; i++)
 		if ((conf->lists.v[i]->priv = list_index((struct conf_list *)
 		    (void *)conf->lists.v[i])) == NULL) {
-			(void)strlcpy(err->why, "no memory for a list",
-			    sizeof(err->why));
+			(void)snprintf(err->why, sizeof(err->why),
+			    "list %s: %s", conf->lists.v[i]->name,
+			    strerror(errno));
 			return -1;
 		}
 	if (reach_prepare(conf) == -1) {

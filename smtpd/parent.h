@@ -13,6 +13,7 @@
  *	parent_child.c	links[]; what the children say; pings
  *	parent_user.c	as whom, and in which root, a child runs
  *	parent_reload.c	generations of the configuration
+ *	parent_build.c	large lists, before a generation begins
  *	parent_listen.c	listening sockets
  *	parent_unix.c	those of them that are in the file system
  *	parent_dial.c	connections to sockets of the file system
@@ -53,6 +54,7 @@
 /* Milliseconds; a debugger's or a slow machine's owner may raise them. */
 #define CONF_DEADLINE	10000	/* all answer a new configuration */
 #define START_DEADLINE	60000	/* a child reports READY; the first start */
+#define LIST_DEADLINE	60000	/* a large list is read */
 #define PING_EVERY	5000
 #define PINGS_MISSED	4	/* so many unanswered: it hangs */
 #define STOP_GRACE	5000	/* from STOP to SIGKILL */
@@ -165,6 +167,8 @@ extern struct children	children;
 void	spawn_plan_others(void);
 void	spawn_plan_smtpd(uint32_t born);
 void	spawn_planned(void);
+/* INIT of a process of this program. */
+void	spawn_init(struct peer *, const struct program *, unsigned int index);
 /* SIGCHLD: wait for whoever has ended. */
 void	spawn_reap(void);
 /* Number of smtpd processes (not those that leave). */
@@ -235,6 +239,20 @@ struct config	*reload_conf(void);
  * one with this id, or something else has it.
  */
 const struct conf_remote *reload_remote(uint32_t id, bool *gone);
+
+/* --- parent_build.c -------------------------------------------------- */
+
+/*
+ * Have the large lists of a new configuration made into the files that the
+ * others are sent.  To be followed by lists_turn at the end of every turn,
+ * until that is true: all are there, or there are more errors than before.
+ */
+void	lists_begin(struct config *, struct conf_errors *);
+bool	lists_turn(void);
+/* Nobody waits for them any more. */
+void	lists_cancel(void);
+/* A process has been waited for. */
+void	lists_reaped(pid_t);
 
 /* --- parent_listen.c ------------------------------------------------- */
 

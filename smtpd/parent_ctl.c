@@ -57,7 +57,7 @@
 #define ANSWER_MAX	(256 * 1024)
 #define CONNS_MAX	32
 #define REQUEST_TIME	5000		/* to send it, and to read ours */
-#define RELOAD_TIME	(CONF_DEADLINE * 3)
+#define RELOAD_TIME	(LIST_DEADLINE + CONF_DEADLINE * 3)
 
 struct ctl {
 	TAILQ_ENTRY(ctl)	 entry;

@@ -32,8 +32,10 @@ add(struct conf_lines *l, const char *file, unsigned int line,
 
 	if (l->n >= LINES_MAX)
 		return;
-	if (line != 0)
+	if (line != 0 && col != 0)
 		snprintf(where, sizeof(where), ":%u:%u", line, col);
+	else if (line != 0)
+		snprintf(where, sizeof(where), ":%u", line);
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
 	l->v[l->n].line = line;
 	l->v[l->n].col = col;

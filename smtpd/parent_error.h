@@ -32,7 +32,10 @@ struct conf_errors {
 	struct conf_lines	warnings;
 };
 
-/* path may be NULL; line 0 = the file as such.  Kept up to a thousand. */
+/*
+ * path may be NULL; line 0 = the file as such, column 0 = the line as such.
+ * Kept up to a thousand.
+ */
 void	conf_error(struct conf_errors *, const char *file, unsigned int line,
 	    unsigned int col, const char *path, const char *fmt, ...)
 	    __attribute__((__format__(printf, 6, 7)));

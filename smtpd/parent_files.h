@@ -16,7 +16,8 @@
 #include "config.h"
 
 #define FILE_MAX_CONF	(1024 * 1024)		/* postern.yaml, PEM files */
-#define FILE_MAX_LIST	(8 * 1024 * 1024)	/* lists */
+#define FILE_SMALL_LIST	(64 * 1024)		/* lists that we read */
+#define FILE_MAX_LIST	(1024 * 1024 * 1024)	/* lists */
 
 /*
  * Read a regular file of at most `max' octets into *f, which is overwritten:

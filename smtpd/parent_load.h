@@ -7,9 +7,9 @@
 /*
  * What the files that turn the tree into a struct config share; nobody else
  * includes it.  parent_conf.c walks the rows, parent_value.c types single
- * values, parent_check.c looks at strings, parent_rule.c compiles rules,
- * parent_lookup.c checks where look-ups lead, parent_cross.c what concerns
- * several keys.
+ * values, parent_list.c reads lists, parent_check.c looks at strings,
+ * parent_rule.c compiles rules, parent_lookup.c checks where look-ups lead,
+ * parent_cross.c what concerns several keys.
  *
  * Loading also makes the tree canonical, in place: defaults are added, keys
  * are ordered as in the tables, values are written in one way.  What
@@ -73,12 +73,24 @@ bool	is_scalar(struct load *, const struct node *, const char *wanted);
  * that.  False after an error.
  */
 bool	to_list(struct load *, struct node *);
+/* {file: PATH}: the node of the path, or NULL if it is not that. */
+struct node *file_form(struct node *);
 /* "5m", "25mb": as the file would have it. */
 void	format_number(enum key_type, int64_t, char *, size_t);
 /* Decimal digits only.  -1: not a number; *rest is where it ends. */
 int	parse_digits(const char *, int64_t *, const char **rest);
 int	parse_duration(const char *, int64_t *);
 int	parse_size(const char *, int64_t *);
+
+/* --- parent_list.c -------------------------------------------------------- */
+
+/* The value of a T_ENTRIES into the list that those are of; dst as above. */
+void	load_entries(struct load *, struct node *, struct strs *dst);
+/*
+ * Open the text of a list of any length, for parent_build.c.  -1 after an
+ * error.
+ */
+int	open_list(struct load *, const struct node *, const char *path);
 
 /* --- parent_check.c ------------------------------------------------------- */
 

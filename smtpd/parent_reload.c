@@ -8,8 +8,9 @@
  * Generations of the configuration.
  *
  * The first start, a reload and `postern -n' go the same way: read the file,
- * bind and open what it wants aside, send it to every process, wait for
- * CONF_OK from all; then COMMIT, or ABORT to all with everything as it was.
+ * have its large lists made (parent_build.c), bind and open what it wants
+ * aside, send it to every process, wait for CONF_OK from all; then COMMIT, or
+ * ABORT to all with everything as it was.
  * A reload is over (`ok' for posternctl, `ready' for the first one) when all
  * have answered a ping sent behind the COMMIT: a client that connects from
  * then on is served by the new configuration.
@@ -39,6 +40,7 @@
 
 enum reload_state {
 	RELOAD_IDLE,
+	RELOAD_LISTS,		/* its large lists are being made */
 	RELOAD_ASKED,		/* sent to all, not all have answered */
 	RELOAD_COMMITTED	/* not all have said that they have it */
 };
@@ -282,6 +284,14 @@ finish(uint32_t generation)
 }
 
 static void
+drop_pending(void)
+{
+	conf_unref(rl.pending);
+	rl.pending = NULL;
+	finish(0);
+}
+
+static void
 give_up(void)
 {
 	struct child	*c, *next;
@@ -296,9 +306,7 @@ give_up(void)
 	}
 	listen_abort();
 	plog_abort();
-	conf_unref(rl.pending);
-	rl.pending = NULL;
-	finish(0);
+	drop_pending();
 }
 
 /* Those with the highest numbers go. */
@@ -385,6 +393,7 @@ reload_progress(void)
 {
 	switch (rl.state) {
 	case RELOAD_IDLE:
+	case RELOAD_LISTS:
 		break;
 	case RELOAD_ASKED:
 		if (!all_answered())
@@ -460,14 +469,22 @@ reload_answer(struct child *c, uint32_t generation,
 
 /* Takes the configuration. */
 static void
-begin(struct config *conf)
+make_lists(struct config *conf)
 {
+	rl.pending = conf;
+	rl.state = RELOAD_LISTS;
+	lists_begin(conf, &rl.errs);
+}
+
+static void
+begin(void)
+{
+	struct config	*conf = rl.pending;
 	struct child	*c;
 	int64_t		 n = parent.check ? 1 : conf->nsmtpd;
 
 	conf->generation = ++rl.generation;
 	conf_assign_ids(conf, reload_conf(), &rl.id);
-	rl.pending = conf;
 	rl.state = RELOAD_ASKED;
 	while (spawn_count_smtpd() < n)
 		spawn_plan_smtpd(parent.ready ? conf->generation : 0);
@@ -490,7 +507,7 @@ reload_boot(struct config *conf)
 {
 	timer_init(&rl.timer, on_deadline, NULL);
 	spawn_plan_others();
-	begin(conf);
+	make_lists(conf);
 }
 
 uint32_t
@@ -505,6 +522,12 @@ reload_turn(void)
 {
 	struct config	*conf;
 
+	if (rl.state == RELOAD_LISTS && lists_turn()) {
+		if (rl.errs.errors.n > 0)
+			drop_pending();
+		else
+			begin();
+	}
 	if (!rl.wanted || rl.state != RELOAD_IDLE || parent.stopping)
 		return;
 	rl.wanted = false;
@@ -514,13 +537,16 @@ reload_turn(void)
 	if (conf == NULL)
 		finish(0);
 	else
-		begin(conf);
+		make_lists(conf);
 }
 
 void
 reload_cancel(void)
 {
-	if (rl.state == RELOAD_ASKED)
+	if (rl.state == RELOAD_LISTS) {
+		lists_cancel();
+		drop_pending();
+	} else if (rl.state == RELOAD_ASKED)
 		give_up();
 	else if (rl.state == RELOAD_COMMITTED)
 		finish(reload_conf()->generation);

@@ -14,6 +14,8 @@
  * hash table, all of which stand behind the records, at the end.  A file that
  * was cut has tables that it does not reach.
  *
+ * A file: is the text of a list of any length (parent_list.c).
+ *
  * Rejected: to read the file through (it may have gigabytes, and has no
  * checksum), to leave it to verifyd (which knows no lines of postern.yaml).
  */
@@ -31,6 +33,7 @@
 #include "parent_load.h"
 
 #define CDB		"cdb:"
+#define LIST		"file:"		/* parent_build.c too */
 #define CDB_TOC		2048		/* octets: 256 tables */
 #define CDB_SLOT	8
 
@@ -92,6 +95,16 @@ open_cdb(struct load *l, const struct node *n, struct conf_fds *files)
 	(void)fds_add(files, fd);
 }
 
+/* The text of a list, which becomes a cdb file before anybody gets it. */
+static void
+open_text(struct load *l, const struct node *n, struct conf_fds *files)
+{
+	int	fd = open_list(l, n, n->text + strlen(LIST));
+
+	if (fd != -1)
+		(void)fds_add(files, fd);
+}
+
 static bool
 is_scheme(const struct node *n, const char *scheme)
 {
@@ -103,8 +116,7 @@ is_scheme(const struct node *n, const char *scheme)
 static bool
 is_later(const struct node *n)
 {
-	return is_scheme(n, "sqlite:") || is_scheme(n, "postgresql://") ||
-	    is_scheme(n, "file:");
+	return is_scheme(n, "sqlite:") || is_scheme(n, "postgresql://");
 }
 
 /* All of one kind: they are asked in turns, for the same keys. */
@@ -112,7 +124,7 @@ static void
 load_uris(struct load *l, const struct node *uri, struct conf_fds *files)
 {
 	const struct node	*n;
-	size_t			 i, cdb = 0, later = 0;
+	size_t			 i, cdb = 0, lists = 0, later = 0;
 
 	for (i = 0; i < uri->nkids; i++) {
 		n = uri->kids[i];
@@ -121,17 +133,22 @@ load_uris(struct load *l, const struct node *uri, struct conf_fds *files)
 		if (is_scheme(n, CDB)) {
 			open_cdb(l, n, files);
 			cdb++;
+		} else if (is_scheme(n, LIST)) {
+			open_text(l, n, files);
+			lists++;
 		} else if (is_later(n))
 			later++;
 		else
-			load_error(l, n, "'%s': wanted cdb: and the path of "
-			    "a file", n->text);
+			load_error(l, n, "'%s': wanted cdb: or file: and "
+			    "the path of a file", n->text);
 	}
-	if (cdb > 0 && later > 0)
+	if (cdb > 0 && (lists > 0 || later > 0))
 		load_error(l, uri, "cdb: does not go with others");
+	else if (lists > 0 && later > 0)
+		load_error(l, uri, "file: does not go with others");
 	else if (later > 0)
 		conf_warning(l->errs, l->file, uri->key_line, uri->key_col,
-		    l->path, "%s, but for cdb: files: ignored", NOT_BUILT);
+		    l->path, "%s, but for cdb: and file:: ignored", NOT_BUILT);
 }
 
 void

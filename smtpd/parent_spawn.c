@@ -94,11 +94,11 @@ watch_stderr(struct child *c, int fd)
 	(void)event_add(&c->err_ev, NULL);
 }
 
-static void
-send_init(struct child *c)
+void
+spawn_init(struct peer *p, const struct program *prog, unsigned int index)
 {
-	struct proto_init	init = { .index = c->index };
-	struct ids		ids = users_of(c->prog);
+	struct proto_init	init = { .index = index };
+	struct ids		ids = users_of(prog);
 	struct wbuf		w = { 0 };
 
 	if (parent.debug)
@@ -112,10 +112,10 @@ send_init(struct child *c)
 		init.uid = ids.uid;
 		init.gid = ids.gid;
 	}
-	if (c->prog->many_files)
+	if (prog->many_files)
 		init.files = program_files();
 	put_init(&w, &init);
-	peer_send(&c->peer, MSG_INIT, 0, 0, users_root(c->prog), &w);
+	peer_send(p, MSG_INIT, 0, 0, users_root(prog), &w);
 }
 
 static void	child_lost(struct peer *, bool);
@@ -183,7 +183,7 @@ child_start(struct child *c)
 	}
 	c->state = CHILD_STARTING;
 	timer_set(&c->timer, START_DEADLINE);
-	send_init(c);
+	spawn_init(&c->peer, c->prog, c->index);
 	log_debug("%s is pid %ld", child_name(c), (long)c->pid);
 }
 
@@ -385,8 +385,8 @@ spawn_reap(void)
 				break;
 		if (c != NULL)
 			child_reaped(c, status);
-		else
-			(void)cache_reaped(pid, status);
+		else if (!cache_reaped(pid, status))
+			lists_reaped(pid);
 	}
 }
 

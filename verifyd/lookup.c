@@ -13,6 +13,9 @@
  * then there is no answer, rather than a no.  That a hash table without a
  * free slot is walked in a circle is prevented by libcdb, which counts them.
  *
+ * A NUL at the end of a value is not of it: files of lists have one
+ * (list_file.h), and so have those that some programs write.
+ *
  * A value must be a line: what it is for are addresses, names of remotes
  * and the like, and it goes into replies and logs.
  */
@@ -66,6 +69,8 @@ lookup_cdb(int fd, off_t size, const char *key, char *value, size_t room,
 	}
 	if (cdb_bread(fd, value, (int)len) != 0)
 		return LOOKUP_CANNOT;
+	if (len > 0 && value[len - 1] == '\0')
+		len--;
 	value[len] = '\0';
 	if (is_line(value, len))
 		return LOOKUP_YES;

@@ -59,6 +59,14 @@ static const struct peer_handler	handlers[] = {
 	{ 0,			NULL }
 };
 
+static const struct peer_handler	parent_handlers[] = {
+	{ MSG_CACHE_FILE,	save_file },
+	{ MSG_CACHE_TMP,	save_tmp },
+	{ MSG_LIST_TEXT,	list_text },
+	{ MSG_LIST_FILE,	list_file },
+	{ 0,			NULL }
+};
+
 void
 verifyd_each_smtpd(void (*fn)(struct peer *, const void *), const void *arg)
 {
@@ -226,12 +234,6 @@ turn(void)
 	save_turn();
 	io_flush_all();
 }
-
-static const struct peer_handler	parent_handlers[] = {
-	{ MSG_CACHE_FILE,	save_file },
-	{ MSG_CACHE_TMP,	save_tmp },
-	{ 0,			NULL }
-};
 
 static const struct proc_class	class = {
 	.name = "verifyd",

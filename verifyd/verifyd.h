@@ -9,6 +9,7 @@
  *
  *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	list_build.c	large lists, in a process of its own: LIST
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	routes.c	what is known of remotes, for posternctl
  *	shared.c	what the workers remember together: STATE
@@ -54,6 +55,12 @@ int	caps_stats(char *, size_t);
 
 /* What a remote offers; false: that is not known. */
 bool	caps_of(uint32_t remote, uint32_t *caps);
+
+/* list_build.c ------------------------------------------------------------ */
+
+/* LIST_TEXT, LIST_FILE: nothing else is done meanwhile. */
+int	list_text(struct peer *, struct msg *);
+int	list_file(struct peer *, struct msg *);
 
 /* marked.c ---------------------------------------------------------------- */
 

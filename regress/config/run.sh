@@ -121,7 +121,7 @@ for case; do
 	one "${case%.yml}"
 done
 
-# The example that is installed, and those of the manual.
+# The examples that are installed, and those of the manual.
 clean_run() {	# FILE NAME
 	total=$((total + 1))
 	if ! show "$1" >/dev/null 2>"$tmp/msg"; then
@@ -134,6 +134,9 @@ clean_run() {	# FILE NAME
 }
 if $all; then
 	clean_run ../../etc/postern.yaml etc/postern.yaml
+	for file in ../../etc/examples/*.yaml; do
+		clean_run "$file" "${file#../../}"
+	done
 	awk -v dir="$tmp" '
 	    /^\.Sh/ { on = $2 == "EXAMPLES" }
 	    /^\.Bd/ { if (on) { n++; text = 1 }; next }

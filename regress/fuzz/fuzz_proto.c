@@ -90,6 +90,12 @@ check_conf_fd(const struct proto_conf_fd *p)
 }
 
 static void
+check_list(const struct proto_list *p)
+{
+	(void)p;
+}
+
+static void
 check_ptr(const struct proto_ptr *p)
 {
 	check_addr(&p->addr);
@@ -324,6 +330,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(peer);
 	TRY(log);
 	TRY(conf_fd);
+	TRY(list);
 	TRY(conf_err);
 	TRY(listen);
 	TRY(flag);

@@ -34,7 +34,8 @@ function layer(name) {
 	if (name ~ /^(addr|base64|buf|id|log|mono|proxy_header)$/ ||
 	    name ~ /^(siphash|state|timer|util|wire|word)$/)
 		return "A"
-	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/)
+	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/ ||
+	    name == "list_entry")
 		return "D"
 	if (name ~ /^(smtp(_[a-z]+)?|idn|utf8)$/)
 		return "B"
@@ -60,7 +61,7 @@ BEGIN {
 	lib["tls.h"] = "^(common/(io|tlsctx)[a-z_]*|smtpd/front_tls)\\.c$"
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"
 	lib["ares.h"] = "^verifyd/(resolved|dns)\\.[ch]$"
-	lib["cdb.h"] = "^verifyd/lookup\\.c$"
+	lib["cdb.h"] = "^verifyd/(list_build|lookup)\\.c$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"
@@ -69,9 +70,10 @@ BEGIN {
 
 	# calls, and the sources that may make them
 	parent = "smtpd/parent[a-z_]*\\.c"
-	call["open|openat|fopen|opendir|creat|mkstemp|rename|unlink|mmap"] = \
+	call["open|openat|fopen|opendir|creat|mkstemp|rename|unlink"] = \
 	    "^(" parent "|verifyd/(resolved|dns|hosts)\\.c|" \
 	    "common/sandbox_[a-z]+\\.c)$"
+	call["mmap"] = "^common/list_file\\.c$"
 	call["socket|connect"] = "^(" parent "|smtpd/ctl\\.c|" \
 	    "verifyd/(connect|dial|dns)\\.c)$"
 	call["bind|listen"] = "^(" parent "|verifyd/connect\\.c)$"

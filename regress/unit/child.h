@@ -335,7 +335,7 @@ child_start(struct child *ch, const char *program, uint64_t files)
 }
 
 /* A pipe of a sibling. */
-static void
+static inline void
 child_peer(struct child *ch, struct conn *c, unsigned int role,
     unsigned int index)
 {
@@ -368,7 +368,7 @@ conf_fill(const struct schema *s, void *base)
 	}
 }
 
-static void
+static inline void
 conf_fill_all(struct config *conf)
 {
 	const struct key	*row;
@@ -382,7 +382,7 @@ conf_fill_all(struct config *conf)
 }
 
 /* Send a generation; commit it. */
-static void
+static inline void
 child_conf(struct child *ch, struct config *conf, unsigned int role)
 {
 	struct proto_conf_fd f;
@@ -424,7 +424,7 @@ child_sync(struct child *ch)
 }
 
 /* A number of "show stats"; -1 if it is not there. */
-static long long
+static inline long long
 child_stat(struct child *ch, const char *name)
 {
 	struct proto_ctl	 ctl = { .request = "show stats" };

@@ -260,6 +260,8 @@ test_verifyd(void)
 	    LOOK_ADDRESS, "a@b.example", "s@c.example" };
 	static struct proto_lookup_ans	ans = { LOOKUP_YES, "", 3, "value" };
 	static struct proto_caps	caps = { 12, 0x80000001 };
+	static struct proto_list	list = { 1ULL << 40, "0123456789abcde"
+	};
 
 	TRIP("CONF_FD", put_conf_fd, get_conf_fd, struct proto_conf_fd, file,
 	    true);
@@ -278,6 +280,7 @@ test_verifyd(void)
 	memset(ans.value, 'v', sizeof(ans.value) - 1);
 	TRIP_HEAD("LOOKUP_ANS, the longest value", put_lookup_ans,
 	    get_lookup_ans, struct proto_lookup_ans, ans);
+	TRIP("LIST_DONE", put_list, get_list, struct proto_list, list, false);
 	TRIP("REMOTE_CAPS", put_caps, get_caps, struct proto_caps, caps,
 	    false);
 }
