@@ -14,8 +14,8 @@
  * (where that would let in what the operator meant to keep out) an error.
  * To build a feature is to give its rows a field and drop the flag.
  *
- * schema_session.c has the session's keys, schema_later.c those of whole
- * sections that nothing uses yet.
+ * schema_session.c has the session's keys, schema_lookup.c those of look-ups,
+ * schema_later.c those of whole sections that nothing uses yet.
  */
 
 #include "schema.h"

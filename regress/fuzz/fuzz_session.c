@@ -12,8 +12,8 @@
  * (a step of a next hop each, or of time), the rest is the client's.
  *
  * What verifyd remembers of recipients is played too, by the script: nothing,
- * any class, some or all of a message's deliveries, or no answer at all.  Some
- * recipients are vouched for, others are live.
+ * any class, some or all of a message's deliveries, or no answer at all; and
+ * its verdicts on recipients.  Some are vouched for, others are live.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
@@ -221,11 +221,26 @@ check_line(const char *p, size_t n)
 	return code;
 }
 
+/*
+ * No line of a client has two replies.  Over these come the banner, and the
+ * 421 that ends a session.
+ */
+static void
+check_one_each(unsigned int finals)
+{
+	size_t		 i;
+	unsigned int	 lines = 0;
+
+	for (i = 0; i < nsent; i++)
+		lines += sent[i] == '\n' || sent[i] == '\r';
+	must(finals <= lines + 2);
+}
+
 static void
 check_replies(void)
 {
 	const char	*p = replies, *end = replies + nreplies, *nl;
-	unsigned int	 code = 0, last = 0, n = 0, accepted = 0;
+	unsigned int	 code = 0, last = 0, n = 0, accepted = 0, finals = 0;
 	size_t		 len;
 
 	for (; p < end; p = nl + 1) {
@@ -235,6 +250,7 @@ check_replies(void)
 		code = check_line(p, len);
 		must(last == 0 || code == last);
 		last = len > 3 && p[3] == '-' ? code : 0;
+		finals += last == 0;
 		if (n++ == 0)
 			must(code == 220 || code == 421 || code == 554);
 		accepted += code == 250 && memmem(p, len, "(postern ", 9) !=
@@ -243,6 +259,8 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
+	if (which == CONF_JUDGE)
+		check_one_each(finals);
 	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP)
 		must(accepted == 0 || good > 0);
 	else
@@ -342,13 +360,21 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 static unsigned int
 choose(unsigned int n)
 {
-	if (n < 216) {
-		which = n % CONF_SPLIT;
-		return n / CONF_SPLIT;
-	}
-	which = n < 243 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
-	    CONF_VOUCHED_LMTP;
-	return n - (n < 243 ? 216 : n < 250 ? 243 : 250);
+	static const struct {
+		unsigned int	from, which;
+	} later[] = {
+		{ 251, CONF_VOUCHED_LMTP }, { 246, CONF_VOUCHED },
+		{ 236, CONF_JUDGE }, { 216, CONF_SPLIT }
+	};
+	size_t	i;
+
+	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (n >= later[i].from) {
+			which = later[i].which;
+			return n - later[i].from;
+		}
+	which = n % CONF_SPLIT;
+	return n / CONF_SPLIT;
 }
 
 int
@@ -385,8 +411,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	sent = copy;
 	nsent = len - 2 - nscript;
 	run(copy, nsent, seed, present);
-	free(copy);
 	check_replies();
+	free(copy);
 	reap_hops(true);
 	forget_questions();
 	must(LIST_EMPTY(&timers) && present->refs == 1);
