@@ -25,6 +25,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "look.h"
 #include "peer.h"
 #include "proc.h"
 #include "verifyd.h"
@@ -41,7 +42,10 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
-	{ MSG_LOOKUP,		source_lookup },
+	{ MSG_JUDGE,		judge_ask },
+	{ MSG_LOOKUP,		look_lookup },
+	{ MSG_QUERY_ANS,	query_ans },
+	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_VERDICT,		verdict_told },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
@@ -65,6 +69,10 @@ peer_up(struct peer *p)
 
 	if (p->role == R_RESOLVED) {
 		ptr_resolved_up(p);
+		return;
+	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_up(p);
 		return;
 	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
@@ -93,6 +101,12 @@ peer_down(struct peer *p)
 		ptr_resolved_down();
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_down(p);
+		return;
+	}
+	judge_peer_down(p);
+	look_peer_down(p);
 	ptr_peer_down(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -103,7 +117,7 @@ peer_down(struct peer *p)
 static void
 conf_release(struct config *conf)
 {
-	source_release(conf);
+	look_release(conf);
 	caps_prune();
 }
 
@@ -132,9 +146,11 @@ show_stats(int fd)
 		shared_stats,
 		caps_stats,
 		ptr_stats,
-		source_stats
+		look_stats,
+		query_stats,
+		judge_stats
 	};
-	char		 text[512];
+	char		 text[1024];
 	size_t		 i;
 	int		 n;
 
@@ -160,7 +176,7 @@ static const struct proc_class	class = {
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
-	.conf_prepare = source_prepare,
+	.conf_prepare = look_prepare,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,

@@ -13,7 +13,7 @@
  *
  * What verifyd remembers of recipients is played too, by the script: nothing,
  * any class, some or all of a message's deliveries, or no answer at all; and
- * its verdicts on recipients.  Some are vouched for, others are live.
+ * its verdicts on recipients.  Some of those are vouched for, others are live.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
@@ -360,21 +360,17 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 static unsigned int
 choose(unsigned int n)
 {
-	static const struct {
-		unsigned int	from, which;
-	} later[] = {
-		{ 251, CONF_VOUCHED_LMTP }, { 246, CONF_VOUCHED },
-		{ 236, CONF_JUDGE }, { 216, CONF_SPLIT }
-	};
-	size_t	i;
-
-	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (n >= later[i].from) {
-			which = later[i].which;
-			return n - later[i].from;
-		}
-	which = n % CONF_SPLIT;
-	return n / CONF_SPLIT;
+	if (n < 216) {
+		which = n % CONF_SPLIT;
+		return n / CONF_SPLIT;
+	}
+	if (n >= 230 && n < 243) {
+		which = CONF_JUDGE;
+		return n - 230;
+	}
+	which = n < 230 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
+	    CONF_VOUCHED_LMTP;
+	return n - (n < 230 ? 216 : n < 250 ? 243 : 250);
 }
 
 int
