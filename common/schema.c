@@ -489,7 +489,7 @@ static const struct key k_top[] = {
 	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("databases") },
 	{ K("directory", T_MAP), AT(config, directories),
-	    .sub = &schema_directory, .flags = K_REFUSE,
+	    .sub = &schema_directory,
 	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("where addresses are known") },
 	{ K("smtp-auth-proxy", T_MAP), NOWHERE, .sub = &schema_auth_proxy,

@@ -8,7 +8,7 @@
  * Rules of a session, with look-ups.
  *
  * rule_eval says which look-up it needs.  Lists are held here and answer at
- * once; a datasource is verifyd's, so the question goes out, the line of the
+ * once; all else is verifyd's, so the question goes out, the line of the
  * command is kept, and when the answer is there the command is run again from
  * its beginning.  It then finds what was looked up in the command's memory,
  * and comes a look-up further.  Commands therefore evaluate everything first
@@ -158,7 +158,10 @@ found_find(const struct session *s, const char *what, const char *key)
 /* One leaf of a rule: what it asks, and what is known of it. */
 struct leaf {
 	const char		*what;
+	char			 name[256];	/* as it is remembered by */
+	enum look_what		 asks;
 	const char		*key;
+	const char		*sender;
 	enum rule_answer	 answer;
 	const char		*value;
 	char			 buf[ADDR_TEXT_MAX];
@@ -193,7 +196,7 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	struct found			*f;
 	struct wbuf			 w = { .data = NULL };
 
-	if ((f = found_add(s, leaf->what, leaf->key)) == NULL) {
+	if ((f = found_add(s, leaf->name, leaf->key)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -203,7 +206,9 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	q.path.id = ds == NULL ? 0 : ds->id;
 	(void)strlcpy(q.path.query, ds == NULL ? "" : query,
 	    sizeof(q.path.query));
+	q.what = (uint8_t)leaf->asks;
 	(void)strlcpy(q.key, leaf->key, sizeof(q.key));
+	(void)strlcpy(q.sender, leaf->sender, sizeof(q.sender));
 	put_lookup(&w, &q);
 	s->command->open = f;
 	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w,
@@ -333,6 +338,24 @@ is_no_key(const char *key)
 	return key[0] == '\0';
 }
 
+/*
+ * What is asked of whom.  Of a database a rule wants a value, or whether the
+ * query says yes (verifyd's rows.c): two questions.  A directory knows domains
+ * and addresses, a server addresses.
+ */
+static void
+leaf_ask(struct leaf *leaf, enum rule_var var, bool value)
+{
+	bool	same = value || strncmp(leaf->what, "db/", 3) != 0 ||
+		    strchr(leaf->what + 3, '/') == NULL;
+
+	leaf->asks = rule_var_is_domain(var) ? LOOK_DOMAIN : LOOK_ADDRESS;
+	if (value && strncmp(leaf->what, "db/", 3) == 0)
+		leaf->asks = LOOK_KEY;
+	(void)snprintf(leaf->name, sizeof(leaf->name), "%s%s",
+	    same ? "" : "?", leaf->what);
+}
+
 /* What is known of a leaf without asking. */
 static void
 leaf_look(struct session *s, const struct rule *r, unsigned int n,
@@ -347,6 +370,9 @@ leaf_look(struct session *s, const struct rule *r, unsigned int n,
 	if (!rule_leaf(r, n, &leaf->what, &var))
 		return;
 	leaf->key = rule_env_text(env, var, leaf->buf, sizeof(leaf->buf));
+	leaf->sender = env->str[RV_SENDER] == NULL ? "" :
+	    env->str[RV_SENDER];
+	leaf_ask(leaf, var, rule_leaf_is_value(r, n));
 	if (strncmp(leaf->what, "list/", 5) == 0) {
 		list = conf_find(&s->conf->lists, leaf->what + 5);
 		leaf->value = list == NULL ? NULL : list_value(list->priv,
@@ -356,7 +382,7 @@ leaf_look(struct session *s, const struct rule *r, unsigned int n,
 	} else if (is_no_key(leaf->key))
 		leaf->answer = ANSWER_NO;
 	else if (strlen(leaf->key) < sizeof(((struct proto_lookup *)0)->key)) {
-		f = found_find(s, leaf->what, leaf->key);
+		f = found_find(s, leaf->name, leaf->key);
 		leaf->answer = f == NULL ? ANSWER_NONE : f->answer;
 		leaf->value = f == NULL ? NULL : f->value;
 	}

@@ -536,5 +536,6 @@ load_cross(struct load *l)
 	check_addresses(l);
 	check_submission(l);
 	check_directory(l);
+	load_directories(l);
 	load_sources(l);
 }
