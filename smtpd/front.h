@@ -66,6 +66,8 @@ struct wbuf;
 	X(commands_bad,		"commands.bad")				\
 	X(rcpt_accepted,	"rcpt.accepted")			\
 	X(rcpt_refused,		"rcpt.refused")				\
+	X(rcpt_vouched,		"rcpt.vouched")				\
+	X(rcpt_refused_late,	"rcpt.refused-late")			\
 	X(messages_accepted,	"messages.accepted")			\
 	X(messages_refused,	"messages.refused")			\
 	X(messages_deferred,	"messages.deferred")			\

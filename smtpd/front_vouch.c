@@ -70,6 +70,7 @@ relay_vouched(struct session *s)
 	tx->pending--;
 	tx->accepted++;
 	stats.rcpt_accepted++;
+	stats.rcpt_vouched++;
 	(void)smtp_reply_fmt(&r, "250 2.1.5 ok");
 	flog_rcpt(s, rcpt->addr, &r, rcpt->by != NULL ? rcpt->by : "vouched");
 	session_reply_r(s, 0, &r);
@@ -129,6 +130,7 @@ refuse(struct session *s, struct rcpt *rcpt, const struct smtp_reply *theirs,
 {
 	rcpt->state = RC_NO;
 	s->tx->broken = true;
+	stats.rcpt_refused_late++;
 	tx_keep(&rcpt->verdict, r);
 	flog_refused_late(s, rcpt, theirs);
 	/* A 421 is about the connection, and so is nonsense. */

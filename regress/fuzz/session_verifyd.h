@@ -20,6 +20,7 @@ struct question {
 	uint32_t		 seq;
 	uint16_t		 type;
 	struct proto_state	 state;	/* of a MSG_STATE */
+	struct mono		 asked;
 };
 
 static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
@@ -50,8 +51,21 @@ check_state(struct msg *m, struct proto_state *q)
 	must(get_end(&m->body) == 0);
 }
 
+/* A word about a recipient, which is not answered. */
+static void
+check_verdict(struct msg *m)
+{
+	struct proto_verdict	v;
+
+	must(get_verdict(m, &v) == 0 && v.remote != 0 && v.rcpt[0] != '\0');
+	must(v.vouched || v.kind == VERDICT_UNKNOWN);
+	must(v.code != 421 && (v.code / 100 == 4 || v.code / 100 == 5));
+	must(v.kind != VERDICT_UNKNOWN || v.code / 100 == 5);
+}
+
 /*
- * A recipient is asked for in its turn, alone, and of lists nobody is asked.
+ * A recipient is asked for in its turn, alone (but for questions that were
+ * given up), and of lists nobody is asked.
  * True: it is only announced, and not answered.
  */
 static bool
@@ -70,20 +84,9 @@ check_judge(struct msg *m)
 		return true;
 	}
 	LIST_FOREACH(other, &questions, entry)
-		must(other->type != MSG_JUDGE || other->sid != m->sid);
+		must(other->type != MSG_JUDGE || other->sid != m->sid ||
+		    mono_diff(now, other->asked) >= ASK_TIMEOUT);
 	return false;
-}
-
-/* A word about a recipient, which is not answered. */
-static void
-check_verdict(struct msg *m)
-{
-	struct proto_verdict	v;
-
-	must(get_verdict(m, &v) == 0 && v.remote != 0 && v.rcpt[0] != '\0');
-	must(v.vouched || v.kind == VERDICT_UNKNOWN);
-	must(v.code != 421 && (v.code / 100 == 4 || v.code / 100 == 5));
-	must(v.kind != VERDICT_UNKNOWN || v.code / 100 == 5);
 }
 
 void
@@ -105,6 +108,7 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	q->sid = sid;
 	q->seq = seq;
 	q->type = type;
+	q->asked = now;
 	rbuf_init(&m.body, body->data, body->len);
 	m.sid = sid;
 	if (type == MSG_STATE)
