@@ -67,10 +67,10 @@ static const struct key k_directory_query[] = {
 	    .max = 4096, TO(R_VERIFYD | R_LOOKUPD),
 	    HELP("is :domain local") },
 	{ K("vrfy", T_STR), AT(conf_directory, query_vrfy),
-	    .max = 4096, TO(R_VERIFYD | R_LOOKUPD),
+	    .max = 4096, TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("what VRFY answers") },
 	{ K("expn", T_STR), AT(conf_directory, query_expn),
-	    .max = 4096, TO(R_VERIFYD | R_LOOKUPD),
+	    .max = 4096, TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("what EXPN answers") },
 	{ .name = NULL }
 };

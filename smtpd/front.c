@@ -206,6 +206,7 @@ front_peer_down(struct peer *p)
 }
 
 static const struct peer_handler	handlers[] = {
+	{ MSG_JUDGE_ANS,	ask_answer },
 	{ MSG_LOOKUP_ANS,	ask_answer },
 	{ MSG_STATE_ANS,	ask_answer },
 	{ MSG_DIAL_FD,		hop_dial_fd },

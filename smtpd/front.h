@@ -14,6 +14,8 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_judge.c	whose the address is: lists, and what verifyd says
+ *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
  *	front_ask.c	questions to other processes
  *	front_relay.c	the next hop's part of the envelope
@@ -129,8 +131,9 @@ struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* to know it again */
 	bool		 postmaster;	/* <postmaster>: never counted */
-	bool		 vouched;	/* it waits for DATA: the client has its
-					   250 by what is known of it */
+	bool		 vouched;	/* it waits for DATA: the client has
+					   its 250 by what is known of it */
+	const char	*by;		/* by what: for the log */
 	uint32_t	 asked;		/* id of the remote whose word that is;
 					   0 = no remote's */
 	char		*orcpt;		/* as sent; NULL = none */
@@ -283,6 +286,8 @@ struct session {
 						   a look-up of it is out, in
 						   our own memory */
 	struct command		*command;	/* what it has looked up */
+	unsigned int		 announced;	/* RCPTs next in the input that
+						   verifyd was told of */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	struct smtp_reply	*skip_reply;	/* what is said then */
@@ -371,6 +376,8 @@ void		 session_reply(struct session *, unsigned int flags,
 		    __attribute__((__format__(printf, 3, 4)));
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
+/* A reply as it goes on the wire, all its lines: good ones only. */
+void		 session_reply_wire(struct session *, const char *);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it
@@ -412,8 +419,15 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_offer.c -------------------------------------------------------- */
 
-/* The reply to EHLO or LHLO; what it offers is what the session may use. */
-void		 offer_reply(struct session *, struct smtp_reply *);
+#define OFFER_VRFY	0x01
+#define OFFER_EXPN	0x02
+
+/*
+ * The reply to EHLO or LHLO; what it offers is what the session may use, and
+ * with it those of OFFER_* that are given.
+ */
+void		 offer_reply(struct session *, unsigned int more,
+		    struct smtp_reply *);
 
 /* --- front_ask.c ---------------------------------------------------------- */
 
@@ -484,6 +498,26 @@ enum rule_result rule_now(struct session *, const struct rule *,
  */
 enum rule_result memory_ask(struct session *, enum state_table,
 		    const char *key, const char **value);
+/*
+ * What is looked up in one place for the command that is being run, all of it
+ * (proto.h, LOOKUP): results as rule_ask's, but RULE_CANNOT also for a server
+ * that would not tell.  *values: one a line, valid until the command is over;
+ * NULL: there is nothing.
+ */
+enum rule_result lookup_ask(struct session *, const struct proto_path *,
+		    enum look_what, const char *key, int64_t timeout,
+		    const char **values);
+/*
+ * What verifyd was asked of the recipient whose command is being run: its
+ * question and its answer; never NULL but without memory, where the session
+ * ends.  While it is out, the command is not over.
+ */
+struct judgement {
+	enum { ASK_NOT, ASK_OUT, ASK_OVER } state;
+	bool			 rode;		/* with rates */
+	struct proto_judge_ans	 ans;
+};
+struct judgement *command_judgement(struct session *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
@@ -509,6 +543,17 @@ void		 throttle_rode(struct session *, uint32_t over);
 /* --- front_rcpt.c --------------------------------------------------------- */
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
+
+/* --- front_vrfy.c --------------------------------------------------------- */
+
+/* VRFY and EXPN. */
+void		 verb_vrfy(struct session *, const struct smtp_cmd *);
+/*
+ * Which of them this session may use, for the command that is being run:
+ * results as rule_ask's, in *bits OFFER_*.
+ */
+enum rule_result vrfy_offered(struct session *, const char *helo_normal,
+		    unsigned int *bits);
 
 /* --- front_tx.c ----------------------------------------------------------- */
 
@@ -729,6 +774,10 @@ void		 flog_mail(const struct session *, const char *sender,
 		    const struct smtp_reply *);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
+/* The same, and why: in somebody else's words, "" if there are none. */
+void		 flog_judged(const struct session *, const char *addr,
+		    const struct smtp_reply *, const char *by,
+		    const char *why);
 /* A recipient is admitted that would have been refused. */
 void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);

@@ -96,6 +96,20 @@ flog_rcpt(const struct session *s, const char *addr,
 }
 
 void
+flog_judged(const struct session *s, const char *addr,
+    const struct smtp_reply *r, const char *by, const char *why)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "rcpt"))
+		return;
+	log_str("address", addr);
+	log_reply(r);
+	log_str("by", by);
+	if (why[0] != '\0')
+		log_str("reason", why);
+	log_end();
+}
+
+void
 flog_would(const struct session *s, const char *addr, const char *would,
     const char *by)
 {

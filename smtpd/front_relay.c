@@ -148,7 +148,12 @@ relay_rcpt(struct session *s)
 void
 relay_vouched(struct session *s)
 {
-	relay_rcpt(s);
+	struct rcpt	*r = &s->tx->rcpts[s->tx->nrcpts - 1];
+
+	if ((r->slot = slot_new(s)) == NULL)
+		session_end(s, "no memory");
+	else
+		relay_rcpt(s);
 }
 
 void

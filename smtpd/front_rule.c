@@ -48,6 +48,7 @@ struct command {
 	char			*line;
 	struct found		*open;	/* is being asked */
 	SLIST_HEAD(, found)	 found;
+	struct judgement	 judge;	/* of RCPT */
 };
 
 /* --- the command's memory ------------------------------------------------- */
@@ -83,7 +84,8 @@ command_free(struct session *s)
 void
 command_over(struct session *s)
 {
-	if (s->command == NULL || s->command->open == NULL)
+	if (s->command == NULL || (s->command->open == NULL &&
+	    s->command->judge.state != ASK_OUT))
 		command_free(s);
 }
 
@@ -106,6 +108,17 @@ command_keep(struct session *s)
 	s->line.p = c->line;
 	s->command = c;
 	return c;
+}
+
+struct judgement *
+command_judgement(struct session *s)
+{
+	struct command	*c = command_keep(s);
+
+	if (c != NULL)
+		return &c->judge;
+	session_end(s, "no memory");
+	return NULL;
 }
 
 static struct found *
@@ -200,6 +213,69 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	s->command->open = f;
 	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w,
 	    ask_wait(s->conf, leaf->what), lookup_done);
+}
+
+/* The answer to a LOOKUP of all there is: a value a line. */
+static void
+values_done(struct session *s, struct msg *m)
+{
+	struct found		*f = s->command->open;
+	struct proto_lookup_ans	 ans;
+	struct wbuf		 w = { .data = NULL };
+	uint32_t		 i;
+
+	s->command->open = NULL;
+	f->answer = ANSWER_CANNOT;
+	if (m != NULL && get_lookup_ans(m, &ans) == 0 &&
+	    (ans.answer == LOOKUP_YES || ans.answer == LOOKUP_NO)) {
+		for (i = 0; ans.answer == LOOKUP_YES && i < ans.n; i++) {
+			if (i > 0)
+				get_line(&m->body, ans.value,
+				    sizeof(ans.value));
+			put_raw(&w, ans.value, strlen(ans.value));
+			put_u8(&w, '\n');
+		}
+		put_u8(&w, '\0');
+		if (wire_ok(&w)) {
+			f->answer = ans.answer == LOOKUP_YES ? ANSWER_YES :
+			    ANSWER_NO;
+			f->value = (char *)w.data;
+			w.data = NULL;
+		}
+	}
+	wbuf_clear(&w);
+	verb_line(s, s->line);
+}
+
+enum rule_result
+lookup_ask(struct session *s, const struct proto_path *path,
+    enum look_what what, const char *key, int64_t timeout,
+    const char **values)
+{
+	static struct proto_lookup	 q;
+	struct found			*f;
+	struct wbuf			 w = { .data = NULL };
+	char				 name[16];
+
+	*values = NULL;
+	(void)snprintf(name, sizeof(name), "what %d", (int)what);
+	if ((f = found_find(s, name, key)) != NULL) {
+		if (f->answer == ANSWER_YES)
+			*values = f->value;
+		return f->answer == ANSWER_CANNOT ? RULE_CANNOT : RULE_VALUE;
+	}
+	if ((f = found_add(s, name, key)) == NULL) {
+		session_end(s, "no memory");
+		return RULE_NEED;
+	}
+	memset(&q, 0, sizeof(q));
+	q.path = *path;
+	q.what = (uint8_t)what;
+	(void)strlcpy(q.key, key, sizeof(q.key));
+	put_lookup(&w, &q);
+	s->command->open = f;
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, timeout, values_done);
+	return RULE_NEED;
 }
 
 /* The answer to a STATE_GET of one key. */

@@ -12,7 +12,8 @@
  * (a step of a next hop each, or of time), the rest is the client's.
  *
  * What verifyd remembers of recipients is played too, by the script: nothing,
- * any class, some or all of a message's deliveries, or no answer at all.
+ * any class, some or all of a message's deliveries, or no answer at all; and
+ * its verdicts on recipients.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
@@ -219,11 +220,26 @@ check_line(const char *p, size_t n)
 	return code;
 }
 
+/*
+ * No line of a client has two replies.  Over these come the banner, and the
+ * 421 that ends a session.
+ */
+static void
+check_one_each(unsigned int finals)
+{
+	size_t		 i;
+	unsigned int	 lines = 0;
+
+	for (i = 0; i < nsent; i++)
+		lines += sent[i] == '\n' || sent[i] == '\r';
+	must(finals <= lines + 2);
+}
+
 static void
 check_replies(void)
 {
 	const char	*p = replies, *end = replies + nreplies, *nl;
-	unsigned int	 code = 0, last = 0, n = 0, accepted = 0;
+	unsigned int	 code = 0, last = 0, n = 0, accepted = 0, finals = 0;
 	size_t		 len;
 
 	for (; p < end; p = nl + 1) {
@@ -233,6 +249,7 @@ check_replies(void)
 		code = check_line(p, len);
 		must(last == 0 || code == last);
 		last = len > 3 && p[3] == '-' ? code : 0;
+		finals += last == 0;
 		if (n++ == 0)
 			must(code == 220 || code == 421 || code == 554);
 		accepted += code == 250 && memmem(p, len, "(postern ", 9) !=
@@ -241,6 +258,8 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
+	if (which == CONF_JUDGE)
+		check_one_each(finals);
 	if (which == CONF_LMTP)
 		must(accepted == 0 || good > 0);
 	else
@@ -361,15 +380,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	verifyd_lost = false;
 	nreplies = 0;
 	/* The later ones have octets of their own, so that seeds stay. */
-	which = data[0] >= 216 ? CONF_SPLIT : data[0] % CONF_SPLIT;
+	which = data[0] >= 236 ? CONF_JUDGE : data[0] >= 216 ? CONF_SPLIT :
+	    data[0] % CONF_SPLIT;
 	present = confs[which];
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	sent = copy;
 	nsent = len - 2 - nscript;
-	run(copy, nsent, data[0] >= 216 ? data[0] - 216U : data[0] / CONF_SPLIT,
-	    present);
-	free(copy);
+	run(copy, nsent, data[0] >= 236 ? data[0] - 236U : data[0] >= 216 ?
+	    data[0] - 216U : data[0] / CONF_SPLIT, present);
 	check_replies();
+	free(copy);
 	reap_hops(true);
 	forget_questions();
 	must(LIST_EMPTY(&timers) && present->refs == 1);
