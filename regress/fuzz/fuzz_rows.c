@@ -5,7 +5,7 @@
  */
 
 /*
- * rows.c, what lookupd's QUERY_ANS says.  The first octet says what is wanted
+ * values.c, what lookupd's QUERY_ANS says.  The first octet says what is wanted
  * and whether the rest is the payload as it is, or values of which a good one
  * is made: each up to the next octet of 0xff, which is NULL if it is empty and
  * stands behind another.
@@ -18,9 +18,9 @@
 
 #include "fuzz.h"
 #include "msg.h"
-#include "rows.h"
+#include "values.h"
 
-#define VALUES_MAX	256
+#define GIVEN_MAX	256
 
 struct value {
 	const uint8_t	*p;
@@ -28,10 +28,10 @@ struct value {
 	bool		 null;
 };
 
-static struct rows	rows;
+static struct values	rows;
 
 static void
-check_rows(enum rows_want want)
+check_rows(enum values_want want)
 {
 	const char	*p = rows.text;
 	size_t		 i, j;
@@ -41,7 +41,7 @@ check_rows(enum rows_want want)
 	must(rows.answer != LOOKUP_YES || rows.n > 0);
 	must(rows.answer != LOOKUP_NO || rows.n == 0);
 	must(rows.answer != LOOKUP_CANNOT || rows.why[0] != '\0');
-	must(rows.n <= (want == ROWS_ALL ? LOOK_ROWS_MAX : 1));
+	must(rows.n <= (want == VALUES_ALL ? LOOK_ROWS_MAX : 1));
 	must(rows.len <= sizeof(rows.text));
 	for (i = 0; i < rows.n; i++) {
 		must(memchr(p, '\0', rows.len - (size_t)(p - rows.text)) !=
@@ -49,7 +49,7 @@ check_rows(enum rows_want want)
 		for (j = 0; p[j] != '\0'; j++)
 			must((unsigned char)p[j] >= ' ' && p[j] != 0x7f);
 		must(j < LOOK_KEY_MAX);
-		must(want == ROWS_VALUE || j > 0);
+		must(want == VALUES_FIRST || j > 0);
 		p += j + 1;
 	}
 	must(p == rows.text + rows.len);
@@ -68,14 +68,14 @@ is_no(const struct value *v)
 
 /* The answer to values that are all good lines. */
 static enum lookup_answer
-expect(enum rows_want want, const struct value *v, size_t n)
+expect(enum values_want want, const struct value *v, size_t n)
 {
 	size_t	i;
 
-	if (want == ROWS_VALUE)
+	if (want == VALUES_FIRST)
 		return n > 0 && !v[0].null ? LOOKUP_YES : LOOKUP_NO;
 	for (i = 0; i < n; i++)
-		if (want == ROWS_ALL ? v[i].len > 0 : !is_no(&v[i]))
+		if (want == VALUES_ALL ? v[i].len > 0 : !is_no(&v[i]))
 			return LOOKUP_YES;
 	return LOOKUP_NO;
 }
@@ -94,28 +94,28 @@ all_lines(const struct value *v, size_t n)
 }
 
 static int
-get(enum rows_want want, const uint8_t *p, size_t len)
+get(enum values_want want, const uint8_t *p, size_t len)
 {
 	struct msg	 m = { .fd = -1, .type = MSG_QUERY_ANS };
 	char		*copy = exact(p, len);
 	int		 r;
 
 	rbuf_init(&m.body, copy, len);
-	r = rows_get(&m, want, &rows);
+	r = values_get(&m, want, &rows);
 	free(copy);
 	return r;
 }
 
 static void
-good(enum rows_want want, const uint8_t *p, size_t len)
+good(enum values_want want, const uint8_t *p, size_t len)
 {
 	struct proto_query_ans	 a = { .status = QUERY_OK, .ncolumns = 2 };
-	struct value		 v[VALUES_MAX];
+	struct value		 v[GIVEN_MAX];
 	struct wbuf		 w = { .data = NULL };
 	const uint8_t		*end;
 	size_t			 n = 0, i;
 
-	for (; len > 0 && n < VALUES_MAX; n++) {
+	for (; len > 0 && n < GIVEN_MAX; n++) {
 		end = memchr(p, 0xff, len);
 		v[n].p = p;
 		v[n].len = end == NULL ? len : (size_t)(end - p);
@@ -146,11 +146,11 @@ good(enum rows_want want, const uint8_t *p, size_t len)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
 {
-	enum rows_want	want;
+	enum values_want	want;
 
 	if (len == 0)
 		return 0;
-	want = (enum rows_want)(p[0] % ROWS_WANT_COUNT);
+	want = (enum values_want)(p[0] % VALUES_WANT_COUNT);
 	if (p[0] >= 128)
 		good(want, p + 1, len - 1);
 	else if (get(want, p + 1, len - 1) == 0)
