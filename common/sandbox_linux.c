@@ -114,7 +114,7 @@ static const struct call allowed[] = {
 	CALL(sendmsg, ALL),
 	CALL_IF(sendto, S | D | V, NIL(4)),	/* send(2): log lines */
 	CALL(sendto, N),
-	CALL(recvfrom, S | N),
+	CALL(recvfrom, S | V | N),
 	CALL(close, ALL),
 	CALL(shutdown, ALL),
 	CALL_IF(fcntl, ALL, INT(1, F_GETFD)),

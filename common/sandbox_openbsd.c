@@ -34,7 +34,7 @@ struct jail {
 
 static const struct jail	jails[] = {
 	{ R_SMTPD,	"stdio inet recvfd",		false },
-	{ R_VERIFYD,	"stdio recvfd",			false },
+	{ R_VERIFYD,	"stdio inet recvfd",		false },
 	{ R_DIALER,	"stdio inet sendfd recvfd",	false },
 	{ R_RESOLVED,	"stdio rpath inet dns recvfd",	true },
 };

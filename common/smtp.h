@@ -14,6 +14,7 @@
  *	smtp_path.c	reverse and forward paths, domains, literals
  *	smtp_reply.c	replies, built and parsed
  *	smtp_data.c	the dot machine, both ways
+ *	smtp_verdict.c	what a reply to RCPT says of the mailbox
  *	smtp_header.c	what is looked at in a header: Received fields, 8-bit
  *
  * and beside them utf8.c and idn.c, which have headers of their own.
@@ -331,6 +332,26 @@ enum smtp_reply_result	smtp_reply_line(struct smtp_reply_in *, struct slice,
  * end follows; returns the octets taken, without what follows, or 0.
  */
 size_t	smtp_enhanced_parse(struct slice s, char out[12]);
+
+/* --- smtp_verdict.c ----------------------------------------------------- */
+
+/* What a reply to RCPT says of the mailbox. */
+enum smtp_verdict {
+	RCPT_EXISTS,		/* 2xx */
+	RCPT_UNKNOWN,		/* there is no such mailbox */
+	RCPT_NO_WORD,		/* a 5xx for another reason */
+	RCPT_OUR_FAULT,		/* a 5xx to how we asked */
+	RCPT_LATER		/* 4xx, and what is out of place */
+};
+
+/*
+ * Read such a reply (RFC 5321, section 4.2; RFC 3463).  codes: further
+ * enhanced codes "x.y.z", n of them, that mean RCPT_UNKNOWN.
+ */
+enum smtp_verdict smtp_verdict(const struct smtp_reply *,
+		    char *const *codes, size_t n);
+/* A code of 5xx that says that we asked wrongly, whatever was asked. */
+bool		 smtp_is_our_fault(int code);
 
 /* --- smtp_data.c ------------------------------------------------------- */
 

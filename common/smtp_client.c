@@ -45,7 +45,8 @@
 #include "smtp_client_private.h"
 #include "tlsctx.h"
 
-#define IN_MAX	(2 * SMTP_REPLY_IN_MAX)
+#define IN_MAX		(2 * SMTP_REPLY_IN_MAX)
+#define TEXT_MAX	(SMTP_REPLY_LINES_MAX * SMTP_REPLY_IN_MAX + 1)
 
 /* --- output -------------------------------------------------------------- */
 
@@ -246,6 +247,18 @@ client_rset(struct smtp_client *c)
 	return command(c, CLIENT_RSET, 0, "RSET");
 }
 
+int
+client_vrfy(struct smtp_client *c, const char *what)
+{
+	return command(c, CLIENT_OTHER, 0, "VRFY %s", what);
+}
+
+int
+client_expn(struct smtp_client *c, const char *what)
+{
+	return command(c, CLIENT_OTHER, 0, "EXPN %s", what);
+}
+
 /* Will a transaction be open behind all commands that are queued? */
 static bool
 is_inside(const struct smtp_client *c)
@@ -366,6 +379,7 @@ client_new(int fd, const struct client_params *p, client_cb *cb, void *arg)
 	TAILQ_INIT(&c->commands);
 	TAILQ_INIT(&c->accepted);
 	timer_init(&c->timer, client_on_timer, c);
+	buf_init(&c->text, TEXT_MAX);
 	io_init(&c->io, fd, IN_MAX, client_on_io, c);
 	io_start(&c->io);
 	begin(c, p);
@@ -395,6 +409,14 @@ client_rebind(struct smtp_client *c, uint64_t sid, client_cb *cb, void *arg)
 }
 
 /* --- questions ----------------------------------------------------------- */
+
+const char *
+client_lines(struct smtp_client *c)
+{
+	if (c->text_lost || buf_add(&c->text, "", 1) == -1)
+		return NULL;
+	return buf_data(&c->text);
+}
 
 bool
 client_is_full(const struct smtp_client *c)

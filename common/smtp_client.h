@@ -51,6 +51,7 @@ enum client_event {
 				   LMTP: one for every recipient that was
 				   accepted, in order, with its tag */
 	CLIENT_RSET,
+	CLIENT_OTHER,		/* to VRFY or EXPN: client_lines() */
 	CLIENT_DRAINED,		/* the body may go on (was full) */
 	CLIENT_CLOSED		/* lost: client_end(), client_why(); replies
 				   still owed never come.  With the reply that
@@ -84,6 +85,8 @@ enum client_end {
 #define EXT_ENHANCED	0x0100
 #define EXT_XCLIENT	0x0200
 #define EXT_AUTH	0x0400
+#define EXT_VRFY	0x0800
+#define EXT_EXPN	0x1000
 
 /* The attributes that its XCLIENT takes, in the same word. */
 #define EXT_XC_NAME	0x00010000
@@ -150,6 +153,9 @@ int	client_body_end(struct smtp_client *);
  */
 int	client_chunk(struct smtp_client *, uint64_t n, bool last);
 int	client_rset(struct smtp_client *);
+/* Each is the last of what may be pipelined: RFC 2920, section 3.1. */
+int	client_vrfy(struct smtp_client *, const char *);
+int	client_expn(struct smtp_client *, const char *);
 /*
  * XCLIENT with these attributes ("NAME=... ADDR=..."), not in a transaction:
  * sent when nothing is owed any more; once its 220 is there, EHLO (and AUTH)
@@ -165,6 +171,12 @@ int	client_xclient(struct smtp_client *, const char *attributes);
  * once.  CLIENT_CLOSED with END_QUIT follows; replies still owed do not.
  */
 void	client_quit(struct smtp_client *);
+
+/*
+ * In CLIENT_OTHER: the texts of the reply's lines as they came, without their
+ * codes, each with a newline behind it; once.  NULL without memory.
+ */
+const char *client_lines(struct smtp_client *);
 
 /* Is the output over high water?  CLIENT_DRAINED follows then. */
 bool	client_is_full(const struct smtp_client *);

@@ -34,6 +34,8 @@ static const struct word	extensions[] = {
 	{ "ENHANCEDSTATUSCODES", EXT_ENHANCED },
 	{ "XCLIENT",		 EXT_XCLIENT },
 	{ "AUTH",		 EXT_AUTH },
+	{ "VRFY",		 EXT_VRFY },
+	{ "EXPN",		 EXT_EXPN },
 	{ NULL,			 0 }
 };
 

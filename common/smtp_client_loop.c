@@ -104,6 +104,7 @@ client_hang_up(struct smtp_client *c)
 	client_forget(c);
 	free(c->in);
 	c->in = NULL;
+	buf_clear(&c->text);
 }
 
 bool
@@ -278,6 +279,33 @@ client_is_partial(const struct smtp_client *c)
 	return c->in != NULL || io_has_input(&c->io);
 }
 
+/* The lines of a reply to VRFY or EXPN are kept: there may be many. */
+static void
+keep_text(void *arg, struct slice line)
+{
+	struct smtp_client	*c = arg;
+
+	if (c->in->lines == 1) {
+		buf_clear(&c->text);
+		c->text_lost = false;
+	}
+	if (buf_add(&c->text, line.p, line.n) == -1 ||
+	    buf_add(&c->text, "\n", 1) == -1)
+		c->text_lost = true;
+}
+
+/* Who is to see each line of the reply that comes in. */
+static void (*
+line_taker(const struct smtp_client *c))(void *, struct slice)
+{
+	const struct command	*cmd = TAILQ_FIRST(&c->commands);
+
+	if (c->state == C_EHLO)
+		return client_extension;
+	return c->state == C_READY && c->awaited > 0 &&
+	    cmd->event == CLIENT_OTHER ? keep_text : NULL;
+}
+
 static bool
 take_line(struct smtp_client *c, struct slice line, size_t used)
 {
@@ -286,8 +314,7 @@ take_line(struct smtp_client *c, struct slice line, size_t used)
 
 	if (c->in == NULL && (c->in = calloc(1, sizeof(*c->in))) == NULL)
 		return client_fail(c, END_MEMORY, NULL, "no memory");
-	result = smtp_reply_line(c->in, line,
-	    c->state == C_EHLO ? client_extension : NULL, c);
+	result = smtp_reply_line(c->in, line, line_taker(c), c);
 	io_consume(&c->io, used);
 	switch (result) {
 	case REPLY_MORE:

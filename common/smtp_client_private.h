@@ -19,6 +19,7 @@
 
 #include <sys/queue.h>
 
+#include "buf.h"
 #include "io.h"
 #include "smtp_client.h"
 #include "timer.h"
@@ -91,6 +92,8 @@ struct smtp_client {
 						   input being read */
 	struct smtp_lines	 lines;
 	struct smtp_reply_in	*in;		/* a reply not whole yet */
+	struct buf		 text;		/* its lines, where wanted */
+	bool			 text_lost;	/* they found no memory */
 	struct smtp_data_out	 out;
 	uint64_t		 chunk_left;	/* octets that the owner owes */
 	bool			 chunk_last;

@@ -277,6 +277,7 @@ settle(struct smtp_client *c, const struct command *cmd, int code)
 		break;
 	case CLIENT_READY:
 	case CLIENT_RCPT:
+	case CLIENT_OTHER:
 	case CLIENT_DRAINED:
 	case CLIENT_CLOSED:
 		break;
@@ -290,7 +291,8 @@ on_reply(struct smtp_client *c, const struct smtp_reply *r)
 	static const char *const names[] = {
 		[CLIENT_MAIL] = "MAIL", [CLIENT_RCPT] = "RCPT",
 		[CLIENT_DATA] = "DATA", [CLIENT_CHUNK] = "BDAT",
-		[CLIENT_END] = "the message", [CLIENT_RSET] = "RSET"
+		[CLIENT_END] = "the message", [CLIENT_RSET] = "RSET",
+		[CLIENT_OTHER] = "VRFY or EXPN"
 	};
 	struct command	*cmd = client_shift(c);
 	enum client_event event = cmd->event;
@@ -304,6 +306,7 @@ on_reply(struct smtp_client *c, const struct smtp_reply *r)
 	client_deadline(c);
 	if (!client_tell(c, event, r, tag) || c->state == C_CLOSED)
 		return false;
+	buf_clear(&c->text);
 	if (r->code == CODE_BYE)
 		return refused(c, r, names[event]);
 	return client_send(c);

@@ -19,6 +19,7 @@
  *	front_rule.c	what settings say that depend on the session
  *	front_ask.c	questions to other processes
  *	front_relay.c	the next hop's part of the envelope
+ *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
  *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
@@ -144,11 +145,14 @@ struct rcpt {
 	bool		 again;		/* accepted before in this transaction:
 					   counts for LMTP's replies only */
 	struct mark	 mark;		/* of an earlier mixed message */
-	bool		 replay;	/* the client has its 250 already */
+	bool		 told;		/* the client has its 250 already, the
+					   next hop (or this one) is asked
+					   later: front_vouch.c */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
-	struct smtp_reply *verdict;	/* LMTP: on this one */
+	struct smtp_reply *verdict;	/* LMTP: on this one; of one that was
+					   told its refusal */
 	bool		 unknown;	/* the next hop was lost before it */
 };
 
@@ -200,8 +204,9 @@ struct tx {
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
 	size_t			 rcpts_size;
-	size_t			 accepted;
-	size_t			 pending;	/* RC_NEW and RC_SENT */
+	size_t			 accepted;	/* as the client was told */
+	size_t			 pending;	/* RC_NEW and RC_SENT of which
+						   it was not */
 	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
 	char			*mx_domain;	/* where that is `mx': whose;
@@ -209,7 +214,8 @@ struct tx {
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
 	bool			 data_sent;
-	bool			 broken;	/* a replay was refused */
+	bool			 broken;	/* one that was told is refused
+						   now */
 	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
 						   everything is answered */
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
@@ -544,6 +550,11 @@ void		 throttle_rode(struct session *, uint32_t over);
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
 
+/* --- front_judge.c -------------------------------------------------------- */
+
+/* From verifyd: there can be marks, for a time. */
+int		 judge_marked(struct peer *, struct msg *);
+
 /* --- front_vrfy.c --------------------------------------------------------- */
 
 /* VRFY and EXPN. */
@@ -580,11 +591,9 @@ enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
 
 /*
  * The last recipient of the transaction was admitted: ask the next hop, whose
- * answer is the client's; or, where it is vouched for, accept it, and ask
- * when DATA comes or a live one does.
+ * answer is the client's.  It has its slot.
  */
 void		 relay_rcpt(struct session *);
-void		 relay_vouched(struct session *);
 /*
  * For the refusal of DATA: where octets stand behind it already they are
  * content, or a message in a message, and must never be read as commands:
@@ -605,6 +614,16 @@ bool		 relay_may_replace(const struct session *);
 void		 relay_hop_event(struct session *, enum client_event,
 		    const struct smtp_reply *, uint32_t tag);
 void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_vouch.c -------------------------------------------------------- */
+
+/*
+ * The last recipient of the transaction was admitted and is vouched for: 250
+ * at once, and the next hop is asked when DATA comes or a live one does.  It
+ * has no slot; by, and asked, are set.  Where there is no hope for it, or the
+ * next hop is known to lack what it needs, it is live all the same.
+ */
+void		 relay_vouched(struct session *);
 
 /* --- front_body.c --------------------------------------------------------- */
 
@@ -652,10 +671,9 @@ void		 map_reply(struct smtp_reply *ours,
 		    bool own);
 /* Why the dialer has no connection for us. */
 void		 map_dial(struct smtp_reply *, enum dial_error, bool mx);
-/* Does a refusal of RCPT say that the mailbox does not exist? */
-bool		 map_is_unknown(const struct smtp_reply *);
-/* Is it one of the codes that mean that we asked wrongly? */
-bool		 map_is_our_fault(int code);
+/* Does this remote's refusal of RCPT say that there is no such mailbox? */
+bool		 map_is_unknown(const struct smtp_reply *,
+		    const struct conf_remote *);
 
 /* --- front_hop*.c, front_pool.c ------------------------------------------- */
 
@@ -787,6 +805,9 @@ void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */
 void		 flog_delivery(const struct session *, const struct rcpt *);
+/* The client was told 250 for it, and now the next hop says this. */
+void		 flog_refused_late(const struct session *,
+		    const struct rcpt *, const struct smtp_reply *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
 /* later: DNS does not answer now. */

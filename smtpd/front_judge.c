@@ -40,6 +40,8 @@
 #define KEPT		64	/* paths that were resolved */
 #define KEPT_PATH	160	/* octets of one; longer ones are not kept */
 
+static struct mono	marks;		/* until then there can be some */
+
 static const char	by_directory[] = "session.rcpt.directory";
 static const char	by_domains[] = "session.rcpt.lookup.domains";
 static const char	by_addresses[] = "session.rcpt.lookup.addresses";
@@ -199,6 +201,23 @@ known_address(struct judged *j)
 	    JUDGE_UNKNOWN;
 }
 
+int
+judge_marked(struct peer *p, struct msg *m)
+{
+	(void)p;
+	if (get_end(&m->body) == -1)
+		return -1;
+	marks = mono_add(mono_now(), m->seq);
+	return 0;
+}
+
+/* Has a next hop, lately, refused somebody who was vouched for? */
+static bool
+there_are_marks(void)
+{
+	return mono_is_set(marks) && mono_diff(marks, mono_now()) > 0;
+}
+
 /* --- the question --------------------------------------------------------- */
 
 /* The rates of row 11 go with it, where no row before it can refuse. */
@@ -224,7 +243,7 @@ put_question(struct session *s, struct judged *j, struct wbuf *w, bool *rode)
 	q.flags = (j->ahead ? JUDGE_AHEAD : 0) |
 	    (j->failure == FAILURE_STALE ? JUDGE_STALE : 0);
 	q.domains = j->domains.path;
-	if (is_asked(&j->addresses))
+	if (is_asked(&j->addresses) || j->list_too)
 		q.addresses = j->addresses.path;
 	q.remote = remote == NULL ? 0 : remote->obj.id;
 	(void)strlcpy(q.rcpt, j->normal, sizeof(q.rcpt));
@@ -336,7 +355,8 @@ ask_verifyd(struct session *s, struct judged *j, struct judgement *g)
 	put_question(s, j, &w, &g->rode);
 	g->state = ASK_OUT;
 	ask_send(s, R_VERIFYD, MSG_JUDGE, &w, j->domains.wait +
-	    (is_asked(&j->addresses) ? j->addresses.wait : 0), judge_done);
+	    (is_asked(&j->addresses) || j->list_too ? j->addresses.wait : 0),
+	    judge_done);
 	if (is_asked(&j->addresses) && s->state != S_DEAD)
 		announce(s);
 	return false;
@@ -364,9 +384,14 @@ take_answer(struct judged *j, const struct proto_judge_ans *ans, bool local)
 	else if (is_asked(&j->addresses) && j->verdict != JUDGE_NO_DOMAIN &&
 	    j->by == by_domains)
 		j->by = by_addresses;
+	/* The list is here, whatever becomes of the question. */
+	if (j->list_too && j->verdict == JUDGE_NO_ADDRESS) {
+		known_address(j);
+		return;
+	}
 	if (j->verdict != JUDGE_LIVE)
 		return;
-	if (is_asked(&j->addresses))
+	if (is_asked(&j->addresses) || j->list_too)
 		j->asked_live = true;
 	else
 		known_address(j);
@@ -390,9 +415,15 @@ judge_known(struct session *s, struct judged *j)
 		memset(&j->domains, 0, sizeof(j->domains));
 		if (!is_asked(&j->addresses)) {
 			known_address(j);
-			return true;
+			/* A command that has asked before asks on. */
+			j->list_too = j->verdict == JUDGE_VOUCHED &&
+			    (s->command != NULL || there_are_marks());
+			if (!j->list_too)
+				return true;
 		}
 	}
+	if (!known && j->addresses.path.kind == LOOK_LIST)
+		j->list_too = there_are_marks();
 	/* A path that was looked up and leads nowhere. */
 	if (!known && j->domains.obj == NULL)
 		j->verdict = JUDGE_NO_DOMAIN;

@@ -171,6 +171,24 @@ flog_delivery(const struct session *s, const struct rcpt *r)
 }
 
 void
+flog_refused_late(const struct session *s, const struct rcpt *rcpt,
+    const struct smtp_reply *theirs)
+{
+	char	hop[320];
+
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "refused-late"))
+		return;
+	log_str("address", rcpt->addr);
+	log_reply(theirs);
+	log_str("told", rcpt->vouched ? "vouched" : "accepted");
+	if (rcpt->by != NULL)
+		log_str("by", rcpt->by);
+	if (s->tx->hop != NULL)
+		log_str("hop", hop_name(s->tx->hop, hop, sizeof(hop)));
+	log_end();
+}
+
+void
 flog_hop(const struct session *s, const char *event, const char *hop,
     const char *why)
 {

@@ -17,20 +17,13 @@
 
 #include "front.h"
 
-bool
-map_is_our_fault(int code)
-{
-	return (code >= 500 && code <= 504) || code == 530 || code == 534 ||
-	    code == 538 || code == 555;
-}
-
 void
 map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,
     const char *dflt, bool own)
 {
 	int	class = theirs->code / 100;
 
-	if (map_is_our_fault(theirs->code)) {
+	if (smtp_is_our_fault(theirs->code)) {
 		(void)smtp_reply_fmt(ours,
 		    "451 4.3.5 next hop does not take our commands");
 		return;
@@ -59,20 +52,10 @@ map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,
 }
 
 bool
-map_is_unknown(const struct smtp_reply *r)
+map_is_unknown(const struct smtp_reply *r, const struct conf_remote *remote)
 {
-	static const char *const	codes[] = { "5.1.0", "5.1.1", "5.1.2",
-		"5.1.3", "5.1.6", "5.1.10" };
-	size_t				i;
-
-	if (r->code / 100 != 5 || map_is_our_fault(r->code))
-		return false;
-	if (r->enhanced[0] == '\0')
-		return r->code == 550 || r->code == 551 || r->code == 553;
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(r->enhanced, codes[i]) == 0)
-			return true;
-	return false;
+	return smtp_verdict(r, remote->unknown_codes.v,
+	    remote->unknown_codes.n) == RCPT_UNKNOWN;
 }
 
 /*

@@ -285,7 +285,7 @@ judge_repeat(struct session *s, const struct judged *j)
 
 	if ((r = tx_find(s->tx, j->normal)) == NULL)
 		return false;
-	if (r->state != RC_OK)
+	if (r->state != RC_OK && !r->told)
 		repeat(s, j, r);
 	else if (s->listener->protocol == PROTO_LMTP &&
 	    add_again(s->tx, j, r) == -1)

@@ -31,7 +31,9 @@ struct judged {
 	bool			 postmaster;	/* bare <postmaster> */
 	bool			 ahead;		/* not its turn: nothing is
 						   said or asked for it */
-	bool			 asked_live;	/* a server would not tell */
+	bool			 asked_live;	/* a server is not sure */
+	bool			 list_too;	/* verifyd is asked though a
+						   list vouches: MARKED */
 	struct where		 domains;	/* where it is looked up */
 	struct where		 addresses;
 	enum judge_verdict	 verdict;

@@ -38,6 +38,7 @@ static const struct {
 } links[] = {
 	{ R_SMTPD, R_DIALER },
 	{ R_SMTPD, R_VERIFYD },
+	{ R_VERIFYD, R_DIALER },
 	{ R_VERIFYD, R_RESOLVED },
 	{ R_DIALER, R_RESOLVED }
 };

@@ -360,6 +360,7 @@ peer_up(struct peer *p)
 		fatal("asker");
 	RB_INIT(&a->leases);
 	LIST_INIT(&a->shares);
+	a->apart = p->role == R_VERIFYD;
 	a->arg = p;
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);

@@ -91,6 +91,7 @@ struct asker {
 	LIST_ENTRY(asker)	 entry;		/* for its owner */
 	LIST_HEAD(, share)	 shares;
 	struct leases		 leases;	/* by sid */
+	bool			 apart;		/* not counted with others */
 	size_t			 questions;	/* without an answer so far */
 	size_t			 sockets;	/* on their way: dial.c's */
 	void			*arg;
@@ -112,8 +113,8 @@ struct lease {
 
 /*
  * Queue a question for a remote, and of `mx' for a domain (else ""), that has
- * limit connections (0: any number).  -1: EEXIST where the asker uses sid
- * already, or ENOMEM.
+ * limit connections (0: any number), but for askers apart.  -1: EEXIST where
+ * the asker uses sid already, or ENOMEM.
  */
 int		 lease_join(struct lease *, struct asker *, uint64_t sid,
 		    uint32_t remote, const char *domain, size_t limit);

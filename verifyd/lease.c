@@ -13,6 +13,10 @@
  * is answered by looking at the askers, of which there are few, and not at
  * the leases.  Pools and shares live as long as somebody is in them.
  *
+ * An asker that is apart has pools of its own, without a limit: who asks for
+ * mailboxes counts his connections himself, and must not wait for those that
+ * carry mail, nor they for his.
+ *
  * A pool with somebody in the queue and a connection to spare is on the
  * list of those that are ready: lease_next() takes one from each in turn.
  * Nothing here starts anything: whoever ends a lease asks for the next.
@@ -37,6 +41,7 @@ struct pool {
 	TAILQ_ENTRY(pool)	 entry;		/* while it is ready */
 	bool			 ready;
 	uint32_t		 remote;
+	bool			 apart;
 	char			 domain[256];
 	size_t			 limit;
 	size_t			 used;
@@ -64,6 +69,8 @@ pool_cmp(const struct pool *a, const struct pool *b)
 {
 	if (a->remote != b->remote)
 		return a->remote < b->remote ? -1 : 1;
+	if (a->apart != b->apart)
+		return a->apart ? 1 : -1;
 	return strcasecmp(a->domain, b->domain);
 }
 
@@ -79,17 +86,19 @@ RB_PROTOTYPE(leases, lease, by_sid, lease_cmp)
 RB_GENERATE(leases, lease, by_sid, lease_cmp)
 
 static struct pool *
-pool_get(uint32_t remote, const char *domain)
+pool_get(uint32_t remote, const char *domain, bool apart)
 {
 	struct pool	 key, *p;
 
 	key.remote = remote;
+	key.apart = apart;
 	(void)strlcpy(key.domain, domain, sizeof(key.domain));
 	if ((p = RB_FIND(pools, &pools, &key)) != NULL)
 		return p;
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return NULL;
 	p->remote = remote;
+	p->apart = apart;
 	(void)strlcpy(p->domain, domain, sizeof(p->domain));
 	TAILQ_INIT(&p->queue);
 	LIST_INIT(&p->shares);
@@ -152,7 +161,7 @@ lease_join(struct lease *l, struct asker *a, uint64_t sid, uint32_t remote,
 		errno = EEXIST;
 		return -1;
 	}
-	if ((p = pool_get(remote, domain)) == NULL)
+	if ((p = pool_get(remote, domain, a->apart)) == NULL)
 		return -1;
 	if ((l->share = share_get(a, p)) == NULL) {
 		pool_unused(p);
@@ -161,7 +170,7 @@ lease_join(struct lease *l, struct asker *a, uint64_t sid, uint32_t remote,
 	}
 	RB_INSERT(leases, &a->leases, l);
 	a->questions++;
-	p->limit = limit;
+	p->limit = a->apart ? 0 : limit;
 	l->share->all++;
 	TAILQ_INSERT_TAIL(&p->queue, l, queue);
 	total++;

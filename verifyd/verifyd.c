@@ -24,10 +24,14 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "io.h"
 #include "log.h"
 #include "look.h"
 #include "peer.h"
+#include "probe.h"
 #include "proc.h"
+#include "tlsctx.h"
+#include "verify.h"
 #include "verifyd.h"
 
 struct asker {
@@ -46,7 +50,11 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_QUERY_ANS,	query_ans },
 	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
+	{ MSG_DIAL_FD,		probe_dial_fd },
+	{ MSG_DIAL_ERR,		probe_dial_err },
+	{ MSG_DIAL_WANT,	probe_dial_want },
 	{ 0,			NULL }
 };
 
@@ -73,21 +81,34 @@ peer_up(struct peer *p)
 		query_peer_up(p);
 		return;
 	}
+	if (p->role == R_DIALER) {
+		probe_dialer_up();
+		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal("asker");
 	a->peer = p;
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		marked_peer_up(p);
+	}
+}
+
+static void
+leave(void)
+{
+	probe_stop();
+	proc_exit();
 }
 
 static void
 end_if_drained(void)
 {
 	if (draining && LIST_EMPTY(&askers))
-		proc_exit();
+		leave();
 }
 
 static void
@@ -103,6 +124,8 @@ peer_down(struct peer *p)
 		query_peer_down(p);
 		return;
 	}
+	if (p->role == R_DIALER)
+		return;		/* who waits there asks the next one */
 	judge_peer_down(p);
 	look_peer_down(p);
 	ptr_peer_down(p);
@@ -112,9 +135,25 @@ peer_down(struct peer *p)
 	end_if_drained();
 }
 
+static int
+conf_prepare(struct config *conf, struct proto_conf_err *err)
+{
+	return look_prepare(conf, err) == -1 ||
+	    probe_prepare(conf, err) == -1 ? -1 : 0;
+}
+
+static void
+conf_commit(struct config *conf, struct config *old)
+{
+	(void)conf;
+	(void)old;
+	probe_commit();
+}
+
 static void
 conf_release(struct config *conf)
 {
+	probe_release(conf);
 	look_release(conf);
 	caps_prune();
 }
@@ -124,13 +163,22 @@ start(void)
 {
 	shared_start();
 	ptr_start();
+	verify_start();
+}
+
+static void
+turn(void)
+{
+	caps_turn();
+	probe_turn();
+	io_flush_all();
 }
 
 static void
 stop(uint32_t how)
 {
 	if (how == STOP_NOW) {
-		proc_exit();
+		leave();
 		return;
 	}
 	draining = true;
@@ -146,7 +194,10 @@ show_stats(int fd)
 		ptr_stats,
 		look_stats,
 		query_stats,
-		judge_stats
+		judge_stats,
+		verify_stats,
+		target_stats,
+		probe_stats
 	};
 	char		 text[1024];
 	size_t		 i;
@@ -171,14 +222,16 @@ static const struct proc_class	class = {
 	.name = "verifyd",
 	.role = R_VERIFYD,
 	.handlers = handlers,
+	.prepare = tlsctx_prepare,
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
-	.conf_prepare = look_prepare,
+	.conf_prepare = conf_prepare,
+	.conf_commit = conf_commit,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,
-	.turn = caps_turn
+	.turn = turn
 };
 
 int

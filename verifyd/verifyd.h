@@ -46,6 +46,13 @@ void	caps_turn(void);
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
 
+/* marked.c ---------------------------------------------------------------- */
+
+/* VERDICT. */
+int	marked_verdict(struct peer *, struct msg *);
+/* A new smtpd. */
+void	marked_peer_up(struct peer *);
+
 /* ptr.c ------------------------------------------------------------------- */
 
 /* Before the first question.  Fatal without memory. */

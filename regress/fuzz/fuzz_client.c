@@ -98,6 +98,7 @@ message(void)
 	ow.naccepted = ow.told = 0;
 	asked(client_mail(ow.c, "a@b.test", ""));
 	if ((ow.use & USE_RSET) != 0) {
+		asked(client_vrfy(ow.c, "a@b.test"));
 		asked(client_rset(ow.c));
 		return;
 	}
@@ -204,6 +205,16 @@ on_verdict(uint32_t tag)
 	ow.ended = ow.told < ow.naccepted;
 }
 
+/* All lines of a reply, and nothing but lines. */
+static void
+on_lines(const char *lines)
+{
+	size_t	 n;
+
+	must(lines != NULL && (n = strlen(lines)) > 0);
+	must(lines[n - 1] == '\n' && strchr(lines, '\r') == NULL);
+}
+
 static void
 on_reply(enum client_event ev, int code, uint32_t tag)
 {
@@ -241,6 +252,9 @@ on_reply(enum client_event ev, int code, uint32_t tag)
 	case CLIENT_RSET:
 		after_verdict();
 		break;
+	case CLIENT_OTHER:
+		on_lines(client_lines(ow.c));
+		break;
 	case CLIENT_MAIL:
 	case CLIENT_READY:
 	case CLIENT_CLOSED:
@@ -272,6 +286,7 @@ on_client(void *arg, enum client_event ev, const struct smtp_reply *r,
 	case CLIENT_DATA:
 	case CLIENT_END:
 	case CLIENT_RSET:
+	case CLIENT_OTHER:
 		break;
 	}
 	must(ow.ready >= 1);

@@ -13,11 +13,12 @@
  *
  * What verifyd remembers of recipients is played too, by the script: nothing,
  * any class, some or all of a message's deliveries, or no answer at all; and
- * its verdicts on recipients.
+ * its verdicts on recipients.  Some of those are vouched for, others are live.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
- * slow; the content that ends there is what the client sent, all of it; no
+ * slow; the content that ends there is what the client sent, all of it, and
+ * the next hop has taken everybody for whom the client was told 250; no
  * 250 is said to a message that did not reach every recipient, now or before;
  * nobody waits for what cannot come, or is told of a timeout too soon; and
  * the session ends when the client leaves.
@@ -260,7 +261,7 @@ check_replies(void)
 	must(last == 0);
 	if (which == CONF_JUDGE)
 		check_one_each(finals);
-	if (which == CONF_LMTP)
+	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP)
 		must(accepted == 0 || good > 0);
 	else
 		must(accepted <= delivered &&
@@ -352,11 +353,32 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 	(void)close(pair[1]);
 }
 
+/*
+ * The configuration, and how the client cuts what it sends.  The later ones
+ * have octets of their own, so that seeds stay.
+ */
+static unsigned int
+choose(unsigned int n)
+{
+	if (n < 216) {
+		which = n % CONF_SPLIT;
+		return n / CONF_SPLIT;
+	}
+	if (n >= 230 && n < 243) {
+		which = CONF_JUDGE;
+		return n - 230;
+	}
+	which = n < 230 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
+	    CONF_VOUCHED_LMTP;
+	return n - (n < 230 ? 216 : n < 250 ? 243 : 250);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct config	*confs[NCONFS];
 	size_t			 i;
+	unsigned int		 seed;
 	char			*copy;
 	int			 fd;
 
@@ -379,15 +401,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	present_session = NULL;
 	verifyd_lost = false;
 	nreplies = 0;
-	/* The later ones have octets of their own, so that seeds stay. */
-	which = data[0] >= 236 ? CONF_JUDGE : data[0] >= 216 ? CONF_SPLIT :
-	    data[0] % CONF_SPLIT;
+	seed = choose(data[0]);
 	present = confs[which];
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	sent = copy;
 	nsent = len - 2 - nscript;
-	run(copy, nsent, data[0] >= 236 ? data[0] - 236U : data[0] >= 216 ?
-	    data[0] - 216U : data[0] / CONF_SPLIT, present);
+	run(copy, nsent, seed, present);
 	check_replies();
 	free(copy);
 	reap_hops(true);

@@ -15,10 +15,16 @@
 #define COMMON								\
 	"hostname: mx.example.org\n"					\
 	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"	\
-	"list: {ours: [example.org, b.example]}\n"			\
+	"list: {ours: [example.org, b.example],\n"			\
+	"  people: [a@example.org, b@example.org, x@example.org,\n"	\
+	"    y@example.org, \303\266@example.org]}\n"			\
 	"remote: {\n"							\
 	"  b1: {address: 127.0.0.1, port: 24%s},\n"			\
 	"  b2: {address: 127.0.0.1, port: 26}}\n"
+
+#define VOUCHED								\
+	COMMON								\
+	"route: {local: b1, relay: b1}\n"
 
 static const char *const	texts[] = {
 	COMMON
@@ -72,6 +78,17 @@ static const char *const	texts[] = {
 	"session: {data: {max-size: 2kb, max-messages: 6},\n"
 	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n",
 
+	VOUCHED
+	"session: {data: {max-size: 2kb},\n"
+	"  rcpt: {lookup: {domains: list/ours, addresses: list/people},\n"
+	"    max-recipients: 5, errors: {wait: 2s}}}\n",
+
+	VOUCHED
+	"session: {soft-bounce: [{if: sender, eq: \"\", then: true},\n"
+	"    {else: false}],\n"
+	"  rcpt: {lookup: {domains: list/ours, addresses: list/people},\n"
+	"    errors: {wait: 0s}}}\n",
+
 	/* db and remote are what asked[] says. */
 	"hostname: mx.example.org\n"
 	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"
@@ -120,11 +137,14 @@ static const struct {
 	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
 	{ "", "" },
 	{ ALL_EXTENSIONS, ", protocol: lmtp" },
+	{ ALL_EXTENSIONS ", relay-hosts: [192.0.2.0/24]", "" },
+	{ ALL_EXTENSIONS ", protocol: lmtp, relay-hosts: [192.0.2.0/24]",
+	    ", protocol: lmtp" },
 	{ "", "" }
 };
 
 enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
-	CONF_JUDGE = 7 };
+	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 

@@ -74,6 +74,18 @@ check_judge(struct msg *m)
 	return false;
 }
 
+/* A word about a recipient, which is not answered. */
+static void
+check_verdict(struct msg *m)
+{
+	struct proto_verdict	v;
+
+	must(get_verdict(m, &v) == 0 && v.remote != 0 && v.rcpt[0] != '\0');
+	must(v.vouched || v.kind == VERDICT_UNKNOWN);
+	must(v.code != 421 && (v.code / 100 == 4 || v.code / 100 == 5));
+	must(v.kind != VERDICT_UNKNOWN || v.code / 100 == 5);
+}
+
 void
 peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
     struct wbuf *body)
@@ -83,6 +95,12 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	struct msg		 m = { .fd = -1 };
 
 	must(p == &verifyd && fd == -1);
+	if (type == MSG_VERDICT) {
+		rbuf_init(&m.body, body->data, body->len);
+		check_verdict(&m);
+		wbuf_clear(body);
+		return;
+	}
 	must((q = calloc(1, sizeof(*q))) != NULL);
 	q->sid = sid;
 	q->seq = seq;

@@ -36,8 +36,8 @@ wanted()
 {
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
-	line verifyd smtpd smtpd resolved "$dir/log" "$dir/users.cdb"
-	line dialer smtpd smtpd resolved "$dir/log"
+	line verifyd smtpd smtpd dialer resolved "$dir/log" "$dir/users.cdb"
+	line dialer smtpd smtpd verifyd resolved "$dir/log"
 	line resolved verifyd dialer "$dir/log"
 }
 

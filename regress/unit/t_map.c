@@ -120,7 +120,7 @@ test_classes(void)
 		ok(out.code != 421, "421 of %d", code);
 		ok(out.enhanced[0] == '0' + out.code / 100, "class of %d",
 		    code);
-		ok(!map_is_our_fault(code) || out.code == 451, "fault %d",
+		ok(!smtp_is_our_fault(code) || out.code == 451, "fault %d",
 		    code);
 	}
 }
@@ -128,36 +128,48 @@ test_classes(void)
 static const struct {
 	int		 code;
 	const char	*enhanced;
-	bool		 unknown;
+	bool		 unknown;	/* to those who have no codes more */
+	bool		 told;		/* with unknown-codes: 5.4.1 */
 } unknown[] = {
-	{ 550, "", true }, { 551, "", true }, { 553, "", true },
-	{ 552, "", false }, { 554, "", false }, { 521, "", false },
-	{ 550, "5.1.0", true }, { 550, "5.1.1", true },
-	{ 550, "5.1.2", true }, { 550, "5.1.3", true },
-	{ 550, "5.1.6", true }, { 550, "5.1.10", true },
-	{ 554, "5.1.1", true }, { 556, "5.1.10", true },
-	{ 550, "5.1.4", false }, { 550, "5.1.8", false },
-	{ 550, "5.1.100", false }, { 550, "5.2.1", false },
-	{ 550, "5.2.2", false }, { 550, "5.7.1", false },
-	{ 550, "5.4.1", false },
-	{ 501, "5.1.3", false }, { 503, "", false }, { 530, "5.1.1", false },
-	{ 450, "", false }, { 450, "5.1.1", false }, { 450, "4.1.1", false },
-	{ 250, "", false }, { 0, "", false }
+	{ 550, "", true, true },
+	{ 551, "", true, true }, { 553, "", true, true },
+	{ 552, "", false, false },
+	{ 554, "", false, false }, { 521, "", false, false },
+	{ 550, "5.1.0", true, true }, { 550, "5.1.1", true, true },
+	{ 550, "5.1.2", true, true }, { 550, "5.1.3", true, true },
+	{ 550, "5.1.6", true, true }, { 550, "5.1.10", true, true },
+	{ 554, "5.1.1", true, true }, { 556, "5.1.10", true, true },
+	{ 550, "5.1.4", false, false }, { 550, "5.1.8", false, false },
+	{ 550, "5.1.100", false, false }, { 550, "5.2.1", false, false },
+	{ 550, "5.2.2", false, false }, { 550, "5.7.1", false, false },
+	{ 550, "5.4.1", false, true },
+	{ 503, "5.4.1", false, false },
+	{ 501, "5.1.3", false, false },
+	{ 503, "", false, false }, { 530, "5.1.1", false, false },
+	{ 450, "", false, false },
+	{ 450, "5.1.1", false, false }, { 450, "4.1.1", false, false },
+	{ 250, "", false, false }, { 0, "", false, false }
 };
 
 static void
 test_unknown(void)
 {
-	struct smtp_reply	r;
-	size_t			i;
+	static char		 code[] = "5.4.1", *codes[] = { code };
+	struct conf_remote	 plain = { .port = 25 }, told = plain;
+	struct smtp_reply	 r;
+	size_t			 i;
 
+	told.unknown_codes.v = codes;
+	told.unknown_codes.n = nitems(codes);
 	for (i = 0; i < nitems(unknown); i++) {
 		memset(&r, 0, sizeof(r));
 		r.code = unknown[i].code;
 		(void)strlcpy(r.enhanced, unknown[i].enhanced,
 		    sizeof(r.enhanced));
-		is_int(map_is_unknown(&r), unknown[i].unknown, "%d %s",
-		    unknown[i].code, unknown[i].enhanced);
+		is_int(map_is_unknown(&r, &plain), unknown[i].unknown,
+		    "%d %s", r.code, r.enhanced);
+		is_int(map_is_unknown(&r, &told), unknown[i].told,
+		    "%d %s with unknown-codes", r.code, r.enhanced);
 	}
 }
 

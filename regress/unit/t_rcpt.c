@@ -87,7 +87,7 @@ ask_wait(const struct config *conf, const char *path)
 {
 	(void)conf;
 	return strncmp(path, "remote/", 7) == 0 ? 1000 :
-	    strncmp(path, "db/", 3) == 0 ? 20 : 0;
+	    strncmp(path, "db/", 3) == 0 ? 20 : 3;
 }
 
 const char *
@@ -553,6 +553,50 @@ test_route(void)
 	conf_unref(conf);
 }
 
+/* --- marks ---------------------------------------------------------------- */
+
+/* A list is asked nobody for, but for a time behind a refusal. */
+static void
+test_marks(void)
+{
+	struct config	*conf;
+	struct session	 s;
+	struct msg	 m = { .fd = -1, .seq = 60000 };
+
+	conf = conf_of("route: {local: b}\nsession: {rcpt: {lookup: "
+	    "{domains: list/ours, addresses: list/users}}}\n");
+	rbuf_init(&m.body, "", 0);
+	is_int(judge_marked(&verifyd, &m), 0, "MARKED");
+	begin(&s, conf);
+	rcpt(&s, "x@l.test");
+	is_int(asked, 1, "asked");
+	is_int(question.addresses.kind, LOOK_LIST, "for one of a list");
+	is_int(waits, 3, "how long");
+	tell(&s, JUDGE_LIVE, JUDGE_BY_MARK, 0, "refused lately");
+	is_int(live, 1, "marked: live");
+	end(&s);
+	begin(&s, conf);
+	rcpt(&s, "x@l.test");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_LIST, 0, "");
+	is_int(vouched, 1, "not marked");
+	end(&s);
+	begin(&s, conf);
+	rcpt(&s, "x@l.test");
+	done_fn(&s, NULL);
+	is_int(vouched, 1, "nobody can tell: the list can");
+	rcpt(&s, "y@l.test");
+	is_str(said, UNKNOWN, "not in the list");
+	is_int(asked, 0, "nobody is asked for that");
+	end(&s);
+	m.seq = 0;
+	is_int(judge_marked(&verifyd, &m), 0, "its end");
+	begin(&s, conf);
+	rcpt(&s, "x@l.test");
+	is_int(asked, 0, "not asked any more");
+	end(&s);
+	conf_unref(conf);
+}
+
 /* --- rates ---------------------------------------------------------------- */
 
 static void
@@ -640,6 +684,7 @@ main(void)
 	test_half();
 	test_postmaster();
 	test_route();
+	test_marks();
 	test_rates();
 	test_ahead();
 	return done("rcpt");
