@@ -236,9 +236,9 @@ object_wait(const struct config *conf, enum lookup_kind kind,
 		return ((const struct conf_datasource *)(const void *)o)->
 		    timeout;
 	case LOOK_REMOTE:
-		/* The banner, EHLO, TLS, EHLO, and the question. */
+		/* What verifyd gives a question, dialogue and all. */
 		r = (const struct conf_remote *)(const void *)o;
-		return r->timeout.connect + 5 * r->timeout.command;
+		return r->timeout.connect + r->timeout.command;
 	case LOOK_DIRECTORY:
 		return directory_wait(conf,
 		    (const struct conf_directory *)(const void *)o, depth);
