@@ -423,6 +423,8 @@ in_range(const struct key *k, enum key_type type, int64_t v)
 {
 	if (type == T_WORD)
 		return v >= 0 && v < word_count(k);
+	if (v == 0 && k->mx != NULL && strcmp(k->mx, KEY_NOT_MX) == 0)
+		return true;		/* mx has none */
 	return v >= k->min && v <= k->max;
 }
 

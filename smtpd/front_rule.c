@@ -340,8 +340,8 @@ is_no_key(const char *key)
 
 /*
  * What is asked of whom.  Of a database a rule wants a value, or whether the
- * query says yes (verifyd's rows.c): two questions.  A directory knows domains
- * and addresses, a server addresses.
+ * query says yes (verifyd's values.c): two questions.  A directory knows
+ * domains and addresses, a server addresses.
  */
 static void
 leaf_ask(struct leaf *leaf, enum rule_var var, bool value)

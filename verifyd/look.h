@@ -10,7 +10,7 @@
  *	look.c		the paths; LOOKUP
  *	source.c	db/: cdb files here, databases by query.c
  *	query.c		lookupd's processes: QUERY; answers kept, joined
- *	rows.c		what a QUERY_ANS says
+ *	values.c		what a QUERY_ANS says
  *	directory.c	directory/: sub-addressing, catch-all
  *	address.c	the parts of an address
  *	judge.c		JUDGE: a domain, then its address

@@ -44,7 +44,7 @@
 #include "log.h"
 #include "look.h"
 #include "peer.h"
-#include "rows.h"
+#include "values.h"
 #include "state.h"
 #include "timer.h"
 
@@ -177,21 +177,21 @@ key_parts(const uint8_t *key, struct parts *p)
 	p->sender = p->key + strlen(p->key) + 1;
 }
 
-static enum rows_want
+static enum values_want
 want_of(enum look_what what)
 {
 	switch (what) {
 	case LOOK_DOMAIN:
 	case LOOK_ADDRESS:
-		return ROWS_TRUE;
+		return VALUES_TRUE;
 	case LOOK_VRFY:
 	case LOOK_EXPN:
-		return ROWS_ALL;
+		return VALUES_ALL;
 	case LOOK_KEY:
 	case LOOK_WHAT_COUNT:
 		break;
 	}
-	return ROWS_VALUE;
+	return VALUES_FIRST;
 }
 
 /* --- what is kept --------------------------------------------------------- */
@@ -216,7 +216,7 @@ tell_kept(struct look_to to, const char *text, size_t len)
 }
 
 static void
-keep(struct backend *b, const struct query *q, const struct rows *r)
+keep(struct backend *b, const struct query *q, const struct values *r)
 {
 	if (b == NULL || b->cache == NULL || r->answer == LOOKUP_CANNOT)
 		return;
@@ -620,7 +620,7 @@ query_source_up(struct peer *peer, struct msg *m)
 int
 query_ans(struct peer *peer, struct msg *m)
 {
-	static struct rows	 rows;
+	static struct values	 rows;
 	static const char	*values[LOOK_ROWS_MAX];
 	struct look_answer	 a = { .by = JUDGE_BY_DB, .values = values };
 	struct pipe		*p = peer->arg;
@@ -631,7 +631,7 @@ query_ans(struct peer *peer, struct msg *m)
 
 	if ((q = RB_FIND(query_sids, &p->out, &key)) != NULL)
 		key_parts(q->key, &parts);
-	if (rows_get(m, want_of(parts.what), &rows) == -1)
+	if (values_get(m, want_of(parts.what), &rows) == -1)
 		return -1;
 	if (q == NULL)
 		return 0;	/* its datasource has gone meanwhile */

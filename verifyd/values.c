@@ -28,7 +28,7 @@
 #include <strings.h>
 
 #include "msg.h"
-#include "rows.h"
+#include "values.h"
 
 static bool
 is_line(const uint8_t *s, size_t len)
@@ -55,7 +55,7 @@ is_true(const uint8_t *s, size_t len)
 }
 
 static void
-cannot(struct rows *r, const char *why)
+cannot(struct values *r, const char *why)
 {
 	r->answer = LOOKUP_CANNOT;
 	(void)strlcpy(r->why, why, sizeof(r->why));
@@ -63,12 +63,12 @@ cannot(struct rows *r, const char *why)
 
 /* One value of the first column: does it count, and is it a line? */
 static void
-take(struct rows *r, enum rows_want want, const uint8_t *s, size_t len)
+take(struct values *r, enum values_want want, const uint8_t *s, size_t len)
 {
 	if (r->answer == LOOKUP_CANNOT || r->n == LOOK_ROWS_MAX ||
-	    (want != ROWS_ALL && r->n > 0))
+	    (want != VALUES_ALL && r->n > 0))
 		return;
-	if (want == ROWS_VALUE ? false : want == ROWS_TRUE ?
+	if (want == VALUES_FIRST ? false : want == VALUES_TRUE ?
 	    !is_true(s, len) : len == 0)
 		return;
 	if (len >= LOOK_KEY_MAX || !is_line(s, len)) {
@@ -84,7 +84,7 @@ take(struct rows *r, enum rows_want want, const uint8_t *s, size_t len)
 }
 
 int
-rows_get(struct msg *m, enum rows_want want, struct rows *r)
+values_get(struct msg *m, enum values_want want, struct values *r)
 {
 	struct proto_query_ans	 a;
 	const uint8_t		*s;
@@ -110,7 +110,7 @@ rows_get(struct msg *m, enum rows_want want, struct rows *r)
 			s = get_blob(&m->body, &len);
 			/* A value that is NULL is one that is not there. */
 			if (c == 0 && there && s != NULL &&
-			    (i == 0 || want != ROWS_VALUE))
+			    (i == 0 || want != VALUES_FIRST))
 				take(r, want, s, len);
 		}
 	}
