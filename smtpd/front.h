@@ -14,9 +14,12 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_judge.c	whose the address is: lists, and what verifyd says
+ *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
  *	front_ask.c	questions to other processes
  *	front_relay.c	the next hop's part of the envelope
+ *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
  *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
@@ -129,8 +132,9 @@ struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* to know it again */
 	bool		 postmaster;	/* <postmaster>: never counted */
-	bool		 vouched;	/* it waits for DATA: the client has its
-					   250 by what is known of it */
+	bool		 vouched;	/* it waits for DATA: the client has
+					   its 250 by what is known of it */
+	const char	*by;		/* by what: for the log */
 	uint32_t	 asked;		/* id of the remote whose word that is;
 					   0 = no remote's */
 	char		*orcpt;		/* as sent; NULL = none */
@@ -141,11 +145,14 @@ struct rcpt {
 	bool		 again;		/* accepted before in this transaction:
 					   counts for LMTP's replies only */
 	struct mark	 mark;		/* of an earlier mixed message */
-	bool		 replay;	/* the client has its 250 already */
+	bool		 told;		/* the client has its 250 already, the
+					   next hop (or this one) is asked
+					   later: front_vouch.c */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
-	struct smtp_reply *verdict;	/* LMTP: on this one */
+	struct smtp_reply *verdict;	/* LMTP: on this one; of one that was
+					   told its refusal */
 	bool		 unknown;	/* the next hop was lost before it */
 };
 
@@ -197,8 +204,9 @@ struct tx {
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
 	size_t			 rcpts_size;
-	size_t			 accepted;
-	size_t			 pending;	/* RC_NEW and RC_SENT */
+	size_t			 accepted;	/* as the client was told */
+	size_t			 pending;	/* RC_NEW and RC_SENT of which
+						   it was not */
 	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
 	char			*mx_domain;	/* where that is `mx': whose;
@@ -206,7 +214,8 @@ struct tx {
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
 	bool			 data_sent;
-	bool			 broken;	/* a replay was refused */
+	bool			 broken;	/* one that was told is refused
+						   now */
 	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
 						   everything is answered */
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
@@ -283,6 +292,8 @@ struct session {
 						   a look-up of it is out, in
 						   our own memory */
 	struct command		*command;	/* what it has looked up */
+	unsigned int		 announced;	/* RCPTs next in the input that
+						   verifyd was told of */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	struct smtp_reply	*skip_reply;	/* what is said then */
@@ -371,6 +382,8 @@ void		 session_reply(struct session *, unsigned int flags,
 		    __attribute__((__format__(printf, 3, 4)));
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
+/* A reply as it goes on the wire, all its lines: good ones only. */
+void		 session_reply_wire(struct session *, const char *);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it
@@ -412,10 +425,20 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_offer.c -------------------------------------------------------- */
 
-/* The reply to EHLO or LHLO; what it offers is what the session may use. */
-void		 offer_reply(struct session *, struct smtp_reply *);
+#define OFFER_VRFY	0x01
+#define OFFER_EXPN	0x02
+
+/*
+ * The reply to EHLO or LHLO; what it offers is what the session may use, and
+ * with it those of OFFER_* that are given.
+ */
+void		 offer_reply(struct session *, unsigned int more,
+		    struct smtp_reply *);
 
 /* --- front_ask.c ---------------------------------------------------------- */
+
+/* ms; where it needs nobody but the process that is asked. */
+#define ASK_TIMEOUT	10000
 
 /*
  * Ask the process of that role; body is taken.  done is called once, from the
@@ -429,8 +452,14 @@ void		 offer_reply(struct session *, struct smtp_reply *);
  * process, its pipe was lost, too late).
  */
 void		 ask_send(struct session *, unsigned int role, uint16_t type,
-		    struct wbuf *body,
+		    struct wbuf *body, int64_t timeout,
 		    void (*done)(struct session *, struct msg *));
+/*
+ * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
+ * of all who may be asked on the way, and a little; never so long that the
+ * client has gone.  For several paths, one behind the other, add them.
+ */
+int64_t		 ask_wait(const struct config *, const char *path);
 /* A tarpit is over: tell what was answered meanwhile. */
 void		 ask_resume(struct session *);
 /* The session ends: nobody waits for the answers any more. */
@@ -475,6 +504,26 @@ enum rule_result rule_now(struct session *, const struct rule *,
  */
 enum rule_result memory_ask(struct session *, enum state_table,
 		    const char *key, const char **value);
+/*
+ * What is looked up in one place for the command that is being run, all of it
+ * (proto.h, LOOKUP): results as rule_ask's, but RULE_CANNOT also for a server
+ * that would not tell.  *values: one a line, valid until the command is over;
+ * NULL: there is nothing.
+ */
+enum rule_result lookup_ask(struct session *, const struct proto_path *,
+		    enum look_what, const char *key, int64_t timeout,
+		    const char **values);
+/*
+ * What verifyd was asked of the recipient whose command is being run: its
+ * question and its answer; never NULL but without memory, where the session
+ * ends.  While it is out, the command is not over.
+ */
+struct judgement {
+	enum { ASK_NOT, ASK_OUT, ASK_OVER } state;
+	bool			 rode;		/* with rates */
+	struct proto_judge_ans	 ans;
+};
+struct judgement *command_judgement(struct session *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
@@ -501,6 +550,22 @@ void		 throttle_rode(struct session *, uint32_t over);
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
 
+/* --- front_judge.c -------------------------------------------------------- */
+
+/* From verifyd: there can be marks, for a time. */
+int		 judge_marked(struct peer *, struct msg *);
+
+/* --- front_vrfy.c --------------------------------------------------------- */
+
+/* VRFY and EXPN. */
+void		 verb_vrfy(struct session *, const struct smtp_cmd *);
+/*
+ * Which of them this session may use, for the command that is being run:
+ * results as rule_ask's, in *bits OFFER_*.
+ */
+enum rule_result vrfy_offered(struct session *, const char *helo_normal,
+		    unsigned int *bits);
+
 /* --- front_tx.c ----------------------------------------------------------- */
 
 struct tx	*tx_new(const char *sender);
@@ -526,11 +591,9 @@ enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
 
 /*
  * The last recipient of the transaction was admitted: ask the next hop, whose
- * answer is the client's; or, where it is vouched for, accept it, and ask
- * when DATA comes or a live one does.
+ * answer is the client's.  It has its slot.
  */
 void		 relay_rcpt(struct session *);
-void		 relay_vouched(struct session *);
 /*
  * For the refusal of DATA: where octets stand behind it already they are
  * content, or a message in a message, and must never be read as commands:
@@ -551,6 +614,16 @@ bool		 relay_may_replace(const struct session *);
 void		 relay_hop_event(struct session *, enum client_event,
 		    const struct smtp_reply *, uint32_t tag);
 void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_vouch.c -------------------------------------------------------- */
+
+/*
+ * The last recipient of the transaction was admitted and is vouched for: 250
+ * at once, and the next hop is asked when DATA comes or a live one does.  It
+ * has no slot; by, and asked, are set.  Where there is no hope for it, or the
+ * next hop is known to lack what it needs, it is live all the same.
+ */
+void		 relay_vouched(struct session *);
 
 /* --- front_body.c --------------------------------------------------------- */
 
@@ -719,6 +792,10 @@ void		 flog_mail(const struct session *, const char *sender,
 		    const struct smtp_reply *);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
+/* The same, and why: in somebody else's words, "" if there are none. */
+void		 flog_judged(const struct session *, const char *addr,
+		    const struct smtp_reply *, const char *by,
+		    const char *why);
 /* A recipient is admitted that would have been refused. */
 void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);
@@ -728,6 +805,9 @@ void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */
 void		 flog_delivery(const struct session *, const struct rcpt *);
+/* The client was told 250 for it, and now the next hop says this. */
+void		 flog_refused_late(const struct session *,
+		    const struct rcpt *, const struct smtp_reply *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
 /* later: DNS does not answer now. */

@@ -198,6 +198,27 @@ session_reply_r(struct session *s, unsigned int flags,
 }
 
 void
+session_reply_wire(struct session *s, const char *text)
+{
+	struct slot	*slot;
+
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	if (TAILQ_EMPTY(&s->slots)) {
+		send_wire(s, text, strlen(text), 0);
+		return;
+	}
+	if ((slot = slot_new(s)) == NULL ||
+	    (slot->text = strdup(text)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	slot->len = strlen(text);
+	slot->state = SLOT_READY;
+	slots_flush(s);
+}
+
+void
 session_reply(struct session *s, unsigned int flags, const char *fmt, ...)
 {
 	struct smtp_reply	r;

@@ -87,7 +87,8 @@ tx_find(const struct tx *tx, const char *normal)
 	size_t	i;
 
 	for (i = 0; i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state != RC_NO && !tx->rcpts[i].again &&
+		if ((tx->rcpts[i].state != RC_NO || tx->rcpts[i].told) &&
+		    !tx->rcpts[i].again &&
 		    strcmp(tx->rcpts[i].normal, normal) == 0)
 			return &tx->rcpts[i];
 	return NULL;

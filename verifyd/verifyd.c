@@ -26,6 +26,7 @@
 #include "config.h"
 #include "io.h"
 #include "log.h"
+#include "look.h"
 #include "peer.h"
 #include "probe.h"
 #include "proc.h"
@@ -44,9 +45,12 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
-	{ MSG_LOOKUP,		source_lookup },
-	{ MSG_VERDICT,		verdict_told },
+	{ MSG_JUDGE,		judge_ask },
+	{ MSG_LOOKUP,		look_lookup },
+	{ MSG_QUERY_ANS,	query_ans },
+	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ MSG_DIAL_FD,		probe_dial_fd },
 	{ MSG_DIAL_ERR,		probe_dial_err },
@@ -73,6 +77,10 @@ peer_up(struct peer *p)
 		ptr_resolved_up(p);
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_up(p);
+		return;
+	}
 	if (p->role == R_DIALER) {
 		probe_dialer_up();
 		return;
@@ -83,8 +91,10 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		marked_peer_up(p);
+	}
 }
 
 static void
@@ -110,8 +120,14 @@ peer_down(struct peer *p)
 		ptr_resolved_down();
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_down(p);
+		return;
+	}
 	if (p->role == R_DIALER)
 		return;		/* who waits there asks the next one */
+	judge_peer_down(p);
+	look_peer_down(p);
 	ptr_peer_down(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -122,7 +138,7 @@ peer_down(struct peer *p)
 static int
 conf_prepare(struct config *conf, struct proto_conf_err *err)
 {
-	return source_prepare(conf, err) == -1 ||
+	return look_prepare(conf, err) == -1 ||
 	    probe_prepare(conf, err) == -1 ? -1 : 0;
 }
 
@@ -138,7 +154,7 @@ static void
 conf_release(struct config *conf)
 {
 	probe_release(conf);
-	source_release(conf);
+	look_release(conf);
 	caps_prune();
 }
 
@@ -176,7 +192,9 @@ show_stats(int fd)
 		shared_stats,
 		caps_stats,
 		ptr_stats,
-		source_stats,
+		look_stats,
+		query_stats,
+		judge_stats,
 		verify_stats,
 		target_stats,
 		probe_stats

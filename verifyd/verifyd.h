@@ -10,7 +10,7 @@
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	shared.c	what the workers remember together: STATE
- *	source.c	datasources, each with its files: LOOKUP
+ *	look.c ...	what is looked up, and judged by it: see look.h
  *	lookup.c	a key in a cdb file
  *	verifyd.c	the process: who asks, and which part answers
  *
@@ -25,10 +25,8 @@
 
 #include <stddef.h>
 
-struct config;
 struct msg;
 struct peer;
-struct proto_conf_err;
 
 /* verifyd.c --------------------------------------------------------------- */
 
@@ -47,6 +45,13 @@ void	caps_turn(void);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* marked.c ---------------------------------------------------------------- */
+
+/* VERDICT. */
+int	marked_verdict(struct peer *, struct msg *);
+/* A new smtpd. */
+void	marked_peer_up(struct peer *);
 
 /* ptr.c ------------------------------------------------------------------- */
 
@@ -70,14 +75,5 @@ void	shared_start(void);
 /* STATE. */
 int	shared_state(struct peer *, struct msg *);
 int	shared_stats(char *, size_t);
-
-/* source.c ---------------------------------------------------------------- */
-
-/* A generation is here as a whole, or goes: see struct proc_class. */
-int	source_prepare(struct config *, struct proto_conf_err *);
-void	source_release(struct config *);
-/* LOOKUP. */
-int	source_lookup(struct peer *, struct msg *);
-int	source_stats(char *, size_t);
 
 #endif
