@@ -108,6 +108,7 @@ enum conf_check {
 	CHECK_EXTENSION,
 	CHECK_REPLY,		/* 4xx or 5xx, x.y.z of the same class */
 	CHECK_POSTMASTER,	/* local part or address */
+	CHECK_SENDER,		/* empty, sender or an address */
 	CHECK_CODE,		/* x.y.z */
 	CHECK_MODE,		/* octal mode of a socket */
 	CHECK_OWNER,		/* USER or USER:GROUP */

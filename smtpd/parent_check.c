@@ -412,6 +412,16 @@ check_postmaster(const char *s)
 }
 
 static const char *
+check_sender(const char *s)
+{
+	if (s[0] == '\0' || strcmp(s, "sender") == 0)
+		return NULL;
+	if (strchr(s, '@') == NULL || check_postmaster(s) != NULL)
+		return "wanted an address, sender or nothing";
+	return NULL;
+}
+
+static const char *
 check_throttle_key(const char *s)
 {
 	if (strcmp(s, "remote-net") == 0 ||
@@ -465,6 +475,8 @@ check_text(enum conf_check check, const char *s)
 		return check_reply(s);
 	case CHECK_POSTMASTER:
 		return check_postmaster(s);
+	case CHECK_SENDER:
+		return check_sender(s);
 	case CHECK_CODE:
 		return enhanced_len(s) == strlen(s) && s[0] != '\0' ? NULL :
 		    "wanted as 5.4.1";
@@ -502,7 +514,7 @@ check_alabels(enum conf_check check, struct node *n)
 
 	if (check != CHECK_HOSTNAME && check != CHECK_HELO &&
 	    check != CHECK_TLSNAME && check != CHECK_REMOTE &&
-	    check != CHECK_POSTMASTER)
+	    check != CHECK_POSTMASTER && check != CHECK_SENDER)
 		return;
 	if ((out = conf_alabels(n->text)) != NULL) {
 		node_set(n, out, n->bare);

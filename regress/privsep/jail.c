@@ -123,7 +123,7 @@ static const struct probe	probes[] = {
 	{ "accept4", SYS_accept4, { N(PIPE), N(0), N(0),
 	    N(SOCK_NONBLOCK) }, 0, { EINVAL, KILLED, KILLED, KILLED }, EINVAL },
 	{ "recvfrom", SYS_recvfrom, { N(-1), N(0), N(0), N(0) }, 0,
-	    { EBADF, KILLED, EBADF, KILLED }, EBADF },
+	    { EBADF, KILLED, EBADF, EBADF }, EBADF },
 	{ "sendto-address", SYS_sendto, { N(-1), N(0), N(0), N(0),
 	    DATA(port_0), N(sizeof(port_0)) }, 0,
 	    { KILLED, KILLED, EBADF, KILLED }, EBADF },

@@ -165,6 +165,8 @@ static struct {
 	bool		 mute;		/* no answer to RCPT */
 	const char	*octets;	/* instead of an answer */
 	size_t		 repeat;	/* of them */
+	const uint8_t	*says;		/* all that servers say: fuzz_probe */
+	size_t		 nsays;
 } how;
 static struct {
 	size_t	connections, reads, mails, rcpts, rsets, quits, first;
@@ -187,6 +189,22 @@ say(struct server *s, const char *text)
 		(void)send(s->fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
+/* The next piece of what was given to be said. */
+static void
+say_piece(struct server *s)
+{
+	size_t	n = 0;
+
+	while (n < how.nsays && how.says[n] > 2)
+		n++;
+	(void)send(s->fd, how.says, n, MSG_NOSIGNAL);
+	if (n < how.nsays && how.says[n] == 2)
+		server_close(s);
+	n += n < how.nsays;
+	how.says += n;
+	how.nsays -= n;
+}
+
 static void
 server_new(int fd)
 {
@@ -199,6 +217,10 @@ server_new(int fd)
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
 	seen.connections++;
+	if (how.says != NULL) {
+		say_piece(s);
+		return;
+	}
 	say(s, how.greeting != NULL ? how.greeting : "220 here\r\n");
 	if (how.greeting != NULL && strncmp(how.greeting, "close", 5) == 0)
 		server_close(s);
@@ -310,6 +332,10 @@ server_turn(struct server *s)
 		return;
 	}
 	seen.reads++;
+	if (how.says != NULL) {
+		say_piece(s);
+		return;
+	}
 	s->n += (size_t)n;
 	s->in[s->n] = '\0';
 	if (strncmp(s->in, "PROXY ", 6) == 0)
@@ -545,7 +571,7 @@ ask_what(struct answer *a, const char *rcpt, const char *sender,
 	a->v = verify_ask(&q, on_answer, a);
 }
 
-static void
+static inline void
 ask(struct answer *a, const char *rcpt)
 {
 	ask_what(a, rcpt, "c@client.test", LOOK_ADDRESS, 0);

@@ -67,7 +67,7 @@ piece(size_t way, size_t at, size_t len)
 	return at < way ? way - at : len - at;
 }
 
-static int
+static inline int
 done(const char *name)
 {
 	printf("%s: %u passed, %u failed\n", name, t_passed, t_failed);

@@ -207,6 +207,32 @@ next(void)
 	return l == NULL ? 0 : l->sid;
 }
 
+/* Who is apart neither waits for the others nor makes them wait. */
+static void
+test_lease_apart(void)
+{
+	struct lease	l[4];
+	size_t		i;
+
+	reset();
+	y.apart = true;
+	is_int(lease_join(&l[0], &x, 1, 7, "", 1), 0, "one");
+	is_int(lease_join(&l[1], &y, 1, 7, "", 1), 0, "apart");
+	is_int(lease_join(&l[2], &y, 2, 7, "", 1), 0, "apart again");
+	is_int(lease_join(&l[3], &x, 2, 7, "", 1), 0, "one too many");
+	for (i = 0; i < 3; i++)
+		ok(lease_next() != NULL, "may dial");
+	ok(lease_next() == NULL, "but for one over the limit");
+	is_int(l[3].state, LEASE_WAITING, "which waits");
+	lease_end(&l[2]);
+	ok(lease_next() == NULL, "not for those apart");
+	lease_end(&l[0]);
+	ok(lease_next() == &l[3], "but for its own");
+	lease_end(&l[1]);
+	lease_end(&l[3]);
+	is_int(lease_count(), 0, "nothing is left");
+}
+
 static void
 test_lease_queue(void)
 {
@@ -530,6 +556,7 @@ main(void)
 	test_hold_full();
 	test_order();
 	test_lease_queue();
+	test_lease_apart();
 	test_lease_no_limit();
 	test_lease_pools();
 	test_lease_domains();
