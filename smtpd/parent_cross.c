@@ -475,4 +475,5 @@ load_cross(struct load *l)
 	check_submission(l);
 	check_directory(l);
 	load_sources(l);
+	load_place(l);
 }
