@@ -538,4 +538,5 @@ load_cross(struct load *l)
 	check_directory(l);
 	load_directories(l);
 	load_sources(l);
+	load_place(l);
 }

@@ -18,7 +18,8 @@
  *			that will not be started again
  *	show stats	pipe ROLE INDEX, a line and a descriptor for each
  *			process: a socket on which that process answers
- *	show cache, show routes, cache get ..., cache delete ..., cache flush ...
+ *	show cache, show routes, cache get WORDS, cache delete WORDS,
+ *	cache flush WORDS
  *			pipe ROLE INDEX, for those processes that it is for
  *	reload		ok generation N, when it is in force everywhere
  *	drain, stop	ok; the end has begun

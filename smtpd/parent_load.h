@@ -149,4 +149,9 @@ void	load_cross(struct load *);
 /* Open the files of the datasources. */
 void	load_sources(struct load *);
 
+/* --- parent_place.c ------------------------------------------------------- */
+
+/* Warn where a file cannot be made. */
+void	load_place(struct load *);
+
 #endif

@@ -289,8 +289,8 @@ load(int fd)
 {
 	const char	*why = NULL;
 
-	if (save.state == SAVE_WANTED || save.state == SAVE_WRITING)
-		log_debug("another file");
+	timer_del(&save.timer);
+	save.soon = false;
 	save.failed = false;
 	save.written = 0;
 	if (cache_load(fd, &why) == -1)
