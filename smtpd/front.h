@@ -43,8 +43,10 @@
 #include "timer.h"
 
 struct ask;
+struct charge;
 struct command;
 struct digest;
+struct holds;
 struct hop;
 struct ptr;
 struct session;
@@ -146,6 +148,8 @@ struct rcpt {
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
 	struct smtp_reply *verdict;	/* LMTP: on this one */
+	struct charge	*charge;	/* rates that it was charged to, which
+					   are given back if it is refused */
 	bool		 unknown;	/* the next hop was lost before it */
 };
 
@@ -226,6 +230,13 @@ struct tx {
 
 /* --- session ------------------------------------------------------------- */
 
+/* What is charged or held (proto.h, STATE_TAKE). */
+struct charge {
+	struct wbuf	 items;
+	uint32_t	 n;
+	uint32_t	 holds;		/* of them: with a period of 0 */
+};
+
 enum sess_state {
 	S_START,		/* accepted, nothing said */
 	S_COMMAND,
@@ -253,6 +264,14 @@ enum sess_wait {
 #define SF_NO_CERT	0x80		/* nor a good certificate, where one is
 					   required: says 554 */
 
+/* May it be here?  All workers' sessions together: front_limit.c. */
+enum limit_state {
+	LIMIT_IN,
+	LIMIT_ASKED,
+	LIMIT_OVER,		/* 421 before anything else */
+	LIMIT_LOST		/* nobody could tell */
+};
+
 struct session {
 	TAILQ_ENTRY(session)	 entry;
 	uint64_t		 sid;
@@ -279,6 +298,10 @@ struct session {
 	struct slots		 slots;
 	size_t			 nslots;
 	LIST_HEAD(, ask)	 asks;		/* questions that are out */
+	LIST_HEAD(, ask)	 quiet;		/* that nobody waits for */
+	enum limit_state	 limit;
+	struct holds		*holds;		/* what it takes of what all
+						   workers share; or NULL */
 	struct slice		 line;		/* the command being run; while
 						   a look-up of it is out, in
 						   our own memory */
@@ -318,14 +341,38 @@ void		 listen_stop(bool leave);
 /* Descriptors came free: accept again if that was stopped. */
 void		 listen_resume(void);
 
+/* --- front_block.c -------------------------------------------------------- */
+
+/* Is the address blocked for its errors? */
+bool		 block_has(const struct addr *);
+/* The session made a counted error. */
+void		 block_error(const struct session *);
+/* From verifyd. */
+int		 block_told(struct peer *, struct msg *);
+
 /* --- front_limit.c -------------------------------------------------------- */
 
-/* Sessions of this worker by client address (v6: by /64), by listener. */
-unsigned int	 limit_count(const struct addr *);
-unsigned int	 limit_count_listener(uint32_t id);
-/* -1 without memory. */
+/* Count a session of this worker; -1 without memory. */
 int		 limit_add(const struct addr *, uint32_t listener);
 void		 limit_remove(const struct addr *, uint32_t listener);
+/* Why there is no room here for one more of that address; NULL: there is. */
+const char	*limit_refusal(const struct conf_listener *,
+		    const struct addr *);
+/*
+ * A session begins: ask verifyd whether all workers together have room for
+ * it, and whether the throttles that count connections have.  It goes on
+ * meanwhile; what is found is in s->limit, and limit_say says it.
+ */
+void		 limit_connect(struct session *);
+/*
+ * For the first command that needs to know: results as rule_ask's.  CANNOT:
+ * a throttle could not be asked.
+ */
+enum rule_result limit_ask(struct session *);
+/* LIMIT_OVER: say so, and close. */
+void		 limit_say(struct session *);
+/* There is another number of workers: what was not told must be. */
+void		 limit_commit(const struct config *, const struct config *old);
 
 /* --- front_session.c ------------------------------------------------------ */
 
@@ -357,6 +404,7 @@ void		 session_kill_all(void);
 size_t		 session_count(void);
 /* Free the dead. */
 void		 session_reap(void);
+void		 session_each(void (*fn)(struct session *, void *), void *);
 /* Has the client sent more than was looked at? */
 bool		 session_has_more(const struct session *);
 /* What rules look at. */
@@ -431,6 +479,14 @@ void		 offer_reply(struct session *, struct smtp_reply *);
 void		 ask_send(struct session *, unsigned int role, uint16_t type,
 		    struct wbuf *body,
 		    void (*done)(struct session *, struct msg *));
+/*
+ * The same, but the session goes on meanwhile: done is called whatever it
+ * does then.  ask_attend: now it waits for what it asked quietly.
+ */
+void		 ask_quietly(struct session *, unsigned int role,
+		    uint16_t type, struct wbuf *body,
+		    void (*done)(struct session *, struct msg *));
+void		 ask_attend(struct session *);
 /* A tarpit is over: tell what was answered meanwhile. */
 void		 ask_resume(struct session *);
 /* The session ends: nobody waits for the answers any more. */
@@ -480,7 +536,77 @@ void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
 void		 command_free(struct session *);
 
+/*
+ * For questions of another kind: command_hold keeps the command until
+ * command_told runs it again, with an answer; -1: the session ended.
+ * command_recall: that answer, ANSWER_NONE where nothing was asked (or noted)
+ * under that name.
+ */
+int		 command_hold(struct session *, const char *what);
+bool		 command_is_held(const struct session *, const char *what);
+void		 command_told(struct session *, bool known, uint32_t value);
+int		 command_note(struct session *, const char *what,
+		    uint32_t value);
+enum rule_answer command_recall(const struct session *, const char *what,
+		    uint32_t *value);
+
+/* --- front_charge.c ------------------------------------------------------- */
+
+/* NULL without memory. */
+struct charge	*charge_new(void);
+/* NULL is allowed. */
+void		 charge_free(struct charge *);
+/* The key is copied. */
+void		 charge_add(struct charge *, const struct proto_rate *);
+/* The items, as they are put into messages. */
+void		 charge_put(struct wbuf *, const struct charge *);
+
+/* --- front_take.c --------------------------------------------------------- */
+
+/* Does the session hold that key already? */
+bool		 take_has(const struct session *, const void *key,
+		    size_t klen);
+uint32_t	 take_held(const struct session *);
+/*
+ * Take all or none.  The charge is taken.  done calls take_told, which gives
+ * what came of it: false if nobody can tell; over: 1 + the first that there
+ * is no room for, or 0.
+ */
+void		 take_ask(struct session *, bool quiet, struct charge *,
+		    void (*done)(struct session *, struct msg *));
+bool		 take_told(struct session *, struct msg *, uint32_t *over);
+/* The session holds these, whoever else does. */
+void		 take_hold(struct session *, const struct charge *);
+/* Rates go with a JUDGE; takes the charge.  The first n were charged. */
+void		 charge_ride(struct session *, struct charge *);
+void		 charge_rode(struct session *, uint32_t n);
+/*
+ * What was charged for the present command stays so, as it was accepted:
+ * unless the recipient (or NULL) is refused in the end, and charge_back is
+ * called.  What is not kept is given back when the command is over.
+ */
+void		 charge_keep(struct session *, struct rcpt *);
+void		 charge_back(struct session *, struct rcpt *);
+void		 charge_over(struct session *);
+/* The session ends: it holds nothing any more. */
+void		 take_end(struct session *);
+/* verifyd is there (anew): tell it all that is held. */
+void		 take_verifyd_up(struct peer *);
+
 /* --- front_throttle.c ----------------------------------------------------- */
+
+/* For the throttles of a generation; -1 without memory. */
+int		 throttle_prepare(struct config *);
+void		 throttle_release(struct config *);
+/* Those that count connections: what to take for one. */
+void		 throttle_connect(struct session *, struct charge *);
+/*
+ * Those that count MAILs, for the command that is being run; results as
+ * rule_ask's, *over: one is passed.  Charged once, however often the command
+ * is run.
+ */
+enum rule_result throttle_mail(struct session *, const struct rule_env *,
+		    bool *over);
 
 /*
  * Row 11: charge the throttles that count recipients, for the command that is

@@ -419,6 +419,32 @@ judge_place(struct session *s, struct judged *j)
 	return judge_route(s, j);
 }
 
+/* Row 11; true: too many of them, and told, or it is being asked. */
+static bool
+judge_throttle(struct session *s, struct judged *j)
+{
+	static const char	by[] = "session.throttle";
+	struct rule_env		env;
+	bool			over;
+
+	if (j->postmaster || s->conf->session.throttles.n == 0)
+		return false;
+	session_env(s, &env);
+	env.str[RV_RCPT] = j->normal;
+	env.str[RV_RCPT_DOMAIN] = j->domain;
+	switch (throttle_rcpt(s, &env, &over)) {
+	case RULE_VALUE:
+		return over && row_refuses(s, j, 0, "451 4.7.1 too many "
+		    "recipients, try again later", by);
+	case RULE_NEED:
+		break;
+	case RULE_CANNOT:
+		refuse(s, j, 0, "451 4.4.3 cannot look that up now", by);
+		break;
+	}
+	return true;
+}
+
 /* All rows are passed: ask the next hop. */
 static void
 go_live(struct session *s, const struct judged *j)
@@ -438,6 +464,7 @@ go_live(struct session *s, const struct judged *j)
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
 	r->mark = j->mark;
+	charge_keep(s, r);
 	r->postmaster = j->postmaster;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
 	    (r->slot = slot_new(s)) == NULL) {
@@ -460,6 +487,7 @@ rcpt_stage(struct session *s, const struct smtp_cmd *cmd)
 		refuse(s, &j, 0, "503 5.5.1 need MAIL first", "order");
 	else if (s->tx->chunks.on)
 		refuse(s, &j, 0, "503 5.5.1 in the middle of BDAT", "order");
-	else if (!judge_count(s, &j) && !judge_place(s, &j))
+	else if (!judge_count(s, &j) && !judge_place(s, &j) &&
+	    !judge_throttle(s, &j))
 		go_live(s, &j);
 }

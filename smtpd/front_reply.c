@@ -83,6 +83,7 @@ count_error(struct session *s, unsigned int *flags, char *text, size_t size)
 	struct smtp_reply	r;
 	size_t			n;
 
+	block_error(s);
 	if (++s->errors < (unsigned int)s->conf->session.errors_total)
 		return;
 	*flags |= REPLY_CLOSE;

@@ -42,6 +42,7 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].normal);
 		free(tx->rcpts[i].orcpt);
 		free(tx->rcpts[i].verdict);
+		charge_free(tx->rcpts[i].charge);
 	}
 	free(tx->rcpts);
 	free(tx->envid);

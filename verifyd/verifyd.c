@@ -27,6 +27,8 @@
 #include "log.h"
 #include "peer.h"
 #include "proc.h"
+#include "rate.h"
+#include "tally.h"
 #include "verifyd.h"
 
 struct asker {
@@ -40,6 +42,7 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
+	{ MSG_ADDRESS_ERROR,	errors_add },
 	{ MSG_LOOKUP,		source_lookup },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
@@ -71,8 +74,10 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
-	if (p->role == R_SMTPD)
+	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		errors_peer_up(p);
+	}
 }
 
 static void
@@ -92,6 +97,7 @@ peer_down(struct peer *p)
 		return;
 	}
 	ptr_peer_down(p);
+	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
 	free(a);
 	p->arg = NULL;
@@ -109,6 +115,8 @@ static void
 start(void)
 {
 	shared_start();
+	rate_start();
+	errors_start();
 	ptr_start();
 }
 
@@ -128,6 +136,9 @@ show_stats(int fd)
 {
 	static int	 (*const parts[])(char *, size_t) = {
 		shared_stats,
+		rate_stats,
+		tally_stats,
+		errors_stats,
 		caps_stats,
 		ptr_stats,
 		source_stats

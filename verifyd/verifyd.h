@@ -8,10 +8,13 @@
  * verifyd: what is known about addresses, and remembered for all.
  *
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	errors.c	clients' errors by address: ADDRESS_ERROR, BLOCKED
  *	ptr.c		names of clients' addresses, from resolved: PTR
+ *	rate.c		how often something may happen: see rate.h
  *	shared.c	what the workers remember together: STATE
  *	source.c	datasources, each with its files: LOOKUP
  *	lookup.c	a key in a cdb file
+ *	tally.c		what sessions hold at a time: see tally.h
  *	verifyd.c	the process: who asks, and which part answers
  *
  * It opens nothing and connects nowhere: files come from the parent as
@@ -47,6 +50,16 @@ void	caps_turn(void);
 /* A generation has gone: forget what was only in that one. */
 void	caps_prune(void);
 int	caps_stats(char *, size_t);
+
+/* errors.c ---------------------------------------------------------------- */
+
+/* Before the first message.  Fatal without memory. */
+void	errors_start(void);
+/* A new smtpd: tell it who is blocked. */
+void	errors_peer_up(struct peer *);
+/* ADDRESS_ERROR. */
+int	errors_add(struct peer *, struct msg *);
+int	errors_stats(char *, size_t);
 
 /* ptr.c ------------------------------------------------------------------- */
 

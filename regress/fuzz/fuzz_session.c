@@ -270,7 +270,7 @@ other_step(void)
 	if (order() == 0xfe)
 		return time_passes(false);
 	if (verifyd_lost && order() == 0xfa)
-		verifyd_lost = false;
+		verifyd_back();
 	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
 		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
@@ -361,13 +361,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	verifyd_lost = false;
 	nreplies = 0;
 	/* The later ones have octets of their own, so that seeds stay. */
-	which = data[0] >= 216 ? CONF_SPLIT : data[0] % CONF_SPLIT;
+	which = data[0] >= 248 ? CONF_THROTTLE : data[0] >= 216 ? CONF_SPLIT :
+	    data[0] % CONF_SPLIT;
 	present = confs[which];
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	sent = copy;
 	nsent = len - 2 - nscript;
-	run(copy, nsent, data[0] >= 216 ? data[0] - 216U : data[0] / CONF_SPLIT,
-	    present);
+	run(copy, nsent, data[0] >= 248 ? data[0] - 248U : data[0] >= 216 ?
+	    data[0] - 216U : data[0] / CONF_SPLIT, present);
 	free(copy);
 	check_replies();
 	reap_hops(true);

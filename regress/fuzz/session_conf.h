@@ -70,7 +70,21 @@ static const char *const	texts[] = {
 	COMMON
 	"route: {local: b1, relay: b2}\n"
 	"session: {data: {max-size: 2kb, max-messages: 6},\n"
-	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n",
+
+	COMMON
+	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
+	"route: {local: b1, relay: b2}\n"
+	"session:\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 1s}}\n"
+	"  throttle:\n"
+	"    - {key: [remote-net, listener], rate: 3/1m, concurrency: 2}\n"
+	"    - {key: sender, rate: 3/1h, concurrency: 1}\n"
+	"    - {match: {if: remote-ip, in-list: db/d}, key: remote-ip,\n"
+	"       rate: 1/1s}\n"
+	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
+	"    - {match: {if: rcpt, in-list: db/d}, key: [helo-domain, rcpt,\n"
+	"       sender, sender-domain, rcpt-domain], concurrency: 7}\n"
 };
 
 #define ALL_EXTENSIONS							\
@@ -85,10 +99,12 @@ static const struct {
 	{ ALL_EXTENSIONS, "" },
 	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
 	{ "", "" },
-	{ ALL_EXTENSIONS, ", protocol: lmtp" }
+	{ ALL_EXTENSIONS, ", protocol: lmtp" },
+	{ "", "" }
 };
 
-enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6 };
+enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
+	CONF_THROTTLE = 7 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 
@@ -132,6 +148,8 @@ make_conf(size_t i)
 	conf_errors_clear(&errs);
 	conf_assign_ids(conf, NULL, &id);
 	conf_each_rule(conf, prepare_rule, NULL);
+	conf->nsmtpd = i == CONF_THROTTLE ? 2 : 1;
+	must(throttle_prepare(conf) == 0);
 	for (k = 0; k < conf->lists.n; k++) {
 		conf->lists.v[k]->priv = list_index((struct conf_list *)
 		    (void *)conf->lists.v[k]);

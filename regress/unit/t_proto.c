@@ -321,7 +321,8 @@ test_state(void)
 {
 	struct proto_state	s = { STATE_SET, STATE_DELIVERED, 3600000,
 				    STATE_ITEMS_MAX }, got;
-	struct proto_state_ans	a = { STATE_GET, STATE_ITEMS_MAX }, got_ans;
+	struct proto_state_ans	a = { .op = STATE_GET,
+				    .n = STATE_ITEMS_MAX }, got_ans;
 	struct wbuf		w = { 0 }, wa = { 0 };
 	struct msg		m;
 	size_t			n;
