@@ -201,17 +201,21 @@ add_limits(const struct session *s, struct charge *c)
 		    l->max_per_address);
 }
 
-/* Which of them is number n of that; more: a throttle. */
+/* What item number n of the question was. */
 static const char *
 which(const struct session *s, uint32_t n)
 {
-	const struct conf_listener	*l = s->listener;
+	struct charge	*c;
+	uint32_t	 limits;
 
-	if (s->conf->nsmtpd > 1 && l->max_sessions > 0 && n-- == 1)
-		return FULL;
-	if (s->conf->nsmtpd > 1 && !is_exempt(l, &s->remote) && n == 1)
-		return ADDRESS_FULL;
-	return THROTTLED;
+	if ((c = charge_new()) == NULL)
+		return THROTTLED;
+	add_limits(s, c);
+	limits = c->n;
+	charge_free(c);
+	if (n > limits)
+		return THROTTLED;
+	return n == 2 || s->listener->max_sessions == 0 ? ADDRESS_FULL : FULL;
 }
 
 /* It is here, whoever else is: verifyd, or the next one, has to count it. */

@@ -229,10 +229,13 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 	struct smtp_reply	r;
 	enum rule_result	asked = RULE_VALUE;
 	const char		*no;
+	char			addr[SMTP_MAILBOX_MAX + 1] = "";
 	bool			over = false;
 
-	if ((no = mail_refusal(s, cmd)) == NULL)
+	if ((no = mail_refusal(s, cmd)) == NULL) {
+		(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
 		asked = mail_throttled(s, cmd, &over);
+	}
 	if (asked == RULE_NEED)
 		return;
 	if (asked == RULE_CANNOT)
@@ -249,7 +252,7 @@ verb_mail(struct session *s, const struct smtp_cmd *cmd)
 	}
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
 	reply_soften(s, NULL, &r);
-	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
+	flog_mail(s, addr, &r);
 	session_reply_r(s, 0, &r);
 }
 
