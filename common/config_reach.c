@@ -74,6 +74,17 @@ name_one(struct walk *w, const char *name)
 		w->fn((struct conf_remote *)(void *)o, w->arg);
 }
 
+static void
+name_directory(struct walk *w, const char *name)
+{
+	const struct conf_directory	*d;
+
+	d = (const struct conf_directory *)(const void *)conf_find(
+	    &w->conf->directories, name);
+	if (d != NULL && d->type == DIR_REMOTE && d->remote != NULL)
+		name_one(w, d->remote);
+}
+
 /* All that is in the list, or, as nobody knows what is in it, anything. */
 static void
 name_looked_up(struct walk *w, const char *what)
@@ -109,6 +120,24 @@ route_value(const struct rule_value *v, void *arg)
 		name_one(w, v->str);
 }
 
+/* Who verifies local addresses takes their mail, without a route. */
+static void
+verifier_value(const struct rule_value *v, void *arg)
+{
+	struct walk	*w = arg;
+	size_t		 i;
+
+	if (v->type == VALUE_LOOKUP) {
+		for (i = 0; i < w->conf->remotes.n; i++)
+			name_one(w, w->conf->remotes.v[i]->name);
+	} else if (v->str != NULL && w->rule == w->conf->session.directory)
+		name_directory(w, v->str);
+	else if (v->str != NULL && strncmp(v->str, "remote/", 7) == 0)
+		name_one(w, v->str + 7);
+	else if (v->str != NULL && strncmp(v->str, "directory/", 10) == 0)
+		name_directory(w, v->str + 10);
+}
+
 static void
 bool_value(const struct rule_value *v, void *arg)
 {
@@ -130,8 +159,15 @@ conf_reach(const struct config *conf, const struct conf_listener *l,
 	if (!w.none)
 		return;
 	/* <postmaster> is local where there are no local domains. */
+	w.none = false;
 	w.rule = conf->route.local;
 	rule_reach(w.rule, &env, known, route_value, &w);
+	if (w.none) {
+		w.rule = conf->session.directory;
+		rule_reach(w.rule, &env, known, verifier_value, &w);
+		w.rule = conf->session.addresses;
+		rule_reach(w.rule, &env, known, verifier_value, &w);
+	}
 	rule_reach(conf->session.relay, &env, known, bool_value, &w);
 	if (!w.yes && !l->open_relay && l->relay_hosts.n == 0)
 		return;

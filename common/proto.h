@@ -65,6 +65,7 @@ struct msg;
 	X(VERDICT,	403, R_SMTPD, R_VERIFYD)			\
 	X(JUDGE_ANS,	450, R_VERIFYD, R_SMTPD)			\
 	X(LOOKUP_ANS,	451, R_VERIFYD, R_SMTPD | R_PROXYD)		\
+	X(MARKED,	452, R_VERIFYD, R_SMTPD)			\
 	/* 500: connections */						\
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
@@ -465,6 +466,13 @@ int	get_judge_ans(struct msg *, struct proto_judge_ans *);
  * another way: the yes is forgotten.  In both cases where it was vouched for
  * (remote, sender, recipient) is JUDGE_LIVE for an hour.
  */
+/*
+ * MARKED, to every smtpd: for the next seq milliseconds there can be a
+ * recipient that is JUDGE_LIVE although it is vouched for.  Until then smtpd
+ * asks (JUDGE, addresses LOOK_LIST) for those that a list vouches for, which
+ * it else accepts without.  Not answered; no payload.
+ */
+
 enum verdict_kind { VERDICT_UNKNOWN, VERDICT_REFUSED, VERDICT_KIND_COUNT };
 
 struct proto_verdict {

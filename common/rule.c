@@ -116,6 +116,13 @@ rule_var_is_bool(enum rule_var var)
 }
 
 bool
+rule_var_is_domain(enum rule_var var)
+{
+	return var == RV_HELO_DOMAIN || var == RV_SENDER_DOMAIN ||
+	    var == RV_RCPT_DOMAIN;
+}
+
+bool
 rule_var_known(enum rule_var var, enum rule_stage stage)
 {
 	return (stage_vars[stage] & BIT(var)) != 0;
@@ -444,4 +451,10 @@ rule_leaf(const struct rule *r, unsigned int n, const char **what,
 	*what = r->strs[r->leaves[n].str];
 	*var = (enum rule_var)r->leaves[n].var;
 	return true;
+}
+
+bool
+rule_leaf_is_value(const struct rule *r, unsigned int n)
+{
+	return r != NULL && n < r->nleaves && r->leaves[n].value;
 }

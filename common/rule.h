@@ -141,6 +141,8 @@ struct rule_const {
 /* What is asked elsewhere: the same question is one leaf, however often. */
 struct rule_leaf {
 	uint8_t		 var;		/* its value is what is looked up */
+	bool		 value;		/* what is found is wanted; else
+					   whether that says yes */
 	uint32_t	 str;		/* "db/users/route" */
 	uint32_t	 line;		/* in the file: where it is first */
 };
@@ -222,6 +224,8 @@ void	rule_const_value(const struct rule *, uint32_t i,
  */
 bool	rule_leaf(const struct rule *, unsigned int n, const char **what,
 	    enum rule_var *);
+/* Is what is found there wanted, and not whether it says yes? */
+bool	rule_leaf_is_value(const struct rule *, unsigned int n);
 
 /* The text of a variable; buf is used for addresses and numbers. */
 const char *rule_env_text(const struct rule_env *, enum rule_var, char *buf,
@@ -254,6 +258,7 @@ enum rule_var	 rule_var_parse(const char *);
 bool		 rule_var_is_addr(enum rule_var);
 bool		 rule_var_is_number(enum rule_var);
 bool		 rule_var_is_bool(enum rule_var);
+bool		 rule_var_is_domain(enum rule_var);
 /* Can a rule of this stage know the variable? */
 bool		 rule_var_known(enum rule_var, enum rule_stage);
 

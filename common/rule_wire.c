@@ -65,6 +65,7 @@ rule_put(struct wbuf *w, const struct rule *r)
 	put_u32(w, r->nleaves);
 	for (i = 0; i < r->nleaves; i++) {
 		put_u8(w, r->leaves[i].var);
+		put_bool(w, r->leaves[i].value);
 		put_u32(w, r->leaves[i].str);
 		put_u32(w, r->leaves[i].line);
 	}
@@ -122,6 +123,7 @@ get_arrays(struct rbuf *m, struct rule *r)
 	r->leaves = get_array(m, &r->nleaves, sizeof(*r->leaves));
 	for (i = 0; i < r->nleaves; i++) {
 		r->leaves[i].var = get_enum(m, RV_COUNT);
+		r->leaves[i].value = get_bool(m);
 		r->leaves[i].str = get_u32(m);
 		r->leaves[i].line = get_u32(m);
 	}

@@ -14,8 +14,8 @@
  * (where that would let in what the operator meant to keep out) an error.
  * To build a feature is to give its rows a field and drop the flag.
  *
- * schema_session.c has the session's keys, schema_later.c those of whole
- * sections that nothing uses yet.
+ * schema_session.c has the session's keys, schema_lookup.c those of look-ups,
+ * schema_later.c those of whole sections that nothing uses yet.
  */
 
 #include "schema.h"
@@ -490,7 +490,7 @@ static const struct key k_top[] = {
 	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("databases") },
 	{ K("directory", T_MAP), AT(config, directories),
-	    .sub = &schema_directory, .flags = K_REFUSE,
+	    .sub = &schema_directory,
 	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
 	    HELP("where addresses are known") },
 	{ K("smtp-auth-proxy", T_MAP), NOWHERE, .sub = &schema_auth_proxy,

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "log.h"
 #include "msg.h"
@@ -210,11 +211,13 @@ front_peer_down(struct peer *p)
 }
 
 static const struct peer_handler	handlers[] = {
+	{ MSG_JUDGE_ANS,	ask_answer },
 	{ MSG_LOOKUP_ANS,	ask_answer },
 	{ MSG_STATE_ANS,	ask_answer },
 	{ MSG_DIAL_FD,		hop_dial_fd },
 	{ MSG_DIAL_ERR,		hop_dial_err },
 	{ MSG_DIAL_WANT,	hop_dial_want },
+	{ MSG_MARKED,		judge_marked },
 	{ MSG_PTR_ANS,		ptr_told },
 	{ MSG_REMOTE_CAPS,	caps_told },
 	{ MSG_BLOCKED,		block_told },

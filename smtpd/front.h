@@ -14,9 +14,12 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_judge.c	whose the address is: lists, and what verifyd says
+ *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
  *	front_ask.c	questions to other processes
  *	front_relay.c	the next hop's part of the envelope
+ *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
  *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
@@ -131,8 +134,9 @@ struct rcpt {
 	char		*addr;		/* as it goes upstream */
 	char		*normal;	/* to know it again */
 	bool		 postmaster;	/* <postmaster>: never counted */
-	bool		 vouched;	/* it waits for DATA: the client has its
-					   250 by what is known of it */
+	bool		 vouched;	/* it waits for DATA: the client has
+					   its 250 by what is known of it */
+	const char	*by;		/* by what: for the log */
 	uint32_t	 asked;		/* id of the remote whose word that is;
 					   0 = no remote's */
 	char		*orcpt;		/* as sent; NULL = none */
@@ -143,11 +147,14 @@ struct rcpt {
 	bool		 again;		/* accepted before in this transaction:
 					   counts for LMTP's replies only */
 	struct mark	 mark;		/* of an earlier mixed message */
-	bool		 replay;	/* the client has its 250 already */
+	bool		 told;		/* the client has its 250 already, the
+					   next hop (or this one) is asked
+					   later: front_vouch.c */
 	size_t		 same;		/* 1 + the index of the one that this
 					   repeats while it is asked; or 0 */
 	struct slot	*slot;		/* its place, while it waits */
-	struct smtp_reply *verdict;	/* LMTP: on this one */
+	struct smtp_reply *verdict;	/* LMTP: on this one; of one that was
+					   told its refusal */
 	struct charge	*charge;	/* rates that it was charged to, which
 					   are given back if it is refused */
 	bool		 unknown;	/* the next hop was lost before it */
@@ -201,8 +208,9 @@ struct tx {
 	struct rcpt		*rcpts;
 	size_t			 nrcpts;
 	size_t			 rcpts_size;
-	size_t			 accepted;
-	size_t			 pending;	/* RC_NEW and RC_SENT */
+	size_t			 accepted;	/* as the client was told */
+	size_t			 pending;	/* RC_NEW and RC_SENT of which
+						   it was not */
 	size_t			 next;		/* first that may be RC_NEW */
 	struct conf_remote	*remote;	/* the next hop: one for all */
 	char			*mx_domain;	/* where that is `mx': whose;
@@ -210,7 +218,8 @@ struct tx {
 	struct hop		*hop;
 	bool			 mailed;	/* MAIL was sent on hop */
 	bool			 data_sent;
-	bool			 broken;	/* a replay was refused */
+	bool			 broken;	/* one that was told is refused
+						   now */
 	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
 						   everything is answered */
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
@@ -306,6 +315,8 @@ struct session {
 						   a look-up of it is out, in
 						   our own memory */
 	struct command		*command;	/* what it has looked up */
+	unsigned int		 announced;	/* RCPTs next in the input that
+						   verifyd was told of */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	struct smtp_reply	*skip_reply;	/* what is said then */
@@ -340,39 +351,6 @@ void		 listen_commit(struct config *);
 void		 listen_stop(bool leave);
 /* Descriptors came free: accept again if that was stopped. */
 void		 listen_resume(void);
-
-/* --- front_block.c -------------------------------------------------------- */
-
-/* Is the address blocked for its errors? */
-bool		 block_has(const struct addr *);
-/* The session made a counted error. */
-void		 block_error(const struct session *);
-/* From verifyd. */
-int		 block_told(struct peer *, struct msg *);
-
-/* --- front_limit.c -------------------------------------------------------- */
-
-/* Count a session of this worker; -1 without memory. */
-int		 limit_add(const struct addr *, uint32_t listener);
-void		 limit_remove(const struct addr *, uint32_t listener);
-/* Why there is no room here for one more of that address; NULL: there is. */
-const char	*limit_refusal(const struct conf_listener *,
-		    const struct addr *);
-/*
- * A session begins: ask verifyd whether all workers together have room for
- * it, and whether the throttles that count connections have.  It goes on
- * meanwhile; what is found is in s->limit, and limit_say says it.
- */
-void		 limit_connect(struct session *);
-/*
- * For the first command that needs to know: results as rule_ask's.  CANNOT:
- * a throttle could not be asked.
- */
-enum rule_result limit_ask(struct session *);
-/* LIMIT_OVER: say so, and close. */
-void		 limit_say(struct session *);
-/* There is another number of workers: what was not told must be. */
-void		 limit_commit(const struct config *, const struct config *old);
 
 /* --- front_session.c ------------------------------------------------------ */
 
@@ -419,6 +397,8 @@ void		 session_reply(struct session *, unsigned int flags,
 		    __attribute__((__format__(printf, 3, 4)));
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
+/* A reply as it goes on the wire, all its lines: good ones only. */
+void		 session_reply_wire(struct session *, const char *);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it
@@ -460,10 +440,20 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 
 /* --- front_offer.c -------------------------------------------------------- */
 
-/* The reply to EHLO or LHLO; what it offers is what the session may use. */
-void		 offer_reply(struct session *, struct smtp_reply *);
+#define OFFER_VRFY	0x01
+#define OFFER_EXPN	0x02
+
+/*
+ * The reply to EHLO or LHLO; what it offers is what the session may use, and
+ * with it those of OFFER_* that are given.
+ */
+void		 offer_reply(struct session *, unsigned int more,
+		    struct smtp_reply *);
 
 /* --- front_ask.c ---------------------------------------------------------- */
+
+/* ms; where it needs nobody but the process that is asked. */
+#define ASK_TIMEOUT	10000
 
 /*
  * Ask the process of that role; body is taken.  done is called once, from the
@@ -477,14 +467,20 @@ void		 offer_reply(struct session *, struct smtp_reply *);
  * process, its pipe was lost, too late).
  */
 void		 ask_send(struct session *, unsigned int role, uint16_t type,
-		    struct wbuf *body,
+		    struct wbuf *body, int64_t timeout,
 		    void (*done)(struct session *, struct msg *));
 /*
- * The same, but the session goes on meanwhile: done is called whatever it
+ * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
+ * of all who may be asked on the way, and a little; never so long that the
+ * client has gone.  For several paths, one behind the other, add them.
+ */
+int64_t		 ask_wait(const struct config *, const char *path);
+/*
+ * As ask_send, but the session goes on meanwhile: done is called whatever it
  * does then.  ask_attend: now it waits for what it asked quietly.
  */
 void		 ask_quietly(struct session *, unsigned int role,
-		    uint16_t type, struct wbuf *body,
+		    uint16_t type, struct wbuf *body, int64_t timeout,
 		    void (*done)(struct session *, struct msg *));
 void		 ask_attend(struct session *);
 /* A tarpit is over: tell what was answered meanwhile. */
@@ -531,6 +527,26 @@ enum rule_result rule_now(struct session *, const struct rule *,
  */
 enum rule_result memory_ask(struct session *, enum state_table,
 		    const char *key, const char **value);
+/*
+ * What is looked up in one place for the command that is being run, all of it
+ * (proto.h, LOOKUP): results as rule_ask's, but RULE_CANNOT also for a server
+ * that would not tell.  *values: one a line, valid until the command is over;
+ * NULL: there is nothing.
+ */
+enum rule_result lookup_ask(struct session *, const struct proto_path *,
+		    enum look_what, const char *key, int64_t timeout,
+		    const char **values);
+/*
+ * What verifyd was asked of the recipient whose command is being run: its
+ * question and its answer; never NULL but without memory, where the session
+ * ends.  While it is out, the command is not over.
+ */
+struct judgement {
+	enum { ASK_NOT, ASK_OUT, ASK_OVER } state;
+	bool			 rode;		/* with rates */
+	struct proto_judge_ans	 ans;
+};
+struct judgement *command_judgement(struct session *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
@@ -550,82 +566,25 @@ int		 command_note(struct session *, const char *what,
 enum rule_answer command_recall(const struct session *, const char *what,
 		    uint32_t *value);
 
-/* --- front_charge.c ------------------------------------------------------- */
-
-/* NULL without memory. */
-struct charge	*charge_new(void);
-/* NULL is allowed. */
-void		 charge_free(struct charge *);
-/* The key is copied. */
-void		 charge_add(struct charge *, const struct proto_rate *);
-/* The items, as they are put into messages. */
-void		 charge_put(struct wbuf *, const struct charge *);
-
-/* --- front_take.c --------------------------------------------------------- */
-
-/* Does the session hold that key already? */
-bool		 take_has(const struct session *, const void *key,
-		    size_t klen);
-uint32_t	 take_held(const struct session *);
-/*
- * Take all or none.  The charge is taken.  done calls take_told, which gives
- * what came of it: false if nobody can tell; over: 1 + the first that there
- * is no room for, or 0.
- */
-void		 take_ask(struct session *, bool quiet, struct charge *,
-		    void (*done)(struct session *, struct msg *));
-bool		 take_told(struct session *, struct msg *, uint32_t *over);
-/* The session holds these, whoever else does. */
-void		 take_hold(struct session *, const struct charge *);
-/* Rates go with a JUDGE; takes the charge.  The first n were charged. */
-void		 charge_ride(struct session *, struct charge *);
-void		 charge_rode(struct session *, uint32_t n);
-/*
- * What was charged for the present command stays so, as it was accepted:
- * unless the recipient (or NULL) is refused in the end, and charge_back is
- * called.  What is not kept is given back when the command is over.
- */
-void		 charge_keep(struct session *, struct rcpt *);
-void		 charge_back(struct session *, struct rcpt *);
-void		 charge_over(struct session *);
-/* The session ends: it holds nothing any more. */
-void		 take_end(struct session *);
-/* verifyd is there (anew): tell it all that is held. */
-void		 take_verifyd_up(struct peer *);
-
-/* --- front_throttle.c ----------------------------------------------------- */
-
-/* For the throttles of a generation; -1 without memory. */
-int		 throttle_prepare(struct config *);
-void		 throttle_release(struct config *);
-/* Those that count connections: what to take for one. */
-void		 throttle_connect(struct session *, struct charge *);
-/*
- * Those that count MAILs, for the command that is being run; results as
- * rule_ask's, *over: one is passed.  Charged once, however often the command
- * is run.
- */
-enum rule_result throttle_mail(struct session *, const struct rule_env *,
-		    bool *over);
-
-/*
- * Row 11: charge the throttles that count recipients, for the command that is
- * being run; results as rule_ask's, *over: one is passed.  Charged once,
- * however often the command is run.
- */
-enum rule_result throttle_rcpt(struct session *, const struct rule_env *,
-		    bool *over);
-/*
- * The same by a JUDGE: append its rates (proto.h); returns how many.  Then
- * throttle_rode: they were charged, and that number of them is passed or 0.
- */
-uint32_t	 throttle_rates(struct session *, const struct rule_env *,
-		    struct wbuf *);
-void		 throttle_rode(struct session *, uint32_t over);
-
 /* --- front_rcpt.c --------------------------------------------------------- */
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
+
+/* --- front_judge.c -------------------------------------------------------- */
+
+/* From verifyd: there can be marks, for a time. */
+int		 judge_marked(struct peer *, struct msg *);
+
+/* --- front_vrfy.c --------------------------------------------------------- */
+
+/* VRFY and EXPN. */
+void		 verb_vrfy(struct session *, const struct smtp_cmd *);
+/*
+ * Which of them this session may use, for the command that is being run:
+ * results as rule_ask's, in *bits OFFER_*.
+ */
+enum rule_result vrfy_offered(struct session *, const char *helo_normal,
+		    unsigned int *bits);
 
 /* --- front_tx.c ----------------------------------------------------------- */
 
@@ -652,11 +611,9 @@ enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
 
 /*
  * The last recipient of the transaction was admitted: ask the next hop, whose
- * answer is the client's; or, where it is vouched for, accept it, and ask
- * when DATA comes or a live one does.
+ * answer is the client's.  It has its slot.
  */
 void		 relay_rcpt(struct session *);
-void		 relay_vouched(struct session *);
 /*
  * For the refusal of DATA: where octets stand behind it already they are
  * content, or a message in a message, and must never be read as commands:
@@ -677,6 +634,16 @@ bool		 relay_may_replace(const struct session *);
 void		 relay_hop_event(struct session *, enum client_event,
 		    const struct smtp_reply *, uint32_t tag);
 void		 relay_hop_lost(struct session *, const struct smtp_reply *);
+
+/* --- front_vouch.c -------------------------------------------------------- */
+
+/*
+ * The last recipient of the transaction was admitted and is vouched for: 250
+ * at once, and the next hop is asked when DATA comes or a live one does.  It
+ * has no slot; by, and asked, are set.  Where there is no hope for it, or the
+ * next hop is known to lack what it needs, it is live all the same.
+ */
+void		 relay_vouched(struct session *);
 
 /* --- front_body.c --------------------------------------------------------- */
 
@@ -846,6 +813,10 @@ void		 flog_mail(const struct session *, const char *sender,
 		    const struct smtp_reply *);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
+/* The same, and why: in somebody else's words, "" if there are none. */
+void		 flog_judged(const struct session *, const char *addr,
+		    const struct smtp_reply *, const char *by,
+		    const char *why);
 /* A recipient is admitted that would have been refused. */
 void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);
@@ -855,6 +826,9 @@ void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */
 void		 flog_delivery(const struct session *, const struct rcpt *);
+/* The client was told 250 for it, and now the next hop says this. */
+void		 flog_refused_late(const struct session *,
+		    const struct rcpt *, const struct smtp_reply *);
 void		 flog_hop(const struct session *, const char *event,
 		    const char *hop, const char *why);
 /* later: DNS does not answer now. */

@@ -36,7 +36,10 @@
 #include "proc.h"
 #include "proto.h"
 
-#define ASK_TIMEOUT	10000		/* ms */
+#define GRACE		2000		/* ms; those asked have their own end */
+#define LONGEST		280000		/* ms; a client waits 5 minutes (RFC
+					   5321, section 4.5.3.2) */
+#define DEPTH		8		/* directories that name directories */
 #define ANSWER		50		/* from a question's number to its
 					   answer's: proto.h */
 
@@ -149,7 +152,8 @@ ask_timer(void *arg)
 /* The question leaves; false: the session ended. */
 static bool
 send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
-    struct wbuf *body, void (*done)(struct session *, struct msg *))
+    struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
 {
 	struct peer	*p = proc_peer(role, 0);
 	struct ask	*a;
@@ -177,25 +181,27 @@ send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
 		timer_set(&a->timer, 0);
 	} else {
 		peer_send(p, type, s->sid, a->seq, -1, body);
-		timer_set(&a->timer, ASK_TIMEOUT);
+		timer_set(&a->timer, timeout);
 	}
 	return true;
 }
 
 void
 ask_send(struct session *s, unsigned int role, uint16_t type,
-    struct wbuf *body, void (*done)(struct session *, struct msg *))
+    struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
 {
-	if (send_out(s, false, role, type, body, done) &&
+	if (send_out(s, false, role, type, body, timeout, done) &&
 	    s->wait == WAIT_NONE)
 		session_wait(s, WAIT_ASK, 0);
 }
 
 void
 ask_quietly(struct session *s, unsigned int role, uint16_t type,
-    struct wbuf *body, void (*done)(struct session *, struct msg *))
+    struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
 {
-	(void)send_out(s, true, role, type, body, done);
+	(void)send_out(s, true, role, type, body, timeout, done);
 }
 
 void
@@ -211,6 +217,92 @@ ask_attend(struct session *s)
 	if (s->wait == WAIT_NONE && !LIST_EMPTY(&s->asks))
 		session_wait(s, WAIT_ASK, 0);
 }
+
+/* --- how long an answer may take ------------------------------------------ */
+
+static int64_t	object_wait(const struct config *, enum lookup_kind,
+		    const struct conf_obj *, int depth);
+
+static int64_t
+path_wait(const struct config *conf, const char *path, int depth)
+{
+	const struct conf_obj	*o;
+	enum lookup_kind	 kind;
+	const char		*query;
+
+	if (path == NULL || depth > DEPTH ||
+	    (o = conf_lookup(conf, path, &kind, &query)) == NULL)
+		return 0;
+	return object_wait(conf, kind, o, depth);
+}
+
+/* A domain; and of an address the whole, the cut one, and @domain. */
+static int64_t
+directory_wait(const struct config *conf, const struct conf_directory *d,
+    int depth)
+{
+	const struct conf_obj	*o = NULL;
+	enum lookup_kind	 kind = LOOK_NONE;
+	int64_t			 each = 0, domain;
+
+	switch ((enum directory_type)d->type) {
+	case DIR_SQL:
+	case DIR_CDB:
+		if (d->datasource != NULL)
+			o = conf_find(&conf->datasources, d->datasource);
+		kind = LOOK_DB;
+		break;
+	case DIR_REMOTE:
+		if (d->remote != NULL)
+			o = conf_find(&conf->remotes, d->remote);
+		kind = LOOK_REMOTE;
+		break;
+	case DIR_LIST:
+		break;
+	}
+	if (o != NULL)
+		each = object_wait(conf, kind, o, depth);
+	domain = d->domains == NULL ? each :
+	    path_wait(conf, d->domains, depth + 1);
+	return domain + (kind == LOOK_REMOTE ? 1 : 3) * each;
+}
+
+static int64_t
+object_wait(const struct config *conf, enum lookup_kind kind,
+    const struct conf_obj *o, int depth)
+{
+	const struct conf_remote	*r;
+
+	switch (kind) {
+	case LOOK_DB:
+		return ((const struct conf_datasource *)(const void *)o)->
+		    timeout;
+	case LOOK_REMOTE:
+		/* The banner, EHLO, TLS, EHLO, and the question. */
+		r = (const struct conf_remote *)(const void *)o;
+		return r->timeout.connect + 5 * r->timeout.command;
+	case LOOK_DIRECTORY:
+		return directory_wait(conf,
+		    (const struct conf_directory *)(const void *)o, depth);
+	case LOOK_NONE:
+	case LOOK_LIST:
+	case LOOK_KIND_COUNT:
+		break;
+	}
+	return 0;
+}
+
+int64_t
+ask_wait(const struct config *conf, const char *path)
+{
+	int64_t	wait = path_wait(conf, path, 0);
+
+	if (wait > LONGEST)
+		wait = LONGEST;
+	return wait < ASK_TIMEOUT - GRACE ? ASK_TIMEOUT : wait + GRACE;
+}
+
+/* --- answers -------------------------------------------------------------- */
 
 /* The items of a STATE_ANS, of which its getter takes the head only. */
 static int

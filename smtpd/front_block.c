@@ -16,6 +16,7 @@
 
 #include "block.h"
 #include "front.h"
+#include "front_limit.h"
 #include "log.h"
 #include "msg.h"
 #include "peer.h"

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "front.h"
+#include "front_limit.h"
 
 struct charge *
 charge_new(void)

@@ -34,6 +34,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "msg.h"
 #include "proc.h"
 

@@ -96,6 +96,20 @@ flog_rcpt(const struct session *s, const char *addr,
 }
 
 void
+flog_judged(const struct session *s, const char *addr,
+    const struct smtp_reply *r, const char *by, const char *why)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "rcpt"))
+		return;
+	log_str("address", addr);
+	log_reply(r);
+	log_str("by", by);
+	if (why[0] != '\0')
+		log_str("reason", why);
+	log_end();
+}
+
+void
 flog_would(const struct session *s, const char *addr, const char *would,
     const char *by)
 {
@@ -153,6 +167,24 @@ flog_delivery(const struct session *s, const struct rcpt *r)
 	if (r->unknown)
 		log_str("outcome", "unknown");
 	log_reply(r->verdict);
+	log_end();
+}
+
+void
+flog_refused_late(const struct session *s, const struct rcpt *rcpt,
+    const struct smtp_reply *theirs)
+{
+	char	hop[320];
+
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "refused-late"))
+		return;
+	log_str("address", rcpt->addr);
+	log_reply(theirs);
+	log_str("told", rcpt->vouched ? "vouched" : "accepted");
+	if (rcpt->by != NULL)
+		log_str("by", rcpt->by);
+	if (s->tx->hop != NULL)
+		log_str("hop", hop_name(s->tx->hop, hop, sizeof(hop)));
 	log_end();
 }
 

@@ -243,7 +243,8 @@ send_items(struct session *s, struct items *it)
 			if (it->wanted(&tx->rcpts[i]))
 				it->put(&w, s, &tx->rcpts[i], it->all);
 		tx->digest->frames++;
-		ask_send(s, R_VERIFYD, MSG_STATE, &w, it->done);
+		ask_send(s, R_VERIFYD, MSG_STATE, &w, ASK_TIMEOUT,
+		    it->done);
 		if (s->tx != tx)
 			return false;
 	}

@@ -87,7 +87,7 @@ listed(const struct session *s)
 }
 
 void
-offer_reply(struct session *s, struct smtp_reply *r)
+offer_reply(struct session *s, unsigned int more, struct smtp_reply *r)
 {
 	char	line[64];
 	size_t	i;
@@ -108,4 +108,8 @@ offer_reply(struct session *s, struct smtp_reply *r)
 	}
 	if (ftls_is_offered(s))
 		(void)strlcat(r->text, "\nSTARTTLS", sizeof(r->text));
+	if (more & OFFER_VRFY)
+		(void)strlcat(r->text, "\nVRFY", sizeof(r->text));
+	if (more & OFFER_EXPN)
+		(void)strlcat(r->text, "\nEXPN", sizeof(r->text));
 }

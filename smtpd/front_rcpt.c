@@ -7,8 +7,9 @@
 /*
  * RCPT: the checks, row by row in the order of the manual
  * (postern-smtpd(8), RCPT STAGE).  Malformed commands and parameters were
- * refused before by the parser; what passes all rows is live: the next hop
- * is asked at once, and its answer is the client's.
+ * refused before by the parser.  What passes all rows is vouched for, if we
+ * were told that there is such an address, and may wait for DATA; or it is
+ * live: the next hop is asked at once, and its answer is the client's.
  *
  * A row may need a look-up.  The command is then left as it is and run again
  * from row 1 with the answer, so nothing is done before all rows have spoken.
@@ -17,28 +18,14 @@
 #include <string.h>
 #include <stdlib.h>
 
-#include "front.h"
-#include "list.h"
+#include "front_limit.h"
+#include "front_rcpt.h"
 #include "log.h"
 
 #define RCPT_EXTRA	1000	/* refused and repeated ones over
 				   max-recipients, in a transaction */
 
-/* What the rows decide about one recipient. */
-struct judged {
-	char			 addr[SMTP_MAILBOX_MAX + 1];
-	char			 normal[SMTP_MAILBOX_MAX + 1];
-	const char		*domain;	/* in normal */
-	bool			 postmaster;	/* bare <postmaster> */
-	bool			 local;
-	struct conf_remote	*remote;	/* where it goes */
-	const char		*by;		/* what decided: for the log */
-	const char		*would;		/* warn-only: what it would have
-						   been told, and by what */
-	const char		*would_by;
-	const struct smtp_cmd	*cmd;
-	struct mark		 mark;		/* at an LMTP remote */
-};
+#define CANNOT		"451 4.4.3 cannot look that up now"
 
 static void
 set_names(struct judged *j, const struct smtp_path *path)
@@ -67,12 +54,12 @@ name_postmaster(struct session *s, struct judged *j)
 		set_names(j, &path);
 }
 
-/* The names that the rows look at.  Only <postmaster> has no domain. */
-static void
-name_it(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
+void
+rcpt_name(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
 {
 	memset(j, 0, sizeof(*j));
 	j->cmd = cmd;
+	j->why = "";
 	set_names(j, &cmd->path);
 	if (cmd->path.domain_len == 0)
 		name_postmaster(s, j);
@@ -88,32 +75,36 @@ refuse(struct session *s, const struct judged *j, unsigned int flags,
 	if (smtp_reply_fmt(&r, "%s", reply) == -1)
 		(void)smtp_reply_fmt(&r, "451 4.3.5 internal error");
 	reply_soften(s, j->normal, &r);
-	flog_rcpt(s, j->addr, &r, by);
+	flog_judged(s, j->addr, &r, by, by == j->by ? j->why : "");
 	session_reply_r(s, flags, &r);
 }
 
-/*
- * What a rule says with all that is known.  False: the command has its answer
- * (451), or will be run again when a look-up of it is answered.
- */
-static bool
-ask_rule(struct session *s, const struct judged *j, const struct rule *rule,
+void
+rcpt_env(struct session *s, const struct judged *j, struct rule_env *env)
+{
+	session_env(s, env);
+	env->str[RV_RCPT] = j->normal;
+	env->str[RV_RCPT_DOMAIN] = j->domain;
+}
+
+bool
+rcpt_rule(struct session *s, const struct judged *j, const struct rule *rule,
     const char *by, struct rule_value *v)
 {
 	struct rule_env	env;
 
 	if (rule_is_constant(rule, v))
 		return true;
-	session_env(s, &env);
-	env.str[RV_RCPT] = j->normal;
-	env.str[RV_RCPT_DOMAIN] = j->domain;
+	rcpt_env(s, j, &env);
+	if (j->ahead)
+		return rule_now(s, rule, &env, v) == RULE_VALUE;
 	switch (rule_ask(s, rule, &env, v)) {
 	case RULE_VALUE:
 		return true;
 	case RULE_NEED:
 		break;
 	case RULE_CANNOT:
-		refuse(s, j, 0, "451 4.4.3 cannot look that up now", by);
+		refuse(s, j, 0, CANNOT, by);
 		break;
 	}
 	return false;
@@ -129,7 +120,7 @@ row_refuses(struct session *s, struct judged *j, unsigned int flags,
 {
 	struct rule_value	v;
 
-	if (!ask_rule(s, j, s->conf->session.warn_only,
+	if (!rcpt_rule(s, j, s->conf->session.warn_only,
 	    "session.rcpt.warn-only", &v))
 		return true;
 	if (v.num == 0) {
@@ -141,33 +132,6 @@ row_refuses(struct session *s, struct judged *j, unsigned int flags,
 		j->would_by = by;
 	}
 	return false;
-}
-
-/* The path of a look-up, or NULL where it is off.  False as ask_rule. */
-static bool
-ask_path(struct session *s, const struct judged *j, const struct rule *rule,
-    const char *by, const char **path)
-{
-	struct rule_value	v;
-
-	*path = NULL;
-	if (!ask_rule(s, j, rule, by, &v))
-		return false;
-	if (v.type == VALUE_STR)
-		*path = v.str;
-	return true;
-}
-
-/* Is the text in the list that a look-up of addresses names? */
-static bool
-in_list(struct session *s, const char *path, const char *text)
-{
-	const struct conf_obj	*list;
-
-	if (path == NULL || strncmp(path, "list/", 5) != 0)
-		return false;
-	list = conf_find(&s->conf->lists, path + 5);
-	return list != NULL && list_has(list->priv, text, NULL);
 }
 
 /* Is there one who may relay whatever the rule says? */
@@ -197,7 +161,7 @@ judge_relay(struct session *s, struct judged *j)
 
 	if (relays_anyway(s, j))
 		return false;
-	if (!ask_rule(s, j, s->conf->session.relay, by, &v))
+	if (!rcpt_rule(s, j, s->conf->session.relay, by, &v))
 		return true;
 	j->by = by;
 	if (v.type == VALUE_BOOL && v.num != 0)
@@ -206,32 +170,57 @@ judge_relay(struct session *s, struct judged *j)
 	return true;
 }
 
-/* The remote that a route rule names, or NULL.  False as ask_rule. */
+/* The remote that a route rule names, or NULL.  False as rcpt_rule. */
 static bool
-routed(struct session *s, struct judged *j, const struct rule *rule,
-    const char *by)
+routed(struct session *s, const struct judged *j, const struct rule *rule,
+    const char *by, struct conf_remote **remote)
 {
 	struct rule_value	v;
 
-	j->remote = NULL;
-	if (!ask_rule(s, j, rule, by, &v))
+	*remote = NULL;
+	if (!rcpt_rule(s, j, rule, by, &v))
 		return false;
 	if (v.type == VALUE_STR && v.str != NULL)
-		j->remote = (struct conf_remote *)(void *)conf_find(
+		*remote = (struct conf_remote *)(void *)conf_find(
 		    &s->conf->remotes, v.str);
 	return true;
 }
 
+/*
+ * The next hop; NULL: there is none.  For local domains it is the server that
+ * knows the addresses, unless a route says otherwise.  False as rcpt_rule.
+ */
 static bool
-choose_route(struct session *s, struct judged *j)
+find_route(struct session *s, struct judged *j, bool ours,
+    struct conf_remote **remote)
 {
 	const struct conf_route	*r = &s->conf->route;
-	bool			 ours = j->local || j->postmaster;
 
-	if (!routed(s, j, r->session, "route.session"))
+	if (!routed(s, j, r->session, "route.session", remote))
 		return false;
-	return j->remote != NULL || routed(s, j, ours ? r->local : r->relay,
-	    ours ? "route.local" : "route.relay");
+	if (*remote != NULL)
+		return true;
+	if (!ours)
+		return routed(s, j, r->relay, "route.relay", remote);
+	if (!routed(s, j, r->local, "route.local", remote))
+		return false;
+	if (*remote != NULL)
+		return true;
+	if (j->postmaster && !judge_where(s, j))
+		return false;
+	*remote = where_remote(s->conf, &j->addresses);
+	return true;
+}
+
+struct conf_remote *
+rcpt_route_now(struct session *s, const struct judged *j)
+{
+	static struct judged	 copy;
+	struct conf_remote	*remote;
+
+	copy = *j;
+	copy.ahead = true;
+	return find_route(s, &copy, true, &remote) ? remote : NULL;
 }
 
 /* Row 5, for one that is being asked for: it gets the same answer. */
@@ -297,7 +286,7 @@ judge_repeat(struct session *s, const struct judged *j)
 
 	if ((r = tx_find(s->tx, j->normal)) == NULL)
 		return false;
-	if (r->state != RC_OK)
+	if (r->state != RC_OK && !r->told)
 		repeat(s, j, r);
 	else if (s->listener->protocol == PROTO_LMTP &&
 	    add_again(s->tx, j, r) == -1)
@@ -314,7 +303,7 @@ judge_count(struct session *s, const struct judged *j)
 	static const char	by[] = "session.rcpt.max-recipients";
 	struct rule_value	v;
 
-	if (!ask_rule(s, j, s->conf->session.max_recipients, by, &v))
+	if (!rcpt_rule(s, j, s->conf->session.max_recipients, by, &v))
 		return true;
 	if (v.num > 0 && ((int64_t)expected(s) >= v.num ||
 	    (int64_t)s->tx->nrcpts >= v.num + RCPT_EXTRA)) {
@@ -326,10 +315,19 @@ judge_count(struct session *s, const struct judged *j)
 
 /* One transaction, one next hop; of mx each domain is another one. */
 static bool
-same_place(const struct tx *tx, const struct judged *j)
+same_place(const struct tx *tx, const struct judged *j,
+    const struct conf_remote *remote)
 {
-	return tx->remote == j->remote && (tx->mx_domain == NULL ||
-	    strcmp(tx->mx_domain, j->domain) == 0);
+	return tx->remote == NULL || (tx->remote == remote &&
+	    (tx->mx_domain == NULL || strcmp(tx->mx_domain, j->domain) == 0));
+}
+
+bool
+rcpt_is_plain(const struct session *s, const struct judged *j,
+    const struct conf_remote *remote)
+{
+	return remote->protocol == PROTO_SMTP &&
+	    same_place(s->tx, j, remote);
 }
 
 /*
@@ -342,7 +340,7 @@ judge_company(struct session *s, struct judged *j)
 	static const char	own[] = "452 4.5.3 send this recipient in a "
 				    "transaction of its own";
 
-	if (s->tx->remote != NULL && !same_place(s->tx, j)) {
+	if (!same_place(s->tx, j, j->remote)) {
 		refuse(s, j, 0, own, "route");
 		return true;
 	}
@@ -352,8 +350,7 @@ judge_company(struct session *s, struct judged *j)
 	case RULE_NEED:
 		return true;
 	case RULE_CANNOT:
-		refuse(s, j, 0, "451 4.4.3 cannot look that up now",
-		    "lmtp-mixed");
+		refuse(s, j, 0, CANNOT, "lmtp-mixed");
 		return true;
 	}
 	if (mixed_fits(s->tx, j->remote, &j->mark))
@@ -362,66 +359,68 @@ judge_company(struct session *s, struct judged *j)
 	return true;
 }
 
-/* Where it goes at all; true: nowhere, and told. */
+/*
+ * Where it goes at all; true: nowhere, and told.  Without a route nobody can
+ * be asked what a server would not tell.
+ */
 static bool
 judge_route(struct session *s, struct judged *j)
 {
-	if (!choose_route(s, j))
+	bool	ours = j->postmaster || j->verdict != JUDGE_FOREIGN;
+
+	if (!find_route(s, j, ours, &j->remote))
 		return true;
-	if (j->remote == NULL) {
-		log_warnx("no route for %s", j->local ? "local domains" :
-		    "relayed mail");
-		refuse(s, j, 0, "451 4.3.5 no route for this recipient",
-		    "route");
+	if (j->remote != NULL)
+		return judge_company(s, j);
+	if (j->asked_live) {
+		refuse(s, j, 0, CANNOT, j->by);
 		return true;
 	}
-	return judge_company(s, j);
+	log_warnx("no route for %s", ours ? "local domains" : "relayed mail");
+	refuse(s, j, 0, "451 4.3.5 no route for this recipient", "route");
+	return true;
 }
 
-/* Row 7; true: unknown, and told, or it is somebody that we have. */
+/* Row 7; true: told so.  A domain's postmaster is never unknown. */
 static bool
-judge_address(struct session *s, struct judged *j)
+judge_unknown(struct session *s, struct judged *j)
 {
-	const char	*list;
-
-	if (!ask_path(s, j, s->conf->session.addresses,
-	    "session.rcpt.lookup.addresses", &list))
-		return true;
-	j->by = "session.rcpt.lookup.domains";
-	if (list == NULL)
-		return false;
-	j->by = "session.rcpt.lookup.addresses";
-	if (in_list(s, list, j->normal))
-		return false;
 	if (strncmp(j->normal, "postmaster@", 11) == 0) {
 		name_postmaster(s, j);
+		j->by = "postmaster";
+		j->why = "";
 		return judge_repeat(s, j);
 	}
 	return row_refuses(s, j, REPLY_COUNTED, s->conf->replies.unknown,
 	    j->by);
 }
 
-/* Rows 7 to 9; true: refused, and told. */
+/* Rows 6 to 8; true: refused, and told. */
 static bool
-judge_place(struct session *s, struct judged *j)
+judge_verdict(struct session *s, struct judged *j)
 {
-	const char	*domains;
-
-	if (!ask_path(s, j, s->conf->session.domains,
-	    "session.rcpt.lookup.domains", &domains))
+	switch (j->verdict) {
+	case JUDGE_FOREIGN:
+		return judge_relay(s, j);
+	case JUDGE_UNKNOWN:
+		return judge_unknown(s, j);
+	case JUDGE_NO_DOMAIN:
+		refuse(s, j, 0, CANNOT, j->by);
 		return true;
-	j->by = "postmaster";
-	j->local = !j->postmaster && in_list(s, domains, j->domain);
-	if (j->local && judge_address(s, j))
-		return true;
-	if (!j->local && !j->postmaster && judge_relay(s, j))
-		return true;
-	return judge_route(s, j);
+	case JUDGE_NO_ADDRESS:
+		return j->failure != FAILURE_ACCEPT &&
+		    row_refuses(s, j, 0, CANNOT, j->by);
+	case JUDGE_VOUCHED:
+	case JUDGE_LIVE:
+	case JUDGE_VERDICT_COUNT:
+		break;
+	}
+	return false;
 }
 
-/* Row 11; true: too many of them, and told, or it is being asked. */
+/* Row 11; true: passed, and told, or it is being asked. */
 static bool
-judge_throttle(struct session *s, struct judged *j)
+judge_rate(struct session *s, struct judged *j)
 {
 	static const char	by[] = "session.throttle";
 	struct rule_env		env;
@@ -429,25 +428,34 @@ judge_throttle(struct session *s, struct judged *j)
 
 	if (j->postmaster || s->conf->session.throttles.n == 0)
 		return false;
-	session_env(s, &env);
-	env.str[RV_RCPT] = j->normal;
-	env.str[RV_RCPT_DOMAIN] = j->domain;
+	rcpt_env(s, j, &env);
 	switch (throttle_rcpt(s, &env, &over)) {
 	case RULE_VALUE:
-		return over && row_refuses(s, j, 0, "451 4.7.1 too many "
-		    "recipients, try again later", by);
+		break;
 	case RULE_NEED:
-		break;
+		return true;
 	case RULE_CANNOT:
-		refuse(s, j, 0, "451 4.4.3 cannot look that up now", by);
-		break;
+		refuse(s, j, 0, CANNOT, by);
+		return true;
 	}
-	return true;
+	return over && row_refuses(s, j, 0,
+	    "451 4.7.1 too much mail, try again later", by);
 }
 
-/* All rows are passed: ask the next hop. */
+/* Rows 6 to 11; true: refused, and told. */
+static bool
+judge_place(struct session *s, struct judged *j)
+{
+	if (j->postmaster)
+		j->by = "postmaster";
+	else if (!judge_known(s, j) || judge_verdict(s, j))
+		return true;
+	return judge_route(s, j) || judge_rate(s, j);
+}
+
+/* All rows are passed: accept it, or ask the next hop. */
 static void
-go_live(struct session *s, const struct judged *j)
+admit(struct session *s, const struct judged *j)
 {
 	struct tx	*tx = s->tx;
 	struct rcpt	*r;
@@ -466,12 +474,17 @@ go_live(struct session *s, const struct judged *j)
 	r->mark = j->mark;
 	charge_keep(s, r);
 	r->postmaster = j->postmaster;
+	r->vouched = !j->postmaster && j->would == NULL &&
+	    j->verdict == JUDGE_VOUCHED;
+	r->by = j->by;
+	r->asked = j->asked;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
-	    (r->slot = slot_new(s)) == NULL) {
+	    (!r->vouched && (r->slot = slot_new(s)) == NULL))
 		session_end(s, "no memory");
-		return;
-	}
-	relay_rcpt(s);
+	else if (r->vouched)
+		relay_vouched(s);
+	else
+		relay_rcpt(s);
 }
 
 void
@@ -480,14 +493,15 @@ rcpt_stage(struct session *s, const struct smtp_cmd *cmd)
 	struct judged	 j;
 	const char	*no;
 
-	name_it(s, cmd, &j);
+	rcpt_name(s, cmd, &j);
+	if (s->command == NULL && s->announced > 0)
+		s->announced--;
 	if ((no = params_rcpt_refusal(s, cmd)) != NULL)
 		refuse(s, &j, 0, no, "parameters");
 	else if (s->tx == NULL)
 		refuse(s, &j, 0, "503 5.5.1 need MAIL first", "order");
 	else if (s->tx->chunks.on)
 		refuse(s, &j, 0, "503 5.5.1 in the middle of BDAT", "order");
-	else if (!judge_count(s, &j) && !judge_place(s, &j) &&
-	    !judge_throttle(s, &j))
-		go_live(s, &j);
+	else if (!judge_count(s, &j) && !judge_place(s, &j))
+		admit(s, &j);
 }

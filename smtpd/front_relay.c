@@ -10,17 +10,17 @@
  * What goes upstream is printed from what was parsed.  MAIL and the first
  * RCPT leave together, further RCPTs and DATA as soon as the client has
  * said them, so that a pipelining client is pipelined through; the answers
- * find their slots, and the replies leave in order.
+ * find their slots, and the replies leave in order.  Recipients that are
+ * vouched for wait for the first who is not, or for DATA: front_vouch.c.
  *
  * Every answer to the client can end the session (an error too many, a
  * client that does not read): after slot_answer the transaction is looked
  * at again before it is used.
  */
 
+#include "front_limit.h"
 #include "front_relay.h"
 #include "log.h"
-
-static void	relay_push(struct session *);
 
 /* --- the envelope --------------------------------------------------------- */
 
@@ -128,49 +128,57 @@ relay_doom(struct session *s, const struct smtp_reply *r)
 		relay_refuse_data(s, r);
 }
 
-void
-relay_rcpt(struct session *s)
+/*
+ * A connection, if there is none yet.  false: there can be none, and *r is
+ * what is said of it.
+ */
+static bool
+want_hop(struct session *s, struct smtp_reply *r)
 {
-	struct tx		*tx = s->tx;
-	struct smtp_reply	 r;
+	struct tx	*tx = s->tx;
 
-	if (tx->lost == NULL && tx->hop == NULL &&
-	    (tx->hop = hop_get(s, tx->remote)) == NULL) {
-		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
-		tx_keep(&tx->lost, &r);
-	}
 	if (tx->lost != NULL) {
-		r = *tx->lost;
-		(void)answer_rcpt(s, tx->nrcpts - 1, 0, &r);
-		return;
+		*r = *tx->lost;
+		return false;
 	}
-	relay_push(s);
+	if (tx->hop != NULL || (tx->hop = hop_get(s, tx->remote)) != NULL)
+		return true;
+	(void)smtp_reply_fmt(r, "451 4.3.0 no memory");
+	tx_keep(&tx->lost, r);
+	return false;
 }
 
 void
-relay_vouched(struct session *s)
+relay_rcpt(struct session *s)
 {
-	relay_rcpt(s);
+	struct smtp_reply	r;
+
+	if (want_hop(s, &r))
+		relay_push(s);
+	else
+		(void)answer_rcpt(s, s->tx->nrcpts - 1, 0, &r);
+}
+
+void
+relay_ask_data(struct session *s)
+{
+	struct smtp_reply	r;
+
+	s->tx->phase = TX_DATA;
+	session_wait(s, WAIT_HOP, 0);
+	if (want_hop(s, &r))
+		relay_push(s);
+	else
+		relay_refuse_data(s, &r);
 }
 
 void
 relay_data(struct session *s)
 {
-	struct tx		*tx = s->tx;
-	struct smtp_reply	 r;
-
-	if ((tx->data_slot = slot_new(s)) == NULL) {
+	if ((s->tx->data_slot = slot_new(s)) == NULL)
 		session_end(s, "no memory");
-		return;
-	}
-	tx->phase = TX_DATA;
-	session_wait(s, WAIT_HOP, 0);
-	if (tx->lost != NULL) {
-		r = *tx->lost;
-		relay_refuse_data(s, &r);
-		return;
-	}
-	relay_push(s);
+	else
+		relay_ask_data(s);
 }
 
 /* One recipient; false: the connection is closing, or the session ended. */
@@ -182,10 +190,9 @@ push_rcpt(struct session *s, struct smtp_client *c, size_t i)
 	char			 params[640];
 
 	if (params_lack_rcpt(&tx->rcpts[i], client_extensions(c), &r)) {
-		if (!tx->rcpts[i].replay)
+		if (!tx->rcpts[i].told)
 			return answer_rcpt(s, i, 0, &r);
-		tx->rcpts[i].state = RC_NO;
-		tx->broken = true;
+		vouch_lacking(s, &tx->rcpts[i], &r);
 		return true;
 	}
 	tx->rcpts[i].state = RC_SENT;
@@ -199,8 +206,7 @@ static bool
 is_hopeless(const struct tx *tx, struct smtp_reply *r)
 {
 	if (tx->broken)
-		(void)smtp_reply_fmt(r, "451 4.3.0 next hop changed its mind "
-		    "about a recipient");
+		vouch_reply(tx, r);
 	else if (tx->accepted == 0)
 		(void)smtp_reply_fmt(r, "554 5.5.1 no valid recipients");
 	else
@@ -209,24 +215,34 @@ is_hopeless(const struct tx *tx, struct smtp_reply *r)
 }
 
 /*
- * DATA, which may stand behind RCPTs without replies; or chunks, before
- * which all must be known.
+ * May DATA stand behind RCPTs without replies?  Not where it costs no round
+ * trip to await them, or where one of them is refused already: a 354 would
+ * cost the connection.
  */
+static bool
+may_run_ahead(struct session *s, const struct smtp_client *c)
+{
+	return (client_extensions(c) & EXT_PIPELINING) != 0 &&
+	    !s->tx->broken && !body_passes_chunks(s);
+}
+
+/* DATA; or chunks, before which all must be known. */
 static void
 push_data(struct session *s, struct smtp_client *c)
 {
 	struct tx		*tx = s->tx;
 	struct smtp_reply	 r;
 
-	if (!body_passes_chunks(s)) {
+	if (client_owes(c) && !may_run_ahead(s, c))
+		return;
+	if (!client_owes(c) && is_hopeless(tx, &r))
+		relay_refuse_data(s, &r);
+	else if (body_passes_chunks(s))
+		body_begin(s);
+	else {
 		tx->data_sent = true;
 		(void)client_data(c);
-	} else if (client_owes(c))
-		return;
-	else if (is_hopeless(tx, &r))
-		relay_refuse_data(s, &r);
-	else
-		body_begin(s);
+	}
 }
 
 /* MAIL; false: the transaction cannot go there, or the connection closes. */
@@ -249,12 +265,12 @@ push_mail(struct session *s, struct smtp_client *c)
 	return client_mail(c, tx->sender, params) == 0;
 }
 
-/* Say upstream what was not said yet. */
-static void
+void
 relay_push(struct session *s)
 {
 	struct tx		*tx = s->tx;
-	struct smtp_client	*c = hop_client(tx->hop);
+	struct smtp_client	*c = tx->hop == NULL ? NULL :
+				    hop_client(tx->hop);
 
 	if (c == NULL)
 		return;
@@ -287,7 +303,7 @@ relay_hop_up(struct session *s)
 		if (tx->rcpts[i].again)
 			continue;
 		if (tx->rcpts[i].state == RC_OK)
-			tx->rcpts[i].replay = true;
+			tx->rcpts[i].told = true;
 		if (tx->rcpts[i].state == RC_OK ||
 		    (tx->rcpts[i].state == RC_SENT && tx->rcpts[i].same == 0))
 			tx->rcpts[i].state = RC_NEW;
@@ -311,22 +327,28 @@ rcpt_answered(struct session *s, const struct smtp_reply *theirs, size_t i)
 	struct smtp_reply	 r;
 	bool			 ok = theirs->code / 100 == 2;
 
-	if (i >= tx->nrcpts || tx->rcpts[i].state != RC_SENT)
+	/* Behind a refused MAIL it says nothing of the recipient. */
+	if (i >= tx->nrcpts || tx->rcpts[i].state != RC_SENT ||
+	    tx->lost != NULL)
 		return;
 	if (!ok)
 		hop_saw_error(tx->hop, theirs->code / 100 == 5);
-	if (tx->rcpts[i].replay) {
-		/* The client has its 250: a refusal now breaks the whole. */
-		tx->rcpts[i].state = ok ? RC_OK : RC_NO;
-		tx->broken |= !ok;
-		if (tx->phase == TX_DATA)
-			relay_push(s);
-		return;
-	}
 	relay_warn(s, "RCPT", theirs);
-	map_reply(&r, theirs, "2.1.5", tx->remote->reply_text == RTEXT_OWN);
-	(void)answer_rcpt(s, i, map_is_unknown(theirs) &&
-	    !tx->rcpts[i].postmaster ? REPLY_COUNTED : 0, &r);
+	if (tx->rcpts[i].told && ok)
+		tx->rcpts[i].state = RC_OK;
+	else if (tx->rcpts[i].told)
+		vouch_refused(s, &tx->rcpts[i], theirs);
+	else {
+		map_reply(&r, theirs, "2.1.5",
+		    tx->remote->reply_text == RTEXT_OWN);
+		vouch_live_refused(s, &tx->rcpts[i], theirs);
+		if (!answer_rcpt(s, i, map_is_unknown(theirs) &&
+		    !tx->rcpts[i].postmaster ? REPLY_COUNTED : 0, &r))
+			return;
+	}
+	/* DATA may have waited for this. */
+	if (tx->phase == TX_DATA)
+		relay_push(s);
 }
 
 static void
@@ -335,7 +357,7 @@ mail_answered(struct session *s, const struct smtp_reply *theirs)
 	struct smtp_reply	r;
 
 	if (theirs->code / 100 == 2) {
-		/* Chunks may have waited for this alone. */
+		/* DATA may have waited for this alone. */
 		if (s->tx->phase == TX_DATA)
 			relay_push(s);
 		return;
@@ -354,38 +376,24 @@ data_answered(struct session *s, const struct smtp_reply *theirs)
 {
 	struct tx		*tx = s->tx;
 	struct smtp_reply	 r;
+	bool			 hopeless = is_hopeless(tx, &r);
 
-	if (!is_hopeless(tx, &r)) {
-		if (theirs->code == 354) {
-			body_begin(s);
-			return;
-		}
+	if (!hopeless && theirs->code == 354) {
+		body_begin(s);
+		return;
+	}
+	/* What it says to DATA for nobody is no news. */
+	if (!hopeless) {
 		map_reply(&r, theirs, "2.0.0",
 		    tx->remote->reply_text == RTEXT_OWN);
+		relay_warn(s, "DATA", theirs);
 	}
-	relay_warn(s, "DATA", theirs);
 	if (theirs->code != 354) {
 		hop_saw_error(tx->hop, false);
 		/* Refused: the connection is whole, RSET ends the rest. */
 		tx->data_sent = false;
 	}
 	relay_refuse_data(s, &r);
-}
-
-void
-relay_ask_data(struct session *s)
-{
-	struct tx		*tx = s->tx;
-	struct smtp_reply	 r;
-
-	tx->phase = TX_DATA;
-	session_wait(s, WAIT_HOP, 0);
-	if (tx->lost != NULL) {
-		r = *tx->lost;
-		relay_refuse_data(s, &r);
-		return;
-	}
-	relay_push(s);
 }
 
 /* --- what comes from the connection --------------------------------------- */

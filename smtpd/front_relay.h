@@ -8,6 +8,8 @@
  * What the files of relaying share; nobody else includes this.
  *
  *	front_relay.c	the envelope's questions to the next hop
+ *	front_vouch.c	recipients that were told 250 before the next hop is
+ *			asked
  *	front_params.c	parameters of MAIL and RCPT, and what the next hop
  *			lacks
  *	front_trace.c	our Received field
@@ -34,6 +36,24 @@ void	relay_warn(const struct session *, const char *what,
 	    const struct smtp_reply *theirs);
 /* The first BDAT was said: answers come. */
 void	relay_ask_data(struct session *);
+/* Say upstream what was not said yet, if there is a connection. */
+void	relay_push(struct session *);
+
+/* front_vouch.c ----------------------------------------------------------- */
+
+/*
+ * A recipient that was told 250 is refused, in these words of the next hop, or
+ * in ours, where that lacks something: there will be no content.
+ */
+void	vouch_refused(struct session *, struct rcpt *,
+	    const struct smtp_reply *theirs);
+void	vouch_lacking(struct session *, struct rcpt *,
+	    const struct smtp_reply *ours);
+/* One that was asked live is: verifyd may remember that. */
+void	vouch_live_refused(const struct session *, const struct rcpt *,
+	    const struct smtp_reply *theirs);
+/* Some were refused so, and all have their answers: the reply to DATA. */
+void	vouch_reply(const struct tx *, struct smtp_reply *);
 
 /* front_params.c ---------------------------------------------------------- */
 

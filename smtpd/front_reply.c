@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "log.h"
 
 #define WIRE_MAX	2048		/* a folded reply with room to spare */
@@ -195,6 +196,27 @@ session_reply_r(struct session *s, unsigned int flags,
 		return;
 	}
 	slot_fill(s, slot, flags, r);
+	slots_flush(s);
+}
+
+void
+session_reply_wire(struct session *s, const char *text)
+{
+	struct slot	*slot;
+
+	if (s->state == S_DEAD || s->state == S_CLOSING)
+		return;
+	if (TAILQ_EMPTY(&s->slots)) {
+		send_wire(s, text, strlen(text), 0);
+		return;
+	}
+	if ((slot = slot_new(s)) == NULL ||
+	    (slot->text = strdup(text)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	slot->len = strlen(text);
+	slot->state = SLOT_READY;
 	slots_flush(s);
 }
 

@@ -8,7 +8,7 @@
  * Rules of a session, with look-ups.
  *
  * rule_eval says which look-up it needs.  Lists are held here and answer at
- * once; a datasource is verifyd's, so the question goes out, the line of the
+ * once; all else is verifyd's, so the question goes out, the line of the
  * command is kept, and when the answer is there the command is run again from
  * its beginning.  It then finds what was looked up in the command's memory,
  * and comes a look-up further.  Commands therefore evaluate everything first
@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "log.h"
 #include "msg.h"
@@ -48,6 +49,7 @@ struct command {
 	char			*line;
 	struct found		*open;	/* is being asked */
 	SLIST_HEAD(, found)	 found;
+	struct judgement	 judge;	/* of RCPT */
 };
 
 /* --- the command's memory ------------------------------------------------- */
@@ -84,7 +86,8 @@ command_free(struct session *s)
 void
 command_over(struct session *s)
 {
-	if (s->command == NULL || s->command->open == NULL)
+	if (s->command == NULL || (s->command->open == NULL &&
+	    s->command->judge.state != ASK_OUT))
 		command_free(s);
 }
 
@@ -107,6 +110,17 @@ command_keep(struct session *s)
 	s->line.p = c->line;
 	s->command = c;
 	return c;
+}
+
+struct judgement *
+command_judgement(struct session *s)
+{
+	struct command	*c = command_keep(s);
+
+	if (c != NULL)
+		return &c->judge;
+	session_end(s, "no memory");
+	return NULL;
 }
 
 static struct found *
@@ -146,7 +160,10 @@ found_find(const struct session *s, const char *what, const char *key)
 /* One leaf of a rule: what it asks, and what is known of it. */
 struct leaf {
 	const char		*what;
+	char			 name[256];	/* as it is remembered by */
+	enum look_what		 asks;
 	const char		*key;
+	const char		*sender;
 	enum rule_answer	 answer;
 	const char		*value;
 	char			 buf[ADDR_TEXT_MAX];
@@ -181,7 +198,7 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	struct found			*f;
 	struct wbuf			 w = { .data = NULL };
 
-	if ((f = found_add(s, leaf->what, leaf->key)) == NULL) {
+	if ((f = found_add(s, leaf->name, leaf->key)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -191,10 +208,76 @@ lookup_send(struct session *s, const struct leaf *leaf)
 	q.path.id = ds == NULL ? 0 : ds->id;
 	(void)strlcpy(q.path.query, ds == NULL ? "" : query,
 	    sizeof(q.path.query));
+	q.what = (uint8_t)leaf->asks;
 	(void)strlcpy(q.key, leaf->key, sizeof(q.key));
+	(void)strlcpy(q.sender, leaf->sender, sizeof(q.sender));
 	put_lookup(&w, &q);
 	s->command->open = f;
-	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, lookup_done);
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w,
+	    ask_wait(s->conf, leaf->what), lookup_done);
+}
+
+/* The answer to a LOOKUP of all there is: a value a line. */
+static void
+values_done(struct session *s, struct msg *m)
+{
+	struct found		*f = s->command->open;
+	struct proto_lookup_ans	 ans;
+	struct wbuf		 w = { .data = NULL };
+	uint32_t		 i;
+
+	s->command->open = NULL;
+	f->answer = ANSWER_CANNOT;
+	if (m != NULL && get_lookup_ans(m, &ans) == 0 &&
+	    (ans.answer == LOOKUP_YES || ans.answer == LOOKUP_NO)) {
+		for (i = 0; ans.answer == LOOKUP_YES && i < ans.n; i++) {
+			if (i > 0)
+				get_line(&m->body, ans.value,
+				    sizeof(ans.value));
+			put_raw(&w, ans.value, strlen(ans.value));
+			put_u8(&w, '\n');
+		}
+		put_u8(&w, '\0');
+		if (wire_ok(&w)) {
+			f->answer = ans.answer == LOOKUP_YES ? ANSWER_YES :
+			    ANSWER_NO;
+			f->value = (char *)w.data;
+			w.data = NULL;
+		}
+	}
+	wbuf_clear(&w);
+	verb_line(s, s->line);
+}
+
+enum rule_result
+lookup_ask(struct session *s, const struct proto_path *path,
+    enum look_what what, const char *key, int64_t timeout,
+    const char **values)
+{
+	static struct proto_lookup	 q;
+	struct found			*f;
+	struct wbuf			 w = { .data = NULL };
+	char				 name[16];
+
+	*values = NULL;
+	(void)snprintf(name, sizeof(name), "what %d", (int)what);
+	if ((f = found_find(s, name, key)) != NULL) {
+		if (f->answer == ANSWER_YES)
+			*values = f->value;
+		return f->answer == ANSWER_CANNOT ? RULE_CANNOT : RULE_VALUE;
+	}
+	if ((f = found_add(s, name, key)) == NULL) {
+		session_end(s, "no memory");
+		return RULE_NEED;
+	}
+	memset(&q, 0, sizeof(q));
+	q.path = *path;
+	q.what = (uint8_t)what;
+	(void)strlcpy(q.key, key, sizeof(q.key));
+	put_lookup(&w, &q);
+	s->command->open = f;
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, timeout, values_done);
+	return RULE_NEED;
 }
 
 /* The answer to a STATE_GET of one key. */
@@ -241,7 +324,7 @@ memory_ask(struct session *s, enum state_table table, const char *key,
 	put_state(&w, &q);
 	put_blob(&w, key, strlen(key));
 	s->command->open = f;
-	ask_send(s, R_VERIFYD, MSG_STATE, &w, memory_done);
+	ask_send(s, R_VERIFYD, MSG_STATE, &w, ASK_TIMEOUT, memory_done);
 	return RULE_NEED;
 }
 
@@ -326,6 +409,24 @@ is_no_key(const char *key)
 	return key[0] == '\0';
 }
 
+/*
+ * What is asked of whom.  Of a database a rule wants a value, or whether the
+ * query says yes (verifyd's rows.c): two questions.  A directory knows domains
+ * and addresses, a server addresses.
+ */
+static void
+leaf_ask(struct leaf *leaf, enum rule_var var, bool value)
+{
+	bool	same = value || strncmp(leaf->what, "db/", 3) != 0 ||
+		    strchr(leaf->what + 3, '/') == NULL;
+
+	leaf->asks = rule_var_is_domain(var) ? LOOK_DOMAIN : LOOK_ADDRESS;
+	if (value && strncmp(leaf->what, "db/", 3) == 0)
+		leaf->asks = LOOK_KEY;
+	(void)snprintf(leaf->name, sizeof(leaf->name), "%s%s",
+	    same ? "" : "?", leaf->what);
+}
+
 /* What is known of a leaf without asking. */
 static void
 leaf_look(struct session *s, const struct rule *r, unsigned int n,
@@ -340,6 +441,9 @@ leaf_look(struct session *s, const struct rule *r, unsigned int n,
 	if (!rule_leaf(r, n, &leaf->what, &var))
 		return;
 	leaf->key = rule_env_text(env, var, leaf->buf, sizeof(leaf->buf));
+	leaf->sender = env->str[RV_SENDER] == NULL ? "" :
+	    env->str[RV_SENDER];
+	leaf_ask(leaf, var, rule_leaf_is_value(r, n));
 	if (strncmp(leaf->what, "list/", 5) == 0) {
 		list = conf_find(&s->conf->lists, leaf->what + 5);
 		leaf->value = list == NULL ? NULL : list_value(list->priv,
@@ -349,7 +453,7 @@ leaf_look(struct session *s, const struct rule *r, unsigned int n,
 	} else if (is_no_key(leaf->key))
 		leaf->answer = ANSWER_NO;
 	else if (strlen(leaf->key) < sizeof(((struct proto_lookup *)0)->key)) {
-		f = found_find(s, leaf->what, leaf->key);
+		f = found_find(s, leaf->name, leaf->key);
 		leaf->answer = f == NULL ? ANSWER_NONE : f->answer;
 		leaf->value = f == NULL ? NULL : f->value;
 	}

@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "id.h"
 #include "log.h"
 #include "proc.h"
@@ -78,7 +79,8 @@ session_wait(struct session *s, enum sess_wait wait, int64_t ms)
 		timer_set(&s->timer, ms);
 	else if (wait == WAIT_HOP && s->tx != NULL && s->tx->remote != NULL)
 		timer_set(&s->timer, s->tx->remote->timeout.connect * 2 +
-		    s->tx->remote->timeout.command * 4 +
+		    s->tx->remote->timeout.command *
+		    (4 + (int64_t)s->tx->accepted) +
 		    s->tx->remote->timeout.final + HOP_SLACK);
 	else
 		timer_set(&s->timer, wait == WAIT_HOP ?

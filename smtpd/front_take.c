@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "msg.h"
 #include "peer.h"
 #include "proc.h"
@@ -85,7 +86,8 @@ take_ask(struct session *s, bool quiet, struct charge *c,
 	h->asked = c;
 	h->told = true;
 	put_take(&w, STATE_TAKE, c);
-	(quiet ? ask_quietly : ask_send)(s, R_VERIFYD, MSG_STATE, &w, done);
+	(quiet ? ask_quietly : ask_send)(s, R_VERIFYD, MSG_STATE, &w,
+	    ASK_TIMEOUT, done);
 }
 
 /* Sort out what was asked for: it is held, or charged. */

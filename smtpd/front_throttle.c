@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "msg.h"
 #include "proto.h"
 
@@ -420,6 +421,6 @@ void
 throttle_rode(struct session *s, uint32_t over)
 {
 	charge_rode(s, over == 0 ? UINT32_MAX : over - 1);
-	if (command_note(s, RODE, over) == -1)
-		session_end(s, "no memory");
+	/* Without memory they are charged once more. */
+	(void)command_note(s, RODE, over);
 }

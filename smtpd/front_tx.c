@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 
 struct tx *
 tx_new(const char *sender)
@@ -88,7 +89,8 @@ tx_find(const struct tx *tx, const char *normal)
 	size_t	i;
 
 	for (i = 0; i < tx->nrcpts; i++)
-		if (tx->rcpts[i].state != RC_NO && !tx->rcpts[i].again &&
+		if ((tx->rcpts[i].state != RC_NO || tx->rcpts[i].told) &&
+		    !tx->rcpts[i].again &&
 		    strcmp(tx->rcpts[i].normal, normal) == 0)
 			return &tx->rcpts[i];
 	return NULL;

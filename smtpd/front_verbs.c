@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "log.h"
 #include "util.h"
 
@@ -116,48 +117,71 @@ helo_normal(const char *helo)
 	return strdup(name);
 }
 
-static bool
-hello(struct session *s, const struct smtp_cmd *cmd)
+/* Takes normal: its name in normal form. */
+static void
+hello(struct session *s, const struct smtp_cmd *cmd, char *normal)
 {
-	char	*name;
+	session_forget(s);
+	s->helo_normal = normal;
+	if ((s->helo = strndup(cmd->hello.p, cmd->hello.n)) == NULL)
+		session_end(s, "no memory");
+	else
+		s->flags |= SF_HELO;
+}
+
+/* The client's name in normal form; NULL: refused, and told. */
+static char *
+hello_name(struct session *s, const struct smtp_cmd *cmd)
+{
+	char	 name[SMTP_LINE_MAX], *normal;
 
 	if (s->conf->session.ehlo_reject_non_fqdn &&
 	    !smtp_is_fqdn(cmd->hello)) {
 		session_reply(s, 0,
 		    "504 5.5.2 need a fully qualified host name");
-		return false;
+		return NULL;
 	}
-	if ((name = strndup(cmd->hello.p, cmd->hello.n)) == NULL) {
+	(void)snprintf(name, sizeof(name), "%.*s", (int)cmd->hello.n,
+	    cmd->hello.p);
+	if ((normal = helo_normal(name)) == NULL)
 		session_end(s, "no memory");
-		return false;
-	}
-	session_forget(s);
-	s->helo = name;
-	if ((s->helo_normal = helo_normal(name)) == NULL) {
-		session_end(s, "no memory");
-		return false;
-	}
-	s->flags |= SF_HELO;
-	return true;
+	return normal;
 }
 
 static void
 verb_helo(struct session *s, const struct smtp_cmd *cmd)
 {
-	if (hello(s, cmd))
+	char	*normal = hello_name(s, cmd);
+
+	if (normal == NULL)
+		return;
+	hello(s, cmd, normal);
+	if (s->state != S_DEAD)
 		session_reply(s, 0, "250 %s", s->conf->hostname);
 }
 
-/* EHLO, or LHLO: which of them is for this listener, verb_line has seen. */
+/*
+ * EHLO, or LHLO: which of them is for this listener, verb_line has seen.
+ * What cannot be told is not offered.
+ */
 static void
 verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
 {
-	struct smtp_reply	r;
+	struct smtp_reply	 r;
+	unsigned int		 more;
+	char			*normal = hello_name(s, cmd);
 
-	if (!hello(s, cmd))
+	if (normal == NULL)
+		return;
+	if (vrfy_offered(s, normal, &more) == RULE_NEED) {
+		free(normal);
+		return;
+	}
+	hello(s, cmd, normal);
+	if (s->state == S_DEAD)
 		return;
 	s->flags |= SF_ESMTP;
-	offer_reply(s, &r);
+	offer_reply(s, more, &r);
 	session_reply_r(s, 0, &r);
 }
 
@@ -411,13 +435,6 @@ verb_quit(struct session *s, const struct smtp_cmd *cmd)
 	s->flags |= SF_QUIT;
 	session_reply(s, REPLY_CLOSE, "221 2.0.0 %s goodbye",
 	    s->conf->hostname);
-}
-
-static void
-verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
-{
-	(void)cmd;
-	session_reply(s, 0, "252 2.5.1 send mail, and see");
 }
 
 static void

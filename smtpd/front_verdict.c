@@ -82,7 +82,7 @@ gather(const struct session *s, const struct smtp_reply *all,
 		return -1;
 	for (i = 0; client_is_lmtp(s) && i < tx->nrcpts; i++)
 		if (tx->rcpts[i].state == RC_OK || tx->rcpts[i].again ||
-		    tx->rcpts[i].replay)
+		    tx->rcpts[i].told)
 			w->r[w->n++] = *verdict_of(tx, i, all);
 	if (!client_is_lmtp(s))
 		w->r[w->n++] = *all;

@@ -512,7 +512,7 @@ check_alabels(enum conf_check check, struct node *n)
 
 /* --- references ----------------------------------------------------------- */
 
-static void
+void
 check_object(struct load *l, const struct node *n, const char *map,
     const char *name)
 {
@@ -532,70 +532,18 @@ check_object(struct load *l, const struct node *n, const char *map,
 	    near.best == NULL ? "" : "?");
 }
 
-/* Is a datasource a file of keys?  One of its URIs or a list of them. */
-static bool
-is_cdb(const struct node *uri)
-{
-	size_t	i;
-
-	if (uri == NULL || uri->kind == NODE_MAP)
-		return true;	/* an error of its own */
-	if (uri->kind == NODE_SCALAR)
-		return strncmp(uri->text, "cdb:", 4) == 0;
-	for (i = 0; i < uri->nkids; i++)
-		if (!is_cdb(uri->kids[i]))
-			return false;
-	return true;
-}
-
-/* db/NAME: only files of keys can be asked, and without a query. */
-static void
-check_datasource(struct load *l, const struct node *n, const char *name)
-{
-	const struct node	*ds = node_child(l->root, "datasource");
-
-	ds = ds == NULL ? NULL : node_child(ds, name);
-	if (strchr(name, '/') != NULL)
-		load_error(l, n, "%s: " LATER, n->text);
-	else if (ds == NULL)
-		check_object(l, n, "datasource", name);
-	else if (!is_cdb(node_child(ds, "uri")))
-		load_error(l, n, "%s is not of cdb: files: " LATER, n->text);
-}
-
 void
 check_ref(struct load *l, const struct key *k, const struct node *n)
 {
-	static const char *const	 later[] = {
-		"directory/", "db/", "remote/"
-	};
-	size_t				 i;
-
-	if (strcmp(k->ref, "lookup") != 0 &&
-	    strcmp(k->ref, "rule-lookup") != 0) {
-		if (strcmp(k->ref, "remote") != 0 ||
-		    strcmp(n->text, "mx") != 0)
-			check_object(l, n, k->ref, n->text);
-		else if ((k->flags & K_MX) != 0)
-			l->use_mx = true;
-		else
-			load_error(l, n, "mx is for route.relay only");
-		return;
-	}
-	if (strncmp(n->text, "list/", 5) == 0) {
-		check_object(l, n, "list", n->text + 5);
-		return;
-	}
-	if (strcmp(k->ref, "rule-lookup") == 0 &&
-	    strncmp(n->text, "db/", 3) == 0) {
-		check_datasource(l, n, n->text + 3);
-		return;
-	}
-	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		if (strncmp(n->text, later[i], strlen(later[i])) == 0) {
-			load_error(l, n, "%s: " LATER, n->text);
-			return;
-		}
-	}
-	load_error(l, n, "'%s', wanted list/NAME", n->text);
+	if (strcmp(k->ref, "lookup") == 0)
+		check_lookup(l, n, strcmp(k->name, "domains") == 0 ?
+		    ASKS_DOMAIN : ASKS_ADDRESS);
+	else if (strcmp(k->ref, "directory") == 0)
+		check_directory_ref(l, n);
+	else if (strcmp(k->ref, "remote") != 0 || strcmp(n->text, "mx") != 0)
+		check_object(l, n, k->ref, n->text);
+	else if ((k->flags & K_MX) != 0)
+		l->use_mx = true;
+	else
+		load_error(l, n, "mx is for route.relay only");
 }

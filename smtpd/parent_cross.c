@@ -351,6 +351,74 @@ is_on(const struct rule *rule)
 	return rule != NULL && (!rule_is_constant(rule, &v) || v.str != NULL);
 }
 
+/* Who verifies local addresses, and may take their mail. */
+struct verifiers {
+	const struct config	*conf;
+	bool			 directory;	/* names of those */
+	bool			 other;		/* or something that is no
+						   server */
+};
+
+static void
+note_verifier(const struct rule_value *v, void *arg)
+{
+	struct verifiers		*w = arg;
+	const struct conf_directory	*d;
+	const char			*name = v->str;
+
+	if (v->type == VALUE_LOOKUP || name == NULL) {
+		/* A directory that is none leaves it to the look-ups. */
+		w->other |= !w->directory || v->type == VALUE_LOOKUP;
+		return;
+	}
+	if (!w->directory && strncmp(name, "remote/", 7) == 0)
+		return;
+	if (!w->directory && strncmp(name, "directory/", 10) == 0)
+		name += 10;
+	else if (!w->directory) {
+		w->other = true;
+		return;
+	}
+	d = (const struct conf_directory *)conf_find(&w->conf->directories,
+	    name);
+	w->other |= d == NULL || d->type != DIR_REMOTE;
+}
+
+/* Does a server verify every local address?  It is their next hop then. */
+static bool
+is_verified(const struct config *conf)
+{
+	struct verifiers	 w = { .conf = conf };
+	struct rule_env		 env;
+
+	memset(&env, 0, sizeof(env));
+	if (is_on(conf->session.domains))
+		rule_reach(conf->session.addresses, &env, 0, note_verifier,
+		    &w);
+	w.directory = true;
+	rule_reach(conf->session.directory, &env, 0, note_verifier, &w);
+	return !w.other;
+}
+
+/* Mail for local domains that no route takes. */
+static void
+check_local(struct load *l)
+{
+	const struct config	*conf = l->conf;
+	const struct node	*rcpt = at(l->root, "session", "rcpt", NULL);
+	bool			 directory = is_on(conf->session.directory);
+
+	if ((!directory && !is_on(conf->session.domains)) ||
+	    !route_missing(l, "local", conf->route.local) ||
+	    is_verified(conf))
+		return;
+	cross_error(l, directory ? at(rcpt, "directory", NULL, NULL) :
+	    at(rcpt, "lookup", "domains", NULL), directory ?
+	    "session.rcpt.directory" : "session.rcpt.lookup.domains",
+	    "mail for local domains has no next hop: "
+	    "set route.local (or route.session)");
+}
+
 static void
 check_routes(struct load *l)
 {
@@ -360,13 +428,7 @@ check_routes(struct load *l)
 
 	if (session_takes_all(conf))
 		return;
-	if (is_on(conf->session.domains) &&
-	    route_missing(l, "local", conf->route.local)) {
-		n = at(rcpt, "lookup", "domains", NULL);
-		cross_error(l, n, "session.rcpt.lookup.domains",
-		    "mail for local domains has no next hop: "
-		    "set route.local (or route.session)");
-	}
+	check_local(l);
 	if (can_relay(conf) &&
 	    route_missing(l, "relay", conf->route.relay)) {
 		n = at(rcpt, "relay", NULL, NULL);
@@ -500,5 +562,6 @@ load_cross(struct load *l)
 	check_submission(l);
 	check_directory(l);
 	check_throttles(l);
+	load_directories(l);
 	load_sources(l);
 }

@@ -8,7 +8,8 @@
  * What the files that turn the tree into a struct config share; nobody else
  * includes it.  parent_conf.c walks the rows, parent_value.c types single
  * values, parent_check.c looks at strings, parent_rule.c compiles rules,
- * parent_cross.c checks what concerns several keys.
+ * parent_lookup.c checks where look-ups lead, parent_cross.c what concerns
+ * several keys.
  *
  * Loading also makes the tree canonical, in place: defaults are added, keys
  * are ordered as in the tables, values are written in one way.  What
@@ -94,6 +95,8 @@ void	check_alabels(enum conf_check, struct node *);
 const char *check_name(const char *);
 /* Does it name an object of the file?  An error if not. */
 void	check_ref(struct load *, const struct key *, const struct node *);
+void	check_object(struct load *, const struct node *, const char *map,
+	    const char *name);
 /*
  * The candidate nearest to a word in which a letter or so may be wrong;
  * NULL if there is none.  Offer them one by one.
@@ -112,6 +115,18 @@ void	nearest_offer(struct nearest *, const char *candidate);
 struct rule *load_rule(struct load *, const struct key *, struct node *);
 /* Set the ids of the lists that a rule names. */
 void	rule_resolve(struct rule *, const struct config *);
+
+/* --- parent_lookup.c ------------------------------------------------------ */
+
+/* What is asked by a path. */
+enum lookup_asks { ASKS_ADDRESS, ASKS_DOMAIN, ASKS_VALUE };
+
+/* Does the path lead to somebody who can tell?  An error if not. */
+void	check_lookup(struct load *, const struct node *, enum lookup_asks);
+/* The same for the name of a directory, asked for domains and addresses. */
+void	check_directory_ref(struct load *, const struct node *);
+/* Has each directory what its type needs? */
+void	load_directories(struct load *);
 
 /* --- parent_cross.c ------------------------------------------------------- */
 

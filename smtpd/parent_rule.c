@@ -167,25 +167,41 @@ compile_var(struct compile *c, struct node *n)
 /* --- look-ups ------------------------------------------------------------- */
 
 static void
-operand_ref(struct compile *c, struct node *n, const char *ref)
+operand_listener(struct compile *c, struct node *n)
 {
-	struct key	k = { .ref = ref };
-	size_t		before = c->l->errs->errors.n;
+	size_t	before = c->l->errs->errors.n;
 
-	check_ref(c->l, &k, n);
+	check_object(c->l, n, "listener", n->text);
 	if (c->l->errs->errors.n > before)
 		c->failed = true;
 }
 
-/* The same question is one leaf, however often it is asked. */
+/* A domain, or anything else that may be an address, and its value. */
+static void
+operand_lookup(struct compile *c, struct node *n, enum rule_var var,
+    bool value)
+{
+	size_t	before = c->l->errs->errors.n;
+
+	check_lookup(c->l, n, rule_var_is_domain(var) ? ASKS_DOMAIN : value ?
+	    ASKS_VALUE : ASKS_ADDRESS);
+	if (c->l->errs->errors.n > before)
+		c->failed = true;
+}
+
+/*
+ * The same question is one leaf, however often it is asked.  Whether there is
+ * anything, and whether that says yes, are two.
+ */
 static uint32_t
-add_leaf(struct compile *c, const struct node *n, enum rule_var var)
+add_leaf(struct compile *c, const struct node *n, enum rule_var var,
+    bool value)
 {
 	struct rule	*r = c->rule;
 	uint32_t	 i;
 
 	for (i = 0; i < r->nleaves; i++)
-		if (r->leaves[i].var == var &&
+		if (r->leaves[i].var == var && r->leaves[i].value == value &&
 		    strcmp(r->strs[r->leaves[i].str], n->text) == 0)
 			return i;
 	if (r->nleaves == RULE_LEAVES_MAX) {
@@ -194,6 +210,7 @@ add_leaf(struct compile *c, const struct node *n, enum rule_var var)
 	}
 	APPEND(r->leaves, r->nleaves);
 	r->leaves[i].var = var;
+	r->leaves[i].value = value;
 	r->leaves[i].line = n->line;
 	r->leaves[i].str = add_str(r, n->text);
 	return i;
@@ -236,14 +253,15 @@ value_lookup(struct compile *c, struct node *n, struct rule_const *v)
 		n->kids[0] = n->kids[1];
 		n->kids[1] = swap;
 	}
-	if (!is_scalar(c->l, path, "list/NAME or db/DATASOURCE")) {
+	if (!is_scalar(c->l, path, "list/NAME, db/DATASOURCE and so on")) {
 		c->failed = true;
 		return;
 	}
-	operand_ref(c, path, "rule-lookup");
+	var = compile_var(c, key);
+	operand_lookup(c, path, var, true);
 	(void)is_asked(c, path);
-	if ((var = compile_var(c, key)) != RV_NONE)
-		v->num = add_leaf(c, path, var);
+	if (var != RV_NONE)
+		v->num = add_leaf(c, path, var, true);
 }
 
 /* --- values --------------------------------------------------------------- */
@@ -398,16 +416,16 @@ compile_operand(struct compile *c, struct node *n, uint32_t at)
 		return;
 	}
 	if (rn->op == OP_LIST) {
-		operand_ref(c, n, "rule-lookup");
+		operand_lookup(c, n, (enum rule_var)rn->var, false);
 		if (is_asked(c, n)) {
-			leaf = add_leaf(c, n, (enum rule_var)rn->var);
+			leaf = add_leaf(c, n, (enum rule_var)rn->var, false);
 			rn->op = OP_ASK;
 			rn->id = leaf;
 			return;
 		}
 	}
 	if (rn->var == RV_LISTENER)
-		operand_ref(c, n, "listener");
+		operand_listener(c, n);
 	if (rn->op == OP_MATCHES &&
 	    (bad = rule_pattern_check(n->text)) != NULL) {
 		load_error(c->l, n, "%s", bad);

@@ -5,16 +5,20 @@
  */
 
 /*
- * The datasources: LOOKUP in, LOOKUP_ANS out.
+ * db/: a cdb file is read here, a database is asked by query.c.
  *
- * Their files came with the configuration, as descriptors; each generation
- * has its own, so that a reload takes a new file and an old one is let go
- * with the last session that may ask for it.  A question names a datasource
- * by its id, which a new file does not change: it is answered from the newest
- * generation that has it.
+ * Files came with the configuration, as descriptors; each generation has its
+ * own, so that a reload takes a new file and an old one is let go with the
+ * last session that may ask for it.  A question names a datasource by its id,
+ * which a new file does not change: it is answered from the newest generation
+ * that has it.
  *
  * Several files are asked in turns; where one cannot answer the next one is
  * asked.  That a file is bad is said once.
+ *
+ * What a database answered is kept by id too (struct backend), for as long
+ * as any generation has the datasource as it is.  Of files nothing is kept:
+ * they are as near as a table in memory.
  */
 
 #include <sys/types.h>
@@ -22,45 +26,54 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config.h"
 #include "log.h"
+#include "look.h"
 #include "lookup.h"
-#include "peer.h"
-#include "proc.h"
-#include "verifyd.h"
 
-/* What is known of a datasource's files: the priv of its object. */
+/* What is known of a datasource: the priv of its object. */
 struct source {
-	size_t	next;			/* whose turn it is */
+	struct backend	*backend;	/* NULL: it has files */
+	size_t		 next;		/* whose turn it is */
 	struct {
 		off_t	size;		/* when it came */
 		bool	said;		/* that it is bad */
-	}	file[];
+	}		 file[];
 };
 
-static struct {
-	uint64_t	asked, yes, no, cannot;
-} count;
+static struct source *
+source_new(const struct conf_datasource *ds)
+{
+	struct source	*src;
+	size_t		 i;
+
+	src = calloc(1, sizeof(*src) + ds->files.n * sizeof(src->file[0]));
+	if (src == NULL)
+		return NULL;
+	for (i = 0; i < ds->files.n; i++)
+		src->file[i].size = lookup_size(ds->files.v[i]);
+	if (ds->files.n == 0 && (src->backend = backend_ref(ds)) == NULL) {
+		free(src);
+		return NULL;
+	}
+	return src;
+}
 
 int
 source_prepare(struct config *conf, struct proto_conf_err *err)
 {
-	struct conf_datasource	*ds;
-	struct source		*src;
-	size_t			 i, j;
+	struct conf_obj	*o;
+	size_t		 i;
 
 	for (i = 0; i < conf->datasources.n; i++) {
-		ds = (struct conf_datasource *)conf->datasources.v[i];
-		src = calloc(1, sizeof(*src) +
-		    ds->files.n * sizeof(src->file[0]));
-		if (src == NULL) {
-			(void)snprintf(err->why, sizeof(err->why), "memory");
+		o = conf->datasources.v[i];
+		o->priv = source_new((struct conf_datasource *)(void *)o);
+		if (o->priv == NULL) {
+			(void)strlcpy(err->why, "memory", sizeof(err->why));
 			return -1;
 		}
-		for (j = 0; j < ds->files.n; j++)
-			src->file[j].size = lookup_size(ds->files.v[j]);
-		ds->obj.priv = src;
 	}
 	return 0;
 }
@@ -68,94 +81,109 @@ source_prepare(struct config *conf, struct proto_conf_err *err)
 void
 source_release(struct config *conf)
 {
-	size_t	i;
+	struct source	*src;
+	size_t		 i;
 
 	for (i = 0; i < conf->datasources.n; i++) {
-		free(conf->datasources.v[i]->priv);
+		src = conf->datasources.v[i]->priv;
 		conf->datasources.v[i]->priv = NULL;
+		if (src != NULL && src->backend != NULL)
+			backend_unref(src->backend);
+		free(src);
 	}
 }
 
+/* --- files ---------------------------------------------------------------- */
+
 static enum lookup_answer
-ask_file(struct conf_datasource *ds, size_t i, const char *key,
-    struct proto_lookup_ans *a)
+ask_file(const struct conf_datasource *ds, size_t i, const char *key,
+    char *value, size_t room, const char **why)
 {
 	struct source		*src = ds->obj.priv;
 	enum lookup_answer	 answer;
-	const char		*why;
 
-	answer = lookup_cdb(ds->files.v[i], src->file[i].size, key, a->value,
-	    sizeof(a->value), &why);
+	answer = lookup_cdb(ds->files.v[i], src->file[i].size, key, value,
+	    room, why);
 	if (answer == LOOKUP_CANNOT && !src->file[i].said) {
 		src->file[i].said = true;
 		log_warnx("datasource %s, file %zu: %s", ds->obj.name, i + 1,
-		    why);
+		    *why);
 	}
 	return answer;
 }
 
-/* Not prepared: it is a generation that is not here as a whole yet. */
-static enum lookup_answer
-ask_source(struct conf_datasource *ds, const char *key,
-    struct proto_lookup_ans *a)
+static bool
+ask_files(const struct conf_datasource *ds, const char *key,
+    struct look_to to)
 {
+	static char		 value[LOOK_KEY_MAX];
 	struct source		*src = ds->obj.priv;
 	enum lookup_answer	 answer = LOOKUP_CANNOT;
+	const char		*why = "";
 	size_t			 i;
 
-	for (i = 0; src != NULL && i < ds->files.n &&
-	    answer == LOOKUP_CANNOT; i++) {
-		answer = ask_file(ds, src->next, key, a);
+	for (i = 0; i < ds->files.n && answer == LOOKUP_CANNOT; i++) {
+		answer = ask_file(ds, src->next, key, value, sizeof(value),
+		    &why);
 		src->next = (src->next + 1) % ds->files.n;
 	}
-	return answer;
+	if (answer == LOOKUP_YES)
+		return look_tell_value(to, JUDGE_BY_DB, value);
+	return look_tell(to, answer, JUDGE_BY_DB,
+	    answer == LOOKUP_NO ? "" : why);
 }
 
-int
-source_lookup(struct peer *p, struct msg *m)
-{
-	struct conf_datasource	*ds;
-	struct proto_lookup	 q;
-	struct proto_lookup_ans	 a = { .answer = LOOKUP_CANNOT };
-	struct wbuf		 w = { 0 };
+/* --- asking --------------------------------------------------------------- */
 
-	if (get_lookup(m, &q) == -1)
-		return -1;
-	count.asked++;
-	ds = (struct conf_datasource *)(void *)proc_conf_obj(
-	    offsetof(struct config, datasources), q.path.id);
-	/* No kind of datasource that has queries is here. */
-	if (ds != NULL && q.path.kind == LOOK_DB && q.path.query[0] == '\0')
-		a.answer = (uint8_t)ask_source(ds, q.key, &a);
-	switch ((enum lookup_answer)a.answer) {
-	case LOOKUP_YES:
-		count.yes++;
-		break;
-	case LOOKUP_NO:
-		count.no++;
-		break;
-	case LOOKUP_CANNOT:
-	case LOOKUP_LIVE:
-	case LOOKUP_ANSWER_COUNT:
-		count.cannot++;
-		break;
-	}
-	if (a.answer != LOOKUP_YES)
-		a.value[0] = '\0';
-	a.n = a.answer == LOOKUP_YES;
-	put_lookup_ans(&w, &a);
-	peer_send(p, MSG_LOOKUP_ANS, m->sid, m->seq, -1, &w);
-	return 0;
+/* The SQL of one of its queries; NULL if it has none of that name. */
+static const char *
+own_query(const struct conf_datasource *ds, const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < ds->query.n; i++)
+		if (strcmp(ds->query.v[i], name) == 0)
+			return conf_entry_value(ds->query.v[i]);
+	return NULL;
 }
 
-int
-source_stats(char *text, size_t size)
+bool
+source_ask(struct look *l, const struct conf_datasource *ds,
+    const struct look_question *q, struct look_to to)
 {
-	return snprintf(text, size,
-	    "verifyd.lookup.asked %llu\n"
-	    "verifyd.lookup.yes %llu\n"
-	    "verifyd.lookup.no %llu\n"
-	    "verifyd.lookup.cannot %llu\n",
-	    (unsigned long long)count.asked, (unsigned long long)count.yes,
-	    (unsigned long long)count.no, (unsigned long long)count.cannot);
+	struct source	*src = ds->obj.priv;
+	struct query_of	 of = { .name = q->path.query };
+
+	/* Not prepared: a generation that is not here as a whole yet. */
+	if (src == NULL)
+		return look_tell(to, LOOKUP_CANNOT, JUDGE_BY_NONE,
+		    "not in the configuration");
+	if (src->backend == NULL && of.name[0] == '\0')
+		return ask_files(ds, q->key, to);
+	if (src->backend == NULL || (of.sql = own_query(ds, of.name)) == NULL)
+		return look_tell(to, LOOKUP_CANNOT, JUDGE_BY_NONE,
+		    "no such query");
+	return query_ask(l, src->backend, &of, q, to);
+}
+
+bool
+source_ask_directory(struct look *l, const struct conf_datasource *ds,
+    const struct conf_directory *d, const char *query,
+    const struct look_question *q, struct look_to to)
+{
+	struct source	*src = ds->obj.priv;
+	struct query_of	 of = { .directory = d->obj.id, .name = query };
+
+	if (strcmp(query, "address") == 0)
+		of.sql = d->query_address;
+	else if (strcmp(query, "domain") == 0)
+		of.sql = d->query_domain;
+	else if (strcmp(query, "vrfy") == 0)
+		of.sql = d->query_vrfy;
+	else
+		of.sql = d->query_expn;
+	if (src == NULL || src->backend == NULL || of.sql == NULL)
+		return look_tell(to, LOOKUP_CANNOT, JUDGE_BY_NONE,
+		    "no such query");
+	return query_ask(l, src->backend, &of, q, to);
 }

@@ -25,11 +25,13 @@
 
 #include "config.h"
 #include "log.h"
+#include "look.h"
 #include "peer.h"
 #include "proc.h"
 #include "rate.h"
 #include "tally.h"
 #include "verifyd.h"
+#include "verify.h"
 
 struct asker {
 	LIST_ENTRY(asker)	 entry;
@@ -43,8 +45,12 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
 	{ MSG_ADDRESS_ERROR,	errors_add },
-	{ MSG_LOOKUP,		source_lookup },
+	{ MSG_JUDGE,		judge_ask },
+	{ MSG_LOOKUP,		look_lookup },
+	{ MSG_QUERY_ANS,	query_ans },
+	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
+	{ MSG_VERDICT,		marked_verdict },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
 	{ 0,			NULL }
 };
@@ -68,6 +74,10 @@ peer_up(struct peer *p)
 		ptr_resolved_up(p);
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_up(p);
+		return;
+	}
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		fatal("asker");
 	a->peer = p;
@@ -77,6 +87,7 @@ peer_up(struct peer *p)
 	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
 		errors_peer_up(p);
+		marked_peer_up(p);
 	}
 }
 
@@ -96,6 +107,12 @@ peer_down(struct peer *p)
 		ptr_resolved_down();
 		return;
 	}
+	if (p->role == R_LOOKUPD) {
+		query_peer_down(p);
+		return;
+	}
+	judge_peer_down(p);
+	look_peer_down(p);
 	ptr_peer_down(p);
 	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
@@ -107,7 +124,7 @@ peer_down(struct peer *p)
 static void
 conf_release(struct config *conf)
 {
-	source_release(conf);
+	look_release(conf);
 	caps_prune();
 }
 
@@ -141,9 +158,11 @@ show_stats(int fd)
 		errors_stats,
 		caps_stats,
 		ptr_stats,
-		source_stats
+		look_stats,
+		query_stats,
+		judge_stats
 	};
-	char		 text[512];
+	char		 text[1024];
 	size_t		 i;
 	int		 n;
 
@@ -169,7 +188,7 @@ static const struct proc_class	class = {
 	.start = start,
 	.peer_up = peer_up,
 	.peer_down = peer_down,
-	.conf_prepare = source_prepare,
+	.conf_prepare = look_prepare,
 	.conf_release = conf_release,
 	.stop = stop,
 	.ctl = ctl,

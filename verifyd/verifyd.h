@@ -12,7 +12,7 @@
  *	ptr.c		names of clients' addresses, from resolved: PTR
  *	rate.c		how often something may happen: see rate.h
  *	shared.c	what the workers remember together: STATE
- *	source.c	datasources, each with its files: LOOKUP
+ *	look.c ...	what is looked up, and judged by it: see look.h
  *	lookup.c	a key in a cdb file
  *	tally.c		what sessions hold at a time: see tally.h
  *	verifyd.c	the process: who asks, and which part answers
@@ -28,10 +28,8 @@
 
 #include <stddef.h>
 
-struct config;
 struct msg;
 struct peer;
-struct proto_conf_err;
 
 /* verifyd.c --------------------------------------------------------------- */
 
@@ -61,6 +59,13 @@ void	errors_peer_up(struct peer *);
 int	errors_add(struct peer *, struct msg *);
 int	errors_stats(char *, size_t);
 
+/* marked.c ---------------------------------------------------------------- */
+
+/* VERDICT. */
+int	marked_verdict(struct peer *, struct msg *);
+/* A new smtpd. */
+void	marked_peer_up(struct peer *);
+
 /* ptr.c ------------------------------------------------------------------- */
 
 /* Before the first question.  Fatal without memory. */
@@ -83,14 +88,5 @@ void	shared_start(void);
 /* STATE. */
 int	shared_state(struct peer *, struct msg *);
 int	shared_stats(char *, size_t);
-
-/* source.c ---------------------------------------------------------------- */
-
-/* A generation is here as a whole, or goes: see struct proc_class. */
-int	source_prepare(struct config *, struct proto_conf_err *);
-void	source_release(struct config *);
-/* LOOKUP. */
-int	source_lookup(struct peer *, struct msg *);
-int	source_stats(char *, size_t);
 
 #endif

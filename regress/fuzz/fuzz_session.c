@@ -12,11 +12,13 @@
  * (a step of a next hop each, or of time), the rest is the client's.
  *
  * What verifyd remembers of recipients is played too, by the script: nothing,
- * any class, some or all of a message's deliveries, or no answer at all.
+ * any class, some or all of a message's deliveries, or no answer at all; and
+ * its verdicts on recipients.  Some of those are vouched for, others are live.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
- * slow; the content that ends there is what the client sent, all of it; no
+ * slow; the content that ends there is what the client sent, all of it, and
+ * the next hop has taken everybody for whom the client was told 250; no
  * 250 is said to a message that did not reach every recipient, now or before;
  * nobody waits for what cannot come, or is told of a timeout too soon; and
  * the session ends when the client leaves.
@@ -35,6 +37,7 @@
 
 #include "cdb_file.h"
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "fuzz.h"
 #include "id.h"
@@ -219,11 +222,26 @@ check_line(const char *p, size_t n)
 	return code;
 }
 
+/*
+ * No line of a client has two replies.  Over these come the banner, and the
+ * 421 that ends a session.
+ */
+static void
+check_one_each(unsigned int finals)
+{
+	size_t		 i;
+	unsigned int	 lines = 0;
+
+	for (i = 0; i < nsent; i++)
+		lines += sent[i] == '\n' || sent[i] == '\r';
+	must(finals <= lines + 2);
+}
+
 static void
 check_replies(void)
 {
 	const char	*p = replies, *end = replies + nreplies, *nl;
-	unsigned int	 code = 0, last = 0, n = 0, accepted = 0;
+	unsigned int	 code = 0, last = 0, n = 0, accepted = 0, finals = 0;
 	size_t		 len;
 
 	for (; p < end; p = nl + 1) {
@@ -233,6 +251,7 @@ check_replies(void)
 		code = check_line(p, len);
 		must(last == 0 || code == last);
 		last = len > 3 && p[3] == '-' ? code : 0;
+		finals += last == 0;
 		if (n++ == 0)
 			must(code == 220 || code == 421 || code == 554);
 		accepted += code == 250 && memmem(p, len, "(postern ", 9) !=
@@ -241,7 +260,9 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
-	if (which == CONF_LMTP)
+	if (which == CONF_JUDGE)
+		check_one_each(finals);
+	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP)
 		must(accepted == 0 || good > 0);
 	else
 		must(accepted <= delivered &&
@@ -333,11 +354,36 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 	(void)close(pair[1]);
 }
 
+/*
+ * The configuration, and how the client cuts what it sends.  The later ones
+ * have octets of their own, so that seeds stay.
+ */
+static unsigned int
+choose(unsigned int n)
+{
+	if (n < 216) {
+		which = n % CONF_SPLIT;
+		return n / CONF_SPLIT;
+	}
+	if (n >= 230 && n < 243) {
+		which = CONF_JUDGE;
+		return n - 230;
+	}
+	if (n >= 224 && n < 230) {
+		which = CONF_THROTTLE;
+		return n - 224;
+	}
+	which = n < 230 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
+	    CONF_VOUCHED_LMTP;
+	return n - (n < 230 ? 216 : n < 250 ? 243 : 250);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct config	*confs[NCONFS];
 	size_t			 i;
+	unsigned int		 seed;
 	char			*copy;
 	int			 fd;
 
@@ -360,17 +406,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	present_session = NULL;
 	verifyd_lost = false;
 	nreplies = 0;
-	/* The later ones have octets of their own, so that seeds stay. */
-	which = data[0] >= 248 ? CONF_THROTTLE : data[0] >= 216 ? CONF_SPLIT :
-	    data[0] % CONF_SPLIT;
+	seed = choose(data[0]);
 	present = confs[which];
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	sent = copy;
 	nsent = len - 2 - nscript;
-	run(copy, nsent, data[0] >= 248 ? data[0] - 248U : data[0] >= 216 ?
-	    data[0] - 216U : data[0] / CONF_SPLIT, present);
-	free(copy);
+	run(copy, nsent, seed, present);
 	check_replies();
+	free(copy);
 	reap_hops(true);
 	forget_questions();
 	must(LIST_EMPTY(&timers) && present->refs == 1);

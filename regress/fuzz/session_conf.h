@@ -15,10 +15,16 @@
 #define COMMON								\
 	"hostname: mx.example.org\n"					\
 	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"	\
-	"list: {ours: [example.org, b.example]}\n"			\
+	"list: {ours: [example.org, b.example],\n"			\
+	"  people: [a@example.org, b@example.org, x@example.org,\n"	\
+	"    y@example.org, \303\266@example.org]}\n"			\
 	"remote: {\n"							\
 	"  b1: {address: 127.0.0.1, port: 24%s},\n"			\
 	"  b2: {address: 127.0.0.1, port: 26}}\n"
+
+#define VOUCHED								\
+	COMMON								\
+	"route: {local: b1, relay: b1}\n"
 
 static const char *const	texts[] = {
 	COMMON
@@ -72,6 +78,46 @@ static const char *const	texts[] = {
 	"session: {data: {max-size: 2kb, max-messages: 6},\n"
 	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 2s}}}\n",
 
+	VOUCHED
+	"session: {data: {max-size: 2kb},\n"
+	"  rcpt: {lookup: {domains: list/ours, addresses: list/people},\n"
+	"    max-recipients: 5, errors: {wait: 2s}}}\n",
+
+	VOUCHED
+	"session: {soft-bounce: [{if: sender, eq: \"\", then: true},\n"
+	"    {else: false}],\n"
+	"  rcpt: {lookup: {domains: list/ours, addresses: list/people},\n"
+	"    errors: {wait: 0s}}}\n",
+
+	/* db and remote are what asked[] says. */
+	"hostname: mx.example.org\n"
+	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"
+	"list: {ours: [example.org, b.example, l@b.example], db: [],\n"
+	"  remote: []}\n"
+	"remote: {b1: {address: 127.0.0.1%s}, b2: {address: 127.0.0.1}}\n"
+	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
+	"route:\n"
+	"  local: [{if: sender-domain, eq: none.example, then: false},\n"
+	"    {else: b1}]\n"
+	"  relay: b2\n"
+	"session: {rcpt: {\n"
+	"  lookup: {\n"
+	"    domains: [{if: rcpt-domain, eq: c.example, then: list/db},\n"
+	"      {else: list/ours}],\n"
+	"    addresses: [{if: rcpt, starts-with: l, then: list/ours},\n"
+	"      {if: rcpt, starts-with: n, then: false},\n"
+	"      {else: list/remote}],\n"
+	"    vrfy: [{if: helo-domain, eq: l, then: list/ours},\n"
+	"      {else: list/remote}],\n"
+	"    expn: [{if: helo-domain, eq: l, then: false},\n"
+	"      {else: list/db}]},\n"
+	"  verify-failure: [{if: sender, eq: a@b.example, then: accept},\n"
+	"    {if: sender, eq: s@b.example, then: stale}, {else: defer}],\n"
+	"  warn-only: [{if: rcpt, starts-with: w, then: true},\n"
+	"    {else: false}],\n"
+	"  relay: [{if: sender, in-list: db/d, then: true}, {else: false}],\n"
+	"  errors: {total: 6, wait: 1s}}}\n",
+
 	COMMON
 	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
 	"route: {local: b1, relay: b2}\n"
@@ -87,6 +133,11 @@ static const char *const	texts[] = {
 	"       sender, sender-domain, rcpt-domain], concurrency: 7}\n"
 };
 
+/* Where those look-ups lead that stand as lists above. */
+static const char *const	asked[][2] = {
+	{ "list/db", "db/d" }, { "list/remote", "remote/b1" }
+};
+
 #define ALL_EXTENSIONS							\
 	", extensions: [default, dsn, smtputf8, binarymime]"
 
@@ -100,13 +151,33 @@ static const struct {
 	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
 	{ "", "" },
 	{ ALL_EXTENSIONS, ", protocol: lmtp" },
+	{ ALL_EXTENSIONS ", relay-hosts: [192.0.2.0/24]", "" },
+	{ ALL_EXTENSIONS ", protocol: lmtp, relay-hosts: [192.0.2.0/24]",
+	    ", protocol: lmtp" },
+	{ "", "" },
 	{ "", "" }
 };
 
 enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
-	CONF_THROTTLE = 7 };
+	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9,
+	CONF_THROTTLE = 10 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
+
+static void
+lead_elsewhere(struct rule *r)
+{
+	uint32_t	i;
+	size_t		k;
+
+	for (i = 0; i < r->nstrs; i++)
+		for (k = 0; k < sizeof(asked) / sizeof(asked[0]); k++)
+			if (strcmp(r->strs[i], asked[k][0]) == 0) {
+				free(r->strs[i]);
+				r->strs[i] = strdup(asked[k][1]);
+				must(r->strs[i] != NULL);
+			}
+}
 
 static void
 prepare_rule(const struct key *k, struct rule *r, void *arg)
@@ -116,6 +187,7 @@ prepare_rule(const struct key *k, struct rule *r, void *arg)
 
 	(void)k;
 	(void)arg;
+	lead_elsewhere(r);
 	must(rule_prepare(r, &line, &col, why, sizeof(why)) == 0);
 }
 
@@ -125,7 +197,7 @@ make_conf(size_t i)
 	struct conf_errors	 errs = { .errors = { .n = 0 } };
 	struct config		*conf;
 	struct macros		 macros = { .n = 0 };
-	char			 text[2048], cdb[] = "cdb=" CDB_FILE;
+	char			 text[4096], cdb[] = "cdb=" CDB_FILE;
 	uint32_t		 id = 0;
 	int			 n;
 	size_t			 k;

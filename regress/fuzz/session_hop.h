@@ -211,6 +211,33 @@ client_data(struct smtp_client *c)
 
 static void	check_content(const struct hop *);
 
+static bool
+has_taken(const struct hop *h, size_t tag)
+{
+	size_t	i;
+
+	for (i = 0; i < h->ntaken; i++)
+		if (h->taken[i] == tag)
+			return true;
+	return false;
+}
+
+/* Who was told 250 will have the message, and nobody else. */
+static void
+check_recipients(const struct hop *h)
+{
+	const struct tx		*tx = h->s->tx;
+	size_t			 i, n = 0;
+
+	for (i = 0; i < tx->nrcpts; i++) {
+		if (!tx->rcpts[i].told && tx->rcpts[i].state != RC_OK)
+			continue;
+		must(tx->rcpts[i].slot == NULL && has_taken(h, i));
+		n++;
+	}
+	must(n == h->ntaken && n == tx->accepted && tx->pending == 0);
+}
+
 /* The end is out: LMTP owes a verdict for each recipient. */
 static int
 body_ended(struct hop *h)
@@ -221,6 +248,7 @@ body_ended(struct hop *h)
 	h->full = false;	/* no verdict comes before all has left */
 	must(h->traced);
 	check_content(h);
+	check_recipients(h);
 	if (h->remote->protocol != PROTO_LMTP)
 		return ask(h, CLIENT_END, 0);
 	must(h->ntaken > 0);
@@ -395,6 +423,8 @@ hop_step(struct hop *h)
 			h->extensions |= EXT_DSN | EXT_BINARYMIME;
 		if (n & 4)
 			h->extensions |= EXT_SMTPUTF8 | EXT_CHUNKING;
+		if (n & 8)
+			h->extensions |= EXT_PIPELINING;
 		relay_hop_up(h->s);
 	} else if (h->nasked > 0 &&
 	    !(h->full && h->asked[0].event == CLIENT_CHUNK))

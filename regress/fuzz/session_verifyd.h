@@ -55,6 +55,42 @@ check_state(struct msg *m, struct proto_state *q)
 	must(get_end(&m->body) == 0);
 }
 
+/*
+ * A recipient is asked for in its turn, alone, and of lists nobody is asked.
+ * True: it is only announced, and not answered.
+ */
+static bool
+check_judge(struct msg *m)
+{
+	static struct proto_judge	 q;
+	const struct question		*other;
+
+	must(get_judge(m, &q) == 0 && q.nrates == 0);
+	must(get_end(&m->body) == 0);
+	must(strchr(q.rcpt, '@') != NULL);
+	must(q.domains.kind != LOOK_LIST && q.addresses.kind != LOOK_LIST);
+	must(q.domains.kind != LOOK_NONE || q.addresses.kind != LOOK_NONE);
+	if (q.flags & JUDGE_AHEAD) {
+		must(q.addresses.kind != LOOK_NONE);
+		return true;
+	}
+	LIST_FOREACH(other, &questions, entry)
+		must(other->type != MSG_JUDGE || other->sid != m->sid);
+	return false;
+}
+
+/* A word about a recipient, which is not answered. */
+static void
+check_verdict(struct msg *m)
+{
+	struct proto_verdict	v;
+
+	must(get_verdict(m, &v) == 0 && v.remote != 0 && v.rcpt[0] != '\0');
+	must(v.vouched || v.kind == VERDICT_UNKNOWN);
+	must(v.code != 421 && (v.code / 100 == 4 || v.code / 100 == 5));
+	must(v.kind != VERDICT_UNKNOWN || v.code / 100 == 5);
+}
+
 void
 peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
     struct wbuf *body)
@@ -65,16 +101,29 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	struct msg		 m = { .fd = -1 };
 
 	must(p == &verifyd && fd == -1);
+	if (type == MSG_VERDICT) {
+		rbuf_init(&m.body, body->data, body->len);
+		check_verdict(&m);
+		wbuf_clear(body);
+		return;
+	}
 	must((q = calloc(1, sizeof(*q))) != NULL);
 	q->sid = sid;
 	q->seq = seq;
 	q->type = type;
 	rbuf_init(&m.body, body->data, body->len);
+	m.sid = sid;
 	if (type == MSG_STATE)
 		check_state(&m, &q->state);
 	else if (type == MSG_ADDRESS_ERROR)
 		must(get_error(&m, &e) == 0);
-	else {
+	else if (type == MSG_JUDGE) {
+		if (check_judge(&m)) {
+			free(q);
+			wbuf_clear(body);
+			return;
+		}
+	} else {
 		must(type == MSG_LOOKUP);
 		must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
 	}
@@ -158,6 +207,18 @@ verifyd_back(void)
 	take_verifyd_up(&verifyd);
 }
 
+static void
+put_judge_answer(struct wbuf *w, unsigned int n)
+{
+	struct proto_judge_ans	 ans = { .verdict =
+	    (uint8_t)(n % JUDGE_VERDICT_COUNT) };
+
+	ans.by = (uint8_t)(n / JUDGE_VERDICT_COUNT % JUDGE_BY_COUNT);
+	ans.remote = n % 2;
+	(void)strlcpy(ans.why, n % 3 == 0 ? "550 no" : "", sizeof(ans.why));
+	put_judge_ans(w, &ans);
+}
+
 /* Answer one, well or badly, or be lost; false: nothing was asked. */
 static bool
 verifyd_step(void)
@@ -177,9 +238,12 @@ verifyd_step(void)
 	}
 	m.sid = q->sid;
 	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
-	m.type = q->type == MSG_STATE ? MSG_STATE_ANS : MSG_LOOKUP_ANS;
+	m.type = q->type == MSG_STATE ? MSG_STATE_ANS : q->type == MSG_JUDGE ?
+	    MSG_JUDGE_ANS : MSG_LOOKUP_ANS;
 	if (q->type == MSG_STATE)
 		put_state_answer(&w, &q->state, n);
+	else if (q->type == MSG_JUDGE)
+		put_judge_answer(&w, n);
 	else
 		put_look_answer(&w, n);
 	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);

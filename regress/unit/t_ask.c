@@ -141,7 +141,7 @@ ask(struct session *s)
 	struct wbuf	w = { .data = NULL };
 
 	put_u32(&w, 1);
-	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, done_cb);
+	ask_send(s, R_VERIFYD, MSG_LOOKUP, &w, ASK_TIMEOUT, done_cb);
 }
 
 /* An answer comes in; its body may be cut. */

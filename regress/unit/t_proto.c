@@ -441,6 +441,8 @@ static const struct {
 	{ MSG_PTR_ASK, R_SMTPD, R_VERIFYD, true },
 	{ MSG_PTR_ASK, R_SMTPD, R_RESOLVED, false },
 	{ MSG_REMOTE_CAPS, R_VERIFYD, R_SMTPD, true },
+	{ MSG_MARKED, R_VERIFYD, R_SMTPD, true },
+	{ MSG_MARKED, R_SMTPD, R_VERIFYD, false },
 	{ MSG_REMOTE_CAPS, R_SMTPD, R_VERIFYD, false },
 	{ MSG_LISTEN_FD, R_PARENT, R_SMTPD, true },
 	{ MSG_LISTEN_FD, R_PARENT, R_DIALER, false },

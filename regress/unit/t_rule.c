@@ -412,7 +412,7 @@ static const struct {
 	{ "[{if: sender, in-list: list/y, then: true}, {else: true}]",
 	  "no list" },
 	{ "[{if: sender, in-list: db/users/x, then: true}, {else: true}]",
-	  "yet" },
+	  "no datasource" },
 	{ "[{if: sender, matches: \"a{1,256}\", then: true}, {else: true}]",
 	  "255" },
 	{ "[{if: sender, matches: \"(a{2}){3}\", then: true}, {else: true}]",
@@ -426,8 +426,8 @@ static const struct {
 	{ "[{if: sender, matches: \"(a\", then: true}, {else: true}]", ")" },
 	{ "[{if: sender, matches: \"[a\", then: true}, {else: true}]", "]" },
 	{ "[{if: sender, eq: [a], then: true}, {else: true}]", "a list" },
-	{ "[{if: tls, eq: true, then: {lookup: db/u/r, key: rcpt}}, "
-	  "{else: true}]", "yet" },
+	{ "[{if: tls, eq: true, then: {lookup: db/d/r, key: rcpt}}, "
+	  "{else: true}]", "no queries" },
 	{ "[{if: tls, eq: true, then: true, on-lookup-failure: true}, "
 	  "{else: true}]", "false only" }
 };
