@@ -371,6 +371,8 @@ struct conf_directory {
 };
 
 /* A rate or a number at a time of something. */
+#define THROTTLES_MAX		256
+#define THROTTLE_PERIOD_MAX	(366LL * 24 * 60 * 60 * 1000)	/* ms */
 struct conf_throttle {
 	struct conf_obj	 obj;
 	struct rule	*match;		/* NULL: always */

@@ -492,6 +492,10 @@ value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 	case T_SIZE:
 	case T_WORD:
 		*num = get_i64(r);
+		/* One that has no default and was not set. */
+		if (*num == 0 && k->def == NULL &&
+		    (k->flags & K_REQUIRED) == 0)
+			break;
 		if (!r->failed && !in_range(k, k->type, *num)) {
 			*num = 0;
 			get_fail(r);
@@ -500,6 +504,10 @@ value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 	case T_RATE:
 		rate->count = get_i64(r);
 		rate->period = get_i64(r);
+		if (rate->count != 0 && (rate->count < k->min ||
+		    rate->count > k->max || rate->period <= 0 ||
+		    rate->period > THROTTLE_PERIOD_MAX))
+			get_fail(r);
 		break;
 	case T_STR:
 	case T_SECRET:

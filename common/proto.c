@@ -614,10 +614,32 @@ get_state(struct msg *m, struct proto_state *p)
 }
 
 void
+put_rate(struct wbuf *w, const struct proto_rate *p)
+{
+	put_blob(w, p->key, p->klen);
+	put_u32(w, p->count);
+	put_u64(w, p->period);
+}
+
+int
+get_rate(struct rbuf *r, struct proto_rate *p)
+{
+	p->key = get_blob(r, &p->klen);
+	p->count = get_u32(r);
+	p->period = get_u64(r);
+	if (p->klen > STATE_KEY_MAX || p->period > INT64_MAX / 4000000 ||
+	    (p->period > 0 && p->count == 0))
+		get_fail(r);
+	return r->failed ? -1 : 0;
+}
+
+void
 put_state_ans(struct wbuf *w, const struct proto_state_ans *p)
 {
 	put_u8(w, p->op);
 	put_u32(w, p->n);
+	if (p->op == STATE_TAKE)
+		put_u32(w, p->over);
 }
 
 int
@@ -625,7 +647,46 @@ get_state_ans(struct msg *m, struct proto_state_ans *p)
 {
 	p->op = get_enum(&m->body, STATE_OP_COUNT);
 	p->n = get_u32(&m->body);
-	return m->body.failed || p->n > STATE_ITEMS_MAX ? -1 : 0;
+	p->over = p->op == STATE_TAKE ? get_u32(&m->body) : 0;
+	return m->body.failed || p->n > STATE_ITEMS_MAX || p->over > p->n ?
+	    -1 : 0;
+}
+
+void
+put_error(struct wbuf *w, const struct proto_error *p)
+{
+	put_addr(w, &p->addr);
+	put_u32(w, p->total);
+	put_u64(w, p->period);
+	put_u64(w, p->block);
+}
+
+int
+get_error(struct msg *m, struct proto_error *p)
+{
+	get_addr(&m->body, &p->addr);
+	p->total = get_u32(&m->body);
+	p->period = get_u64(&m->body);
+	p->block = get_u64(&m->body);
+	if (p->total == 0 || p->period == 0 || p->period > INT64_MAX / 2 ||
+	    p->block == 0 || p->block > INT64_MAX / 2)
+		return -1;
+	return get_end(&m->body);
+}
+
+void
+put_blocked(struct wbuf *w, const struct proto_blocked *p)
+{
+	put_addr(w, &p->addr);
+	put_u64(w, p->ms);
+}
+
+int
+get_blocked(struct msg *m, struct proto_blocked *p)
+{
+	get_addr(&m->body, &p->addr);
+	p->ms = get_u64(&m->body);
+	return p->ms > INT64_MAX / 2 ? -1 : get_end(&m->body);
 }
 
 void

@@ -94,8 +94,10 @@ struct msg;
 	/* 800: what is remembered for all */				\
 	X(STATE,	800, R_SMTPD | R_PROXYD, R_VERIFYD)		\
 	X(REMOTE_SEEN,	801, R_SMTPD, R_VERIFYD)			\
+	X(ADDRESS_ERROR, 802, R_SMTPD, R_VERIFYD)			\
 	X(STATE_ANS,	850, R_VERIFYD, R_SMTPD | R_PROXYD)		\
-	X(REMOTE_CAPS,	851, R_VERIFYD, R_SMTPD)
+	X(REMOTE_CAPS,	851, R_VERIFYD, R_SMTPD)			\
+	X(BLOCKED,	852, R_VERIFYD, R_SMTPD)
 
 enum msg_type {
 	MSG_NONE,
@@ -426,10 +428,9 @@ int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
  * that a server is asked at once for all recipients that a client sent in one
  * packet.  Nothing may depend on it.
  *
- * rates, behind the struct: nrates times put_blob key, put_u32 count,
- * put_u64 period in ms.  They are charged in order, only where the recipient
- * is VOUCHED, FOREIGN or LIVE; the first that is passed ends that, and those
- * before it stay charged.
+ * rates, behind the struct: nrates times put_rate, with a period.  They are
+ * charged in order, only where the recipient is VOUCHED, FOREIGN or LIVE; the
+ * first that is passed ends that, and those before it stay charged.
  */
 #define JUDGE_AHEAD	0x01
 #define JUDGE_STALE	0x02	/* an expired yes will do */
@@ -561,14 +562,32 @@ int	get_query_ans(struct msg *, struct proto_query_ans *);
 
 /*
  * STATE: read or change what is remembered for all processes (state.h).  The
- * payload: op, table, ttl in ms, n, then n times a key and, for STATE_SET, a
- * value; a ttl of 0 forgets.  Answered by one STATE_ANS with the same sid and
- * seq: op, n, then for STATE_GET n times a bool (found) and a value, which is
- * empty where none was found.  A value that the answer has no room for is not
- * found either (MSG_MAX).  A SET is done when it is answered.  A lost
- * verifyd: what is remembered is unknown.
+ * payload: op, table, ttl in ms, n, then n items.
+ *
+ * GET, SET: an item is a key and, for SET, a value; a ttl of 0 forgets.
+ * Answered by one STATE_ANS with the same sid and seq: op, n, then for GET n
+ * times a bool (found) and a value, which is empty where none was found.  A
+ * value that the answer has no room for is not found either (MSG_MAX).  A SET
+ * is done when it is answered.
+ *
+ * The others know no table and no ttl.  An item is that of a rate (put_rate):
+ * a key, a count, a period.  With a period it may be charged count times in
+ * each; with a period of 0 it is held by the sender's session sid, and may be
+ * by count sessions at a time (0: by any number).  A session holds a key once,
+ * however often it takes it, until it gives it back, or all of them, or its
+ * process is lost.
+ *
+ *	TAKE	charge and hold all of them, or none.  Answered by STATE_ANS:
+ *		op, n, over: 1 + the first that there is no room for, or 0
+ *	BACK	undo that: not answered.  A rate is given one charge back
+ *	HELD	hold, even over the count: not answered.  To a new verifyd, of
+ *		what sessions hold by an earlier TAKE
+ *	FREE	no items: the session sid holds nothing any more.  Not answered
+ *
+ * A lost verifyd: what is remembered is unknown, and what was held is not.
  */
-enum state_op { STATE_GET, STATE_SET, STATE_OP_COUNT };
+enum state_op { STATE_GET, STATE_SET, STATE_TAKE, STATE_BACK, STATE_HELD,
+	STATE_FREE, STATE_OP_COUNT };
 
 enum state_table {
 	STATE_LMTP_CLASS,	/* of (remote, sender, recipient): 1 h */
@@ -586,14 +605,26 @@ struct proto_state {
 	uint32_t	ttl;		/* ms; SET */
 	uint32_t	n;		/* items that follow, in order */
 };
-/* The head only; then for each item put_blob key (and value). */
+/* The head only; then for each item put_blob key (and value), or put_rate. */
 void	put_state(struct wbuf *, const struct proto_state *);
-/* -1 if head is bad; the items are read with get_blob from m->body. */
+/* -1 if head is bad; the items are read from m->body. */
 int	get_state(struct msg *, struct proto_state *);
+
+/* An item that is charged or held: of STATE, and of JUDGE. */
+struct proto_rate {
+	const uint8_t	*key;		/* got: a view */
+	size_t		 klen;
+	uint32_t	 count;
+	uint64_t	 period;	/* ms; 0: it is held */
+};
+void	put_rate(struct wbuf *, const struct proto_rate *);
+/* -1 if it is bad: no count of a rate, a key that is too long. */
+int	get_rate(struct rbuf *, struct proto_rate *);
 
 struct proto_state_ans {
 	uint8_t		op;
 	uint32_t	n;
+	uint32_t	over;		/* TAKE: on the wire behind n */
 };
 void	put_state_ans(struct wbuf *, const struct proto_state_ans *);
 int	get_state_ans(struct msg *, struct proto_state_ans *);
@@ -610,6 +641,27 @@ struct proto_caps {
 };
 void	put_caps(struct wbuf *, const struct proto_caps *);
 int	get_caps(struct msg *, struct proto_caps *);
+
+/*
+ * ADDRESS_ERROR: a client at that address has made a counted error; not
+ * answered.  At the total-th within period of the first, the address is
+ * blocked: BLOCKED goes to every smtpd, at the beginning of the pipe of all
+ * that are blocked.  An address is a v4 one or the first 64 bits of a v6 one.
+ */
+struct proto_error {
+	struct addr	addr;
+	uint32_t	total;
+	uint64_t	period, block;	/* ms */
+};
+void	put_error(struct wbuf *, const struct proto_error *);
+int	get_error(struct msg *, struct proto_error *);
+
+struct proto_blocked {
+	struct addr	addr;
+	uint64_t	ms;		/* from now on */
+};
+void	put_blocked(struct wbuf *, const struct proto_blocked *);
+int	get_blocked(struct msg *, struct proto_blocked *);
 
 /*
  * The file of verdicts.  CACHE_FILE: it (fd, for reading), as it stands at

@@ -47,7 +47,8 @@ static const char *const w_reply_text[] = { "pass", "own", NULL };
 
 static const struct key k_processes[] = {
 	{ K("smtpd", T_INT), AT(config, nsmtpd), RANGE(1, 256),
-	    .flags = K_CPUS, HELP("frontends; by default one per CPU") },
+	    .flags = K_CPUS, TO(R_SMTPD),
+	    HELP("frontends; by default one per CPU") },
 	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256), DEF("1"),
 	    .flags = K_LATER, HELP("script workers") },
 	{ .name = NULL }

@@ -146,14 +146,14 @@ static const struct schema s_lookup = { "session rcpt lookup", 0,
 
 static const struct key k_per_address[] = {
 	{ K("total", T_INT), AT(conf_session, address_total), DEF("50"),
-	    RANGE(1, 1000000), .flags = K_LATER, TO(R_SMTPD),
+	    RANGE(1, 1000000), TO(R_SMTPD),
 	    HELP("errors until it is blocked") },
 	{ K("period", T_DURATION), AT(conf_session, address_period),
-	    DEF("15m"), RANGE(SECOND, 7 * DAY), .flags = K_LATER,
-	    TO(R_SMTPD), HELP("in which they are counted") },
+	    DEF("15m"), RANGE(SECOND, 7 * DAY), TO(R_SMTPD),
+	    HELP("in which they are counted") },
 	{ K("block", T_DURATION), AT(conf_session, address_block),
-	    DEF("15m"), RANGE(SECOND, 7 * DAY), .flags = K_LATER,
-	    TO(R_SMTPD), HELP("for how long") },
+	    DEF("15m"), RANGE(SECOND, 7 * DAY), TO(R_SMTPD),
+	    HELP("for how long") },
 	{ .name = NULL }
 };
 static const struct schema s_per_address = {
@@ -276,7 +276,7 @@ static const struct key k_session[] = {
 	{ K("data", T_STRUCT), INLINE, DEF("{}"), .sub = &s_data,
 	    HELP("when it sends a message") },
 	{ K("throttle", T_SEQ), AT(conf_session, throttles),
-	    .sub = &s_throttle, .flags = K_REFUSE, TO(R_SMTPD),
+	    .sub = &s_throttle, TO(R_SMTPD),
 	    HELP("rates and numbers of clients") },
 	{ K("on-error", T_WORD), NOWHERE, DEF("defer"),
 	    .words = w_on_error, .flags = K_LATER,

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "log.h"
 #include "msg.h"
@@ -111,7 +112,7 @@ front_prepare(struct config *conf, struct proto_conf_err *err)
 			    strerror(errno));
 			return -1;
 		}
-	if (reach_prepare(conf) == -1) {
+	if (reach_prepare(conf) == -1 || throttle_prepare(conf) == -1) {
 		(void)strlcpy(err->why, "no memory", sizeof(err->why));
 		return -1;
 	}
@@ -126,6 +127,7 @@ front_release(struct config *conf)
 	ftls_release(conf);
 	caps_sweep();
 	reach_release(conf);
+	throttle_release(conf);
 	for (i = 0; i < conf->lists.n; i++) {
 		list_free(conf->lists.v[i]->priv);
 		conf->lists.v[i]->priv = NULL;
@@ -136,6 +138,7 @@ static void
 front_commit(struct config *conf, struct config *old)
 {
 	listen_commit(conf);
+	limit_commit(conf, old);
 	hop_close_idle();
 	if (old != NULL)
 		check_ended(old);
@@ -195,8 +198,10 @@ front_peer_up(struct peer *p)
 {
 	if (p->role == R_DIALER)
 		hop_dialer_up(p);
-	else if (p->role == R_VERIFYD)
+	else if (p->role == R_VERIFYD) {
 		caps_verifyd_up(p);
+		take_verifyd_up(p);
+	}
 }
 
 static void
@@ -217,6 +222,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_MARKED,		judge_marked },
 	{ MSG_PTR_ANS,		ptr_told },
 	{ MSG_REMOTE_CAPS,	caps_told },
+	{ MSG_BLOCKED,		block_told },
 	{ 0, NULL }
 };
 

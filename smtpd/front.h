@@ -46,8 +46,10 @@
 #include "timer.h"
 
 struct ask;
+struct charge;
 struct command;
 struct digest;
+struct holds;
 struct hop;
 struct ptr;
 struct session;
@@ -155,6 +157,8 @@ struct rcpt {
 	struct slot	*slot;		/* its place, while it waits */
 	struct smtp_reply *verdict;	/* LMTP: on this one; of one that was
 					   told its refusal */
+	struct charge	*charge;	/* rates that it was charged to, which
+					   are given back if it is refused */
 	bool		 unknown;	/* the next hop was lost before it */
 };
 
@@ -237,6 +241,13 @@ struct tx {
 
 /* --- session ------------------------------------------------------------- */
 
+/* What is charged or held (proto.h, STATE_TAKE). */
+struct charge {
+	struct wbuf	 items;
+	uint32_t	 n;
+	uint32_t	 holds;		/* of them: with a period of 0 */
+};
+
 enum sess_state {
 	S_START,		/* accepted, nothing said */
 	S_COMMAND,
@@ -264,6 +275,14 @@ enum sess_wait {
 #define SF_NO_CERT	0x80		/* nor a good certificate, where one is
 					   required: says 554 */
 
+/* May it be here?  All workers' sessions together: front_limit.c. */
+enum limit_state {
+	LIMIT_IN,
+	LIMIT_ASKED,
+	LIMIT_OVER,		/* 421 before anything else */
+	LIMIT_LOST		/* nobody could tell */
+};
+
 struct session {
 	TAILQ_ENTRY(session)	 entry;
 	uint64_t		 sid;
@@ -290,6 +309,10 @@ struct session {
 	struct slots		 slots;
 	size_t			 nslots;
 	LIST_HEAD(, ask)	 asks;		/* questions that are out */
+	LIST_HEAD(, ask)	 quiet;		/* that nobody waits for */
+	enum limit_state	 limit;
+	struct holds		*holds;		/* what it takes of what all
+						   workers share; or NULL */
 	struct slice		 line;		/* the command being run; while
 						   a look-up of it is out, in
 						   our own memory */
@@ -331,15 +354,6 @@ void		 listen_stop(bool leave);
 /* Descriptors came free: accept again if that was stopped. */
 void		 listen_resume(void);
 
-/* --- front_limit.c -------------------------------------------------------- */
-
-/* Sessions of this worker by client address (v6: by /64), by listener. */
-unsigned int	 limit_count(const struct addr *);
-unsigned int	 limit_count_listener(uint32_t id);
-/* -1 without memory. */
-int		 limit_add(const struct addr *, uint32_t listener);
-void		 limit_remove(const struct addr *, uint32_t listener);
-
 /* --- front_session.c ------------------------------------------------------ */
 
 /*
@@ -370,6 +384,7 @@ void		 session_kill_all(void);
 size_t		 session_count(void);
 /* Free the dead. */
 void		 session_reap(void);
+void		 session_each(void (*fn)(struct session *, void *), void *);
 /* Has the client sent more than was looked at? */
 bool		 session_has_more(const struct session *);
 /* What rules look at. */
@@ -462,6 +477,14 @@ void		 ask_send(struct session *, unsigned int role, uint16_t type,
  * client has gone.  For several paths, one behind the other, add them.
  */
 int64_t		 ask_wait(const struct config *, const char *path);
+/*
+ * As ask_send, but the session goes on meanwhile: done is called whatever it
+ * does then.  ask_attend: now it waits for what it asked quietly.
+ */
+void		 ask_quietly(struct session *, unsigned int role,
+		    uint16_t type, struct wbuf *body, int64_t timeout,
+		    void (*done)(struct session *, struct msg *));
+void		 ask_attend(struct session *);
 /* A tarpit is over: tell what was answered meanwhile. */
 void		 ask_resume(struct session *);
 /* The session ends: nobody waits for the answers any more. */
@@ -531,22 +554,19 @@ void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
 void		 command_free(struct session *);
 
-/* --- front_throttle.c ----------------------------------------------------- */
-
 /*
- * Row 11: charge the throttles that count recipients, for the command that is
- * being run; results as rule_ask's, *over: one is passed.  Charged once,
- * however often the command is run.
+ * For questions of another kind: command_hold keeps the command until
+ * command_told runs it again, with an answer; -1: the session ended.
+ * command_recall: that answer, ANSWER_NONE where nothing was asked (or noted)
+ * under that name.
  */
-enum rule_result throttle_rcpt(struct session *, const struct rule_env *,
-		    bool *over);
-/*
- * The same by a JUDGE: append its rates (proto.h); returns how many.  Then
- * throttle_rode: they were charged, and that number of them is passed or 0.
- */
-uint32_t	 throttle_rates(struct session *, const struct rule_env *,
-		    struct wbuf *);
-void		 throttle_rode(struct session *, uint32_t over);
+int		 command_hold(struct session *, const char *what);
+bool		 command_is_held(const struct session *, const char *what);
+void		 command_told(struct session *, bool known, uint32_t value);
+int		 command_note(struct session *, const char *what,
+		    uint32_t value);
+enum rule_answer command_recall(const struct session *, const char *what,
+		    uint32_t *value);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 

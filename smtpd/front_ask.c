@@ -14,6 +14,9 @@
  * from the event loop and never from inside ask_send, so that whoever asks
  * may go on with what it was doing.
  *
+ * A question may be quiet: the session goes on meanwhile, and is told
+ * whatever it does then.  ask_attend makes an ordinary one of it.
+ *
  * A session reads nothing while it asks.  That the next hop answers meanwhile
  * to what was asked before is possible, and can begin a tarpit; an answer
  * that comes in during one is kept until it is over (ask_resume).
@@ -46,6 +49,7 @@ struct ask {
 	uint32_t	 seq;
 	unsigned int	 role;		/* who is asked */
 	uint16_t	 type;
+	bool		 quiet;		/* nobody waits for it */
 	bool		 kept;		/* over, but not told yet: */
 	uint8_t		*answer;	/* of a kept one; NULL: cannot tell */
 	size_t		 len;
@@ -81,6 +85,8 @@ ask_forget(struct session *s)
 {
 	while (!LIST_EMPTY(&s->asks))
 		ask_free(LIST_FIRST(&s->asks));
+	while (!LIST_EMPTY(&s->quiet))
+		ask_free(LIST_FIRST(&s->quiet));
 }
 
 /* Not now: keep what is to be told.  Without memory nobody can tell. */
@@ -103,7 +109,7 @@ tell(struct ask *a, struct msg *m)
 	struct session	*s = a->s;
 	void		(*done)(struct session *, struct msg *) = a->done;
 
-	if (s->wait == WAIT_TARPIT) {
+	if (s->wait == WAIT_TARPIT && !a->quiet) {
 		keep(a, m);
 		return;
 	}
@@ -143,8 +149,9 @@ ask_timer(void *arg)
 	tell(arg, NULL);
 }
 
-void
-ask_send(struct session *s, unsigned int role, uint16_t type,
+/* The question leaves; false: the session ended. */
+static bool
+send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
     struct wbuf *body, int64_t timeout,
     void (*done)(struct session *, struct msg *))
 {
@@ -154,8 +161,9 @@ ask_send(struct session *s, unsigned int role, uint16_t type,
 	if ((a = calloc(1, sizeof(*a))) == NULL) {
 		wbuf_clear(body);
 		session_end(s, "no memory");
-		return;
+		return false;
 	}
+	a->quiet = quiet;
 	a->s = s;
 	a->role = role;
 	a->type = type;
@@ -164,7 +172,10 @@ ask_send(struct session *s, unsigned int role, uint16_t type,
 	do
 		a->seq = ++last;
 	while (RB_INSERT(asks, &asks, a) != NULL);
-	LIST_INSERT_HEAD(&s->asks, a, entry);
+	if (quiet)
+		LIST_INSERT_HEAD(&s->quiet, a, entry);
+	else
+		LIST_INSERT_HEAD(&s->asks, a, entry);
 	if (p == NULL || !wire_ok(body)) {
 		wbuf_clear(body);
 		timer_set(&a->timer, 0);
@@ -172,7 +183,38 @@ ask_send(struct session *s, unsigned int role, uint16_t type,
 		peer_send(p, type, s->sid, a->seq, -1, body);
 		timer_set(&a->timer, timeout);
 	}
-	if (s->wait == WAIT_NONE)
+	return true;
+}
+
+void
+ask_send(struct session *s, unsigned int role, uint16_t type,
+    struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
+{
+	if (send_out(s, false, role, type, body, timeout, done) &&
+	    s->wait == WAIT_NONE)
+		session_wait(s, WAIT_ASK, 0);
+}
+
+void
+ask_quietly(struct session *s, unsigned int role, uint16_t type,
+    struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
+{
+	(void)send_out(s, true, role, type, body, timeout, done);
+}
+
+void
+ask_attend(struct session *s)
+{
+	struct ask	*a;
+
+	while ((a = LIST_FIRST(&s->quiet)) != NULL) {
+		LIST_REMOVE(a, entry);
+		a->quiet = false;
+		LIST_INSERT_HEAD(&s->asks, a, entry);
+	}
+	if (s->wait == WAIT_NONE && !LIST_EMPTY(&s->asks))
 		session_wait(s, WAIT_ASK, 0);
 }
 

@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front_limit.h"
 #include "front_rcpt.h"
 #include "list.h"
 #include "msg.h"

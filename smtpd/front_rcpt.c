@@ -18,6 +18,7 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "front_limit.h"
 #include "front_rcpt.h"
 #include "log.h"
 
@@ -471,6 +472,7 @@ admit(struct session *s, const struct judged *j)
 	tx->remote = j->remote;
 	r = &tx->rcpts[tx->nrcpts - 1];
 	r->mark = j->mark;
+	charge_keep(s, r);
 	r->postmaster = j->postmaster;
 	r->vouched = !j->postmaster && j->would == NULL &&
 	    j->verdict == JUDGE_VOUCHED;

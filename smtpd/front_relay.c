@@ -18,6 +18,7 @@
  * at again before it is used.
  */
 
+#include "front_limit.h"
 #include "front_relay.h"
 #include "log.h"
 
@@ -44,6 +45,8 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 		tx->pending--;
 		if (ok && k == i)
 			tx->accepted++;
+		if (!ok)
+			charge_back(s, &tx->rcpts[k]);
 		if (ok)
 			stats.rcpt_accepted++;
 		else

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "log.h"
 
 #define WIRE_MAX	2048		/* a folded reply with room to spare */
@@ -83,6 +84,7 @@ count_error(struct session *s, unsigned int *flags, char *text, size_t size)
 	struct smtp_reply	r;
 	size_t			n;
 
+	block_error(s);
 	if (++s->errors < (unsigned int)s->conf->session.errors_total)
 		return;
 	*flags |= REPLY_CLOSE;

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "log.h"
 #include "msg.h"
@@ -68,6 +69,7 @@ command_free(struct session *s)
 	struct command	*c = s->command;
 	struct found	*f;
 
+	charge_over(s);
 	s->line.p = NULL;
 	s->line.n = 0;
 	if (c == NULL)
@@ -324,6 +326,75 @@ memory_ask(struct session *s, enum state_table table, const char *key,
 	s->command->open = f;
 	ask_send(s, R_VERIFYD, MSG_STATE, &w, ASK_TIMEOUT, memory_done);
 	return RULE_NEED;
+}
+
+/* --- questions of another kind -------------------------------------------- */
+
+int
+command_hold(struct session *s, const char *what)
+{
+	struct found	*f;
+
+	if ((f = found_add(s, what, "")) == NULL) {
+		session_end(s, "no memory");
+		return -1;
+	}
+	s->command->open = f;
+	return 0;
+}
+
+bool
+command_is_held(const struct session *s, const char *what)
+{
+	return s->command != NULL && s->command->open != NULL &&
+	    strcmp(s->command->open->what, what) == 0;
+}
+
+static void
+found_number(struct found *f, uint32_t value)
+{
+	char	text[16];
+
+	(void)snprintf(text, sizeof(text), "%u", value);
+	f->answer = ANSWER_YES;
+	if ((f->value = strdup(text)) == NULL)
+		f->answer = ANSWER_CANNOT;
+}
+
+void
+command_told(struct session *s, bool known, uint32_t value)
+{
+	struct found	*f = s->command->open;
+
+	s->command->open = NULL;
+	f->answer = ANSWER_CANNOT;
+	if (known)
+		found_number(f, value);
+	verb_line(s, s->line);
+}
+
+int
+command_note(struct session *s, const char *what, uint32_t value)
+{
+	struct found	*f;
+
+	if ((f = found_add(s, what, "")) == NULL)
+		return -1;
+	found_number(f, value);
+	return 0;
+}
+
+enum rule_answer
+command_recall(const struct session *s, const char *what, uint32_t *value)
+{
+	const struct found	*f = found_find(s, what, "");
+
+	*value = 0;
+	if (f == NULL)
+		return ANSWER_NONE;
+	if (f->answer == ANSWER_YES)
+		*value = (uint32_t)strtoul(f->value, NULL, 10);
+	return f->answer;
 }
 
 /* A key that no datasource is asked for, as nothing can have it. */

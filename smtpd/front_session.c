@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "id.h"
 #include "log.h"
 #include "proc.h"
@@ -112,24 +113,6 @@ session_go(struct session *s)
 	io_resume(&s->io);
 }
 
-/* Is there room for one more of this address and on this listener? */
-static const char *
-over_limit(const struct conf_listener *l, const struct addr *remote)
-{
-	size_t	i;
-
-	if (l->max_sessions > 0 &&
-	    limit_count_listener(l->obj.id) >= (uint64_t)l->max_sessions)
-		return "too many sessions";
-	for (i = 0; i < l->relay_hosts.n; i++)
-		if (cidr_match(&l->relay_hosts.v[i], remote))
-			return NULL;
-	if (l->max_per_address > 0 && remote->family != ADDR_UNIX &&
-	    limit_count(remote) >= (unsigned int)l->max_per_address)
-		return "too many sessions from your address";
-	return NULL;
-}
-
 /* No session at all: one line, and goodbye. */
 static void
 turn_away(int fd, const char *host, const char *code, const char *why)
@@ -178,6 +161,7 @@ session_alloc(int fd, struct config *conf, struct conf_listener *l,
 	s->began = mono_now();
 	TAILQ_INIT(&s->slots);
 	LIST_INIT(&s->asks);
+	LIST_INIT(&s->quiet);
 	timer_init(&s->timer, session_timer, s);
 	io_init(&s->io, fd, IO_CHUNK, session_io, s);
 	TAILQ_INSERT_TAIL(&live, s, entry);
@@ -207,7 +191,7 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		turn_away(fd, conf->hostname, "421 4.3.2", "shutting down");
 		return;
 	}
-	if ((why = over_limit(l, remote)) != NULL) {
+	if ((why = limit_refusal(l, remote)) != NULL) {
 		flog_refused(remote, l->obj.name, why);
 		turn_away(fd, conf->hostname, "421 4.7.0", why);
 		return;
@@ -217,6 +201,9 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	flog_connect(s);
+	limit_connect(s);
+	if (s->state == S_DEAD)
+		return;
 	if (conf->session.reverse_dns == RDNS_ALWAYS)
 		ptr_early(s);
 	if (l->tls == LTLS_IMPLICIT) {
@@ -540,6 +527,7 @@ session_end(struct session *s, const char *why)
 	ptr_forget(s);
 	slots_clear(s);
 	ask_forget(s);
+	take_end(s);
 	session_state(s, S_DEAD);
 	timer_del(&s->timer);
 	flog_end(s);
@@ -597,6 +585,15 @@ session_reap(void)
 		free(s);
 	}
 	listen_resume();
+}
+
+void
+session_each(void (*fn)(struct session *, void *), void *arg)
+{
+	struct session	*s;
+
+	TAILQ_FOREACH(s, &live, entry)
+		fn(s, arg);
 }
 
 size_t

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_limit.h"
 
 struct tx *
 tx_new(const char *sender)
@@ -42,6 +43,7 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].normal);
 		free(tx->rcpts[i].orcpt);
 		free(tx->rcpts[i].verdict);
+		charge_free(tx->rcpts[i].charge);
 	}
 	free(tx->rcpts);
 	free(tx->envid);

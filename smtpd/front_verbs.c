@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "front.h"
+#include "front_limit.h"
 #include "log.h"
 #include "util.h"
 
@@ -33,6 +34,10 @@ verb_banner(struct session *s)
 	char	text[SMTP_REPLY_LINE_MAX];
 
 	session_state(s, S_COMMAND);
+	if (s->limit == LIMIT_OVER) {
+		limit_say(s);
+		return;
+	}
 	(void)snprintf(text, sizeof(text), "220 %s %s", s->conf->hostname,
 	    s->listener->greeting);
 	session_reply(s, 0, "%s", text);
@@ -217,21 +222,61 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 	    params_mail_keep(s->tx, cmd) == 0;
 }
 
+/*
+ * What all workers' sessions together leave for this one.  RULE_NEED: it is
+ * being asked.
+ */
+static enum rule_result
+mail_throttled(struct session *s, const struct smtp_cmd *cmd, bool *over)
+{
+	enum rule_result	r;
+	struct rule_env		env;
+	char			normal[SMTP_MAILBOX_MAX + 1];
+	const char		*at;
+
+	*over = false;
+	if ((r = limit_ask(s)) != RULE_VALUE ||
+	    s->conf->session.throttles.n == 0)
+		return r;
+	(void)smtp_path_normal(&cmd->path, normal, sizeof(normal));
+	session_env(s, &env);
+	env.str[RV_SENDER] = normal;
+	at = strrchr(normal, '@');
+	env.str[RV_SENDER_DOMAIN] = at == NULL ? "" : at + 1;
+	env.message_size = (cmd->have & HAVE_SIZE) ? (int64_t)cmd->size : 0;
+	return throttle_mail(s, &env, over);
+}
+
 static void
 verb_mail(struct session *s, const struct smtp_cmd *cmd)
 {
 	struct smtp_reply	r;
+	enum rule_result	asked = RULE_VALUE;
 	const char		*no;
+	char			addr[SMTP_MAILBOX_MAX + 1] = "";
+	bool			over = false;
 
-	if ((no = mail_refusal(s, cmd)) == NULL && !mail_begin(s, cmd)) {
+	if ((no = mail_refusal(s, cmd)) == NULL) {
+		(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
+		asked = mail_throttled(s, cmd, &over);
+	}
+	if (asked == RULE_NEED)
+		return;
+	if (asked == RULE_CANNOT)
+		no = CANNOT;
+	else if (over)
+		no = "451 4.7.1 too many messages, try again later";
+	if (no == NULL && !mail_begin(s, cmd)) {
 		session_reset(s);
 		no = "451 4.3.0 no memory";
 	}
-	if (no == NULL)
+	if (no == NULL) {
+		charge_keep(s, NULL);
 		ptr_early(s);
+	}
 	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
 	reply_soften(s, NULL, &r);
-	flog_mail(s, s->tx == NULL ? "" : s->tx->sender, &r);
+	flog_mail(s, addr, &r);
 	session_reply_r(s, 0, &r);
 }
 
@@ -507,6 +552,12 @@ is_over(struct session *s)
 		s->why = "shutdown";
 		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
 		    s->conf->hostname);
+	} else if (s->limit == LIMIT_OVER) {
+		limit_say(s);
+	} else if (block_has(&s->remote)) {
+		s->why = "address is blocked";
+		session_reply(s, REPLY_CLOSE,
+		    "421 4.7.0 too many errors from your address");
 	} else if (mono_diff(mono_now(), s->began) > cs->duration) {
 		s->why = "duration";
 		session_reply(s, REPLY_CLOSE, "421 4.7.0 session too long");

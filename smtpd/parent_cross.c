@@ -527,6 +527,31 @@ check_directory(struct load *l)
 	}
 }
 
+/* Each must say how much; what all of them say fits a message. */
+static void
+check_throttles(struct load *l)
+{
+	const struct conf_map	*map = &l->conf->session.throttles;
+	const struct conf_throttle *t;
+	const struct node	*n = at(l->root, "session", "throttle", NULL);
+	char			 path[64];
+	size_t			 i;
+
+	if (map->n > THROTTLES_MAX)
+		cross_error(l, n, "session.throttle",
+		    "more than 256 throttles");
+	for (i = 0; i < map->n; i++) {
+		t = (const struct conf_throttle *)(void *)map->v[i];
+		snprintf(path, sizeof(path), "session.throttle.%zu", i + 1);
+		if (t->rate.count == 0 && t->concurrency == 0)
+			cross_error(l, n->kids[i], path,
+			    "neither rate nor concurrency: nothing is limited");
+		if (t->rate.period > THROTTLE_PERIOD_MAX)
+			cross_error(l, n->kids[i], path,
+			    "the period of a rate is a year at most");
+	}
+}
+
 void
 load_cross(struct load *l)
 {
@@ -536,6 +561,7 @@ load_cross(struct load *l)
 	check_addresses(l);
 	check_submission(l);
 	check_directory(l);
+	check_throttles(l);
 	load_directories(l);
 	load_sources(l);
 	load_place(l);

@@ -23,7 +23,9 @@
 
 #include "log.h"
 #include "peer.h"
+#include "rate.h"
 #include "state.h"
+#include "tally.h"
 #include "timer.h"
 #include "verifyd.h"
 
@@ -61,10 +63,18 @@ shared_start(void)
 static bool
 items_ok(const struct proto_state *q, struct rbuf r)
 {
-	uint32_t	 i;
-	size_t		 len;
+	struct proto_rate	 rate;
+	uint32_t		 i;
+	size_t			 len;
 
+	if (q->op == STATE_FREE && q->n > 0)
+		return false;
 	for (i = 0; i < q->n && !r.failed; i++) {
+		if (q->op != STATE_GET && q->op != STATE_SET) {
+			if (get_rate(&r, &rate) == -1)
+				return false;
+			continue;
+		}
 		(void)get_blob(&r, &len);
 		if (r.failed || len > STATE_KEY_MAX)
 			return false;
@@ -113,27 +123,117 @@ do_set(const struct proto_state *q, struct rbuf *r)
 	}
 }
 
+/* --- rates, and what is held ---------------------------------------------- */
+
+/* Who holds: a session of a worker. */
+struct holder {
+	const struct peer	*worker;
+	uint64_t		 sid;
+};
+
+/* One item; was: the session held it before. */
+static bool
+take(const struct holder *h, const struct proto_rate *r, bool *was)
+{
+	enum tally	t;
+
+	*was = false;
+	if (r->period > 0)
+		return rate_take(r->key, r->klen, r->count, r->period);
+	t = tally_take(h->worker, h->sid, r->key, r->klen, r->count);
+	*was = t == TALLY_WAS_HELD;
+	return t != TALLY_OVER;
+}
+
+static void
+give_back(const struct holder *h, const struct proto_rate *r)
+{
+	if (r->period > 0)
+		rate_back(r->key, r->klen, r->count, r->period);
+	else
+		tally_back(h->worker, h->sid, r->key, r->klen);
+}
+
+/* All of them, or none: 1 + the first that there is no room for, or 0. */
+static uint32_t
+do_take(const struct holder *h, uint32_t n, struct rbuf r)
+{
+	static bool		was[STATE_ITEMS_MAX];
+	struct proto_rate	rate;
+	struct rbuf		again = r;
+	uint32_t		i, k;
+
+	for (i = 0; i < n; i++) {
+		(void)get_rate(&r, &rate);
+		if (!take(h, &rate, &was[i]))
+			break;
+	}
+	if (i == n)
+		return 0;
+	for (k = 0; k < i; k++) {
+		(void)get_rate(&again, &rate);
+		if (!was[k])
+			give_back(h, &rate);
+	}
+	return i + 1;
+}
+
+static void
+do_back(const struct holder *h, uint32_t n, struct rbuf r)
+{
+	struct proto_rate	rate;
+
+	while (n-- > 0 && get_rate(&r, &rate) == 0)
+		give_back(h, &rate);
+}
+
+static void
+do_held(const struct holder *h, uint32_t n, struct rbuf r)
+{
+	struct proto_rate	rate;
+
+	while (n-- > 0 && get_rate(&r, &rate) == 0)
+		if (rate.period == 0)
+			(void)tally_take(h->worker, h->sid, rate.key,
+			    rate.klen, 0);
+}
+
 int
 shared_state(struct peer *p, struct msg *m)
 {
+	struct holder		 h = { .worker = p, .sid = m->sid };
 	struct proto_state	 q;
-	struct proto_state_ans	 a;
+	struct proto_state_ans	 a = { .over = 0 };
 	struct wbuf		 w = { 0 };
 
 	if (get_state(m, &q) == -1 || !items_ok(&q, m->body))
 		return -1;
 	a.op = q.op;
 	a.n = q.n;
-	put_state_ans(&w, &a);
 	switch ((enum state_op)q.op) {
 	case STATE_GET:
+		put_state_ans(&w, &a);
 		do_get(&q, &m->body, &w);
 		break;
 	case STATE_SET:
+		put_state_ans(&w, &a);
 		do_set(&q, &m->body);
 		break;
-	case STATE_OP_COUNT:
+	case STATE_TAKE:
+		a.over = do_take(&h, q.n, m->body);
+		put_state_ans(&w, &a);
 		break;
+	case STATE_BACK:
+		do_back(&h, q.n, m->body);
+		return 0;
+	case STATE_HELD:
+		do_held(&h, q.n, m->body);
+		return 0;
+	case STATE_FREE:
+		tally_free(h.worker, h.sid);
+		return 0;
+	case STATE_OP_COUNT:
+		return -1;
 	}
 	peer_send(p, MSG_STATE_ANS, m->sid, m->seq, -1, &w);
 	return 0;

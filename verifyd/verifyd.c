@@ -31,6 +31,8 @@
 #include "peer.h"
 #include "probe.h"
 #include "proc.h"
+#include "rate.h"
+#include "tally.h"
 #include "tlsctx.h"
 #include "verify.h"
 #include "verifyd.h"
@@ -46,6 +48,7 @@ static bool			draining;
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
+	{ MSG_ADDRESS_ERROR,	errors_add },
 	{ MSG_JUDGE,		judge_ask },
 	{ MSG_LOOKUP,		look_lookup },
 	{ MSG_QUERY_ANS,	query_ans },
@@ -102,6 +105,7 @@ peer_up(struct peer *p)
 	ptr_peer_up(p);
 	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
+		errors_peer_up(p);
 		marked_peer_up(p);
 	}
 }
@@ -138,6 +142,7 @@ peer_down(struct peer *p)
 	judge_peer_down(p);
 	look_peer_down(p);
 	ptr_peer_down(p);
+	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
 	free(a);
 	p->arg = NULL;
@@ -172,6 +177,8 @@ static void
 start(void)
 {
 	shared_start();
+	rate_start();
+	errors_start();
 	ptr_start();
 	verify_start();
 	save_start();
@@ -193,6 +200,9 @@ show_stats(int fd)
 {
 	static int	 (*const parts[])(char *, size_t) = {
 		shared_stats,
+		rate_stats,
+		tally_stats,
+		errors_stats,
 		caps_stats,
 		ptr_stats,
 		look_stats,

@@ -9,12 +9,15 @@
  *
  *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	errors.c	clients' errors by address: ADDRESS_ERROR, BLOCKED
  *	list_build.c	large lists, in a process of its own: LIST
  *	ptr.c		names of clients' addresses, from resolved: PTR
+ *	rate.c		how often something may happen: see rate.h
  *	routes.c	what is known of remotes, for posternctl
  *	shared.c	what the workers remember together: STATE
  *	look.c ...	what is looked up, and judged by it: see look.h
  *	lookup.c	a key in a cdb file
+ *	tally.c		what sessions hold at a time: see tally.h
  *	verifyd.c	the process: who asks, and which part answers
  *
  * It opens nothing and connects nowhere: files come from the parent as
@@ -61,6 +64,15 @@ bool	caps_of(uint32_t remote, uint32_t *caps);
 /* LIST_TEXT, LIST_FILE: nothing else is done meanwhile. */
 int	list_text(struct peer *, struct msg *);
 int	list_file(struct peer *, struct msg *);
+/* errors.c ---------------------------------------------------------------- */
+
+/* Before the first message.  Fatal without memory. */
+void	errors_start(void);
+/* A new smtpd: tell it who is blocked. */
+void	errors_peer_up(struct peer *);
+/* ADDRESS_ERROR. */
+int	errors_add(struct peer *, struct msg *);
+int	errors_stats(char *, size_t);
 
 /* marked.c ---------------------------------------------------------------- */
 

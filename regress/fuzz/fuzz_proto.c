@@ -186,6 +186,36 @@ check_caps(const struct proto_caps *p)
 	(void)p;
 }
 
+static void
+check_error(const struct proto_error *p)
+{
+	must(p->total > 0 && p->period > 0 && p->block > 0);
+}
+
+static void
+check_blocked(const struct proto_blocked *p)
+{
+	must(p->ms <= INT64_MAX / 2);
+}
+
+/* One item, which is a view. */
+static void
+try_rate(const char *data, size_t len)
+{
+	struct proto_rate	r;
+	struct wbuf		w = { 0 };
+	struct msg		m;
+
+	message(&m, data, len);
+	if (get_rate(&m.body, &r) == -1)
+		return;
+	must(r.klen <= STATE_KEY_MAX && (r.period == 0 || r.count > 0));
+	put_rate(&w, &r);
+	must(w.len + (size_t)(m.body.end - m.body.p) == len);
+	must(memcmp(w.data, data, w.len) == 0);
+	wbuf_clear(&w);
+}
+
 /* Heads only: what is behind them is left for others. */
 static void
 try_state(const char *data, size_t len)
@@ -347,6 +377,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY_HEAD(query_ans);
 	TRY(caps);
 	try_state(copy, len);
+	try_rate(copy, len);
+	TRY(error);
+	TRY(blocked);
 	TRY(dial);
 	TRY(dial_fd);
 	TRY(dial_err);

@@ -37,6 +37,7 @@
 
 #include "cdb_file.h"
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "fuzz.h"
 #include "id.h"
@@ -290,7 +291,7 @@ other_step(void)
 	if (order() == 0xfe)
 		return time_passes(false);
 	if (verifyd_lost && order() == 0xfa)
-		verifyd_lost = false;
+		verifyd_back();
 	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
 		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
@@ -367,6 +368,10 @@ choose(unsigned int n)
 	if (n >= 230 && n < 243) {
 		which = CONF_JUDGE;
 		return n - 230;
+	}
+	if (n >= 224 && n < 230) {
+		which = CONF_THROTTLE;
+		return n - 224;
 	}
 	which = n < 230 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
 	    CONF_VOUCHED_LMTP;

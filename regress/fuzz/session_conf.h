@@ -116,7 +116,21 @@ static const char *const	texts[] = {
 	"  warn-only: [{if: rcpt, starts-with: w, then: true},\n"
 	"    {else: false}],\n"
 	"  relay: [{if: sender, in-list: db/d, then: true}, {else: false}],\n"
-	"  errors: {total: 6, wait: 1s}}}\n"
+	"  errors: {total: 6, wait: 1s}}}\n",
+
+	COMMON
+	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
+	"route: {local: b1, relay: b2}\n"
+	"session:\n"
+	"  rcpt: {lookup: {domains: list/ours}, errors: {wait: 1s}}\n"
+	"  throttle:\n"
+	"    - {key: [remote-net, listener], rate: 3/1m, concurrency: 2}\n"
+	"    - {key: sender, rate: 3/1h, concurrency: 1}\n"
+	"    - {match: {if: remote-ip, in-list: db/d}, key: remote-ip,\n"
+	"       rate: 1/1s}\n"
+	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
+	"    - {match: {if: rcpt, in-list: db/d}, key: [helo-domain, rcpt,\n"
+	"       sender, sender-domain, rcpt-domain], concurrency: 7}\n"
 };
 
 /* Where those look-ups lead that stand as lists above. */
@@ -140,11 +154,13 @@ static const struct {
 	{ ALL_EXTENSIONS ", relay-hosts: [192.0.2.0/24]", "" },
 	{ ALL_EXTENSIONS ", protocol: lmtp, relay-hosts: [192.0.2.0/24]",
 	    ", protocol: lmtp" },
+	{ "", "" },
 	{ "", "" }
 };
 
 enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
-	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9 };
+	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9,
+	CONF_THROTTLE = 10 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 
@@ -204,6 +220,8 @@ make_conf(size_t i)
 	conf_errors_clear(&errs);
 	conf_assign_ids(conf, NULL, &id);
 	conf_each_rule(conf, prepare_rule, NULL);
+	conf->nsmtpd = i == CONF_THROTTLE ? 2 : 1;
+	must(throttle_prepare(conf) == 0);
 	for (k = 0; k < conf->lists.n; k++) {
 		conf->lists.v[k]->priv = list_index((struct conf_list *)
 		    (void *)conf->lists.v[k]);

@@ -38,11 +38,16 @@ proc_peer(unsigned int role, unsigned int index)
 static void
 check_state(struct msg *m, struct proto_state *q)
 {
-	uint32_t	i;
-	size_t		n;
+	struct proto_rate	r;
+	uint32_t		i;
+	size_t			n;
 
-	must(get_state(m, q) == 0 && q->n > 0);
+	must(get_state(m, q) == 0 && (q->n > 0) == (q->op != STATE_FREE));
 	for (i = 0; i < q->n; i++) {
+		if (q->op != STATE_GET && q->op != STATE_SET) {
+			must(get_rate(&m->body, &r) == 0);
+			continue;
+		}
 		must(get_blob(&m->body, &n) != NULL && n <= STATE_KEY_MAX);
 		if (q->op == STATE_SET)
 			must(get_blob(&m->body, &n) != NULL &&
@@ -94,6 +99,7 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
     struct wbuf *body)
 {
 	struct proto_lookup	 look;
+	struct proto_error	 e;
 	struct question		*q;
 	struct msg		 m = { .fd = -1 };
 
@@ -113,6 +119,8 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	m.sid = sid;
 	if (type == MSG_STATE)
 		check_state(&m, &q->state);
+	else if (type == MSG_ADDRESS_ERROR)
+		must(get_error(&m, &e) == 0);
 	else if (type == MSG_JUDGE) {
 		if (check_judge(&m)) {
 			free(q);
@@ -123,8 +131,13 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 		must(type == MSG_LOOKUP);
 		must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
 	}
-	LIST_INSERT_HEAD(&questions, q, entry);
 	wbuf_clear(body);
+	if (type == MSG_ADDRESS_ERROR ||
+	    (type == MSG_STATE && (q->state.op == STATE_BACK ||
+	    q->state.op == STATE_HELD || q->state.op == STATE_FREE)))
+		free(q);
+	else
+		LIST_INSERT_HEAD(&questions, q, entry);
 }
 
 static void
@@ -164,6 +177,8 @@ put_state_answer(struct wbuf *w, const struct proto_state *q, unsigned int n)
 	struct proto_state_ans	 ans = { .op = q->op, .n = q->n };
 	uint32_t		 i, found = 0;
 
+	if (q->op == STATE_TAKE && n % 3 == 2)
+		ans.over = 1 + n % q->n;
 	put_state_ans(w, &ans);
 	for (i = 0; q->op == STATE_GET && i < q->n; i++) {
 		found += put_remembered(w, (enum state_table)q->table, n);
@@ -186,6 +201,14 @@ put_look_answer(struct wbuf *w, unsigned int n)
 		    "b2" : n % 4 == 3 ? "true" : "none", sizeof(ans.value));
 	}
 	put_lookup_ans(w, &ans);
+}
+
+/* The last answer may have been lost with a verifyd: there is another. */
+static void
+verifyd_back(void)
+{
+	verifyd_lost = false;
+	take_verifyd_up(&verifyd);
 }
 
 static void

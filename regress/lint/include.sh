@@ -6,8 +6,8 @@
 
 # The layers: who may include what, and who may call what.
 #
-#	A	addr base64 buf id log mono proxy_header siphash state timer
-#		util wire word
+#	A	addr base64 block buf id log mono proxy_header siphash state
+#		timer util wire word
 #	B	smtp.h, smtp_*.c, idn, utf8: pure, nothing but libc, and
 #		idn.c libidn2
 #	C	messages, processes, configuration, sandbox
@@ -31,7 +31,7 @@ function finding(what) {
 function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
-	if (name ~ /^(addr|base64|buf|id|log|mono|proxy_header)$/ ||
+	if (name ~ /^(addr|base64|block|buf|id|log|mono|proxy_header)$/ ||
 	    name ~ /^(siphash|state|timer|util|wire|word)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/ ||

@@ -265,7 +265,7 @@ test_not_an_answer(void)
 static int
 state(uint8_t op, uint32_t n, unsigned int items, bool more)
 {
-	struct proto_state_ans	 ans = { op, n };
+	struct proto_state_ans	 ans = { .op = op, .n = n };
 	struct msg		 m = { .fd = -1, .type = MSG_STATE_ANS };
 	struct wbuf		 w = { .data = NULL };
 	unsigned int		 i;

@@ -262,6 +262,10 @@ test_verifyd(void)
 	static struct proto_caps	caps = { 12, 0x80000001 };
 	static struct proto_list	list = { 1ULL << 40, "0123456789abcde"
 	};
+	static struct proto_error	error = { { ADDR_V4, 0, { 192 } }, 50,
+	    900000, 86400000 };
+	static struct proto_blocked	blocked = { { ADDR_V4, 0, { 10 } },
+	    7 };
 
 	TRIP("CONF_FD", put_conf_fd, get_conf_fd, struct proto_conf_fd, file,
 	    true);
@@ -283,6 +287,10 @@ test_verifyd(void)
 	TRIP("LIST_DONE", put_list, get_list, struct proto_list, list, false);
 	TRIP("REMOTE_CAPS", put_caps, get_caps, struct proto_caps, caps,
 	    false);
+	TRIP("ADDRESS_ERROR", put_error, get_error, struct proto_error, error,
+	    false);
+	TRIP("BLOCKED", put_blocked, get_blocked, struct proto_blocked,
+	    blocked, false);
 }
 
 /* Recipients: the question, the answer, and what the next hop said. */
@@ -327,7 +335,8 @@ test_state(void)
 {
 	struct proto_state	s = { STATE_SET, STATE_DELIVERED, 3600000,
 				    STATE_ITEMS_MAX }, got;
-	struct proto_state_ans	a = { STATE_GET, STATE_ITEMS_MAX }, got_ans;
+	struct proto_state_ans	a = { .op = STATE_GET,
+				    .n = STATE_ITEMS_MAX }, got_ans;
 	struct wbuf		w = { 0 }, wa = { 0 };
 	struct msg		m;
 	size_t			n;
@@ -365,6 +374,55 @@ test_state(void)
 	is_int(get_state_ans(&m, &got_ans), -1, "an answer too many");
 	wbuf_clear(&w);
 	wbuf_clear(&wa);
+	message(&m, &w, 0, -1);
+}
+
+static void
+test_rate(void)
+{
+	static const uint8_t	key[STATE_KEY_MAX + 1] = "a key";
+	struct proto_rate	r = { key, 5, 7, 60000 }, got;
+	struct proto_state_ans	a = { STATE_TAKE, 3, 3 }, got_ans;
+	struct wbuf		w = { 0 };
+	struct msg		m;
+	size_t			n;
+
+	put_rate(&w, &r);
+	for (n = 0; n < w.len; n++) {
+		message(&m, &w, n, -1);
+		is_int(get_rate(&m.body, &got), -1, "rate cut to %zu", n);
+	}
+	message(&m, &w, w.len, -1);
+	is_int(get_rate(&m.body, &got), 0, "rate");
+	is_int(get_end(&m.body), 0, "all of it");
+	ok(got.klen == 5 && memcmp(got.key, key, 5) == 0 && got.count == 7 &&
+	    got.period == 60000, "as it went in");
+	wbuf_clear(&w);
+	r.count = 0;
+	put_rate(&w, &r);
+	message(&m, &w, w.len, -1);
+	is_int(get_rate(&m.body, &got), -1, "a rate of nothing");
+	wbuf_clear(&w);
+	r.period = 0;
+	put_rate(&w, &r);
+	message(&m, &w, w.len, -1);
+	is_int(get_rate(&m.body, &got), 0, "held by any number");
+	wbuf_clear(&w);
+	r.klen = sizeof(key);
+	put_rate(&w, &r);
+	message(&m, &w, w.len, -1);
+	is_int(get_rate(&m.body, &got), -1, "a key too long");
+	wbuf_clear(&w);
+	put_state_ans(&w, &a);
+	message(&m, &w, w.len, -1);
+	ok(get_state_ans(&m, &got_ans) == 0 && get_end(&m.body) == 0 &&
+	    got_ans.over == 3, "STATE_ANS to a TAKE");
+	wbuf_clear(&w);
+	a.over = 4;
+	put_state_ans(&w, &a);
+	message(&m, &w, w.len, -1);
+	is_int(get_state_ans(&m, &got_ans), -1, "over what was not asked");
+	wbuf_clear(&w);
 	message(&m, &w, 0, -1);
 }
 
@@ -481,6 +539,7 @@ main(void)
 	test_judge();
 	test_query();
 	test_state();
+	test_rate();
 	test_rights();
 	test_table();
 	return done("t_proto");

@@ -10,6 +10,7 @@
  */
 
 #include "front.h"
+#include "front_limit.h"
 #include "list.h"
 #include "msg.h"
 #include "parent_conf.h"
@@ -162,6 +163,19 @@ relay_vouched(struct session *s)
 {
 	ok(s->tx->rcpts[s->tx->nrcpts - 1].vouched, "vouched");
 	vouched++;
+}
+
+void
+charge_keep(struct session *sess, struct rcpt *r)
+{
+	(void)sess;
+	(void)r;
+}
+
+void
+charge_over(struct session *sess)
+{
+	(void)sess;
 }
 
 enum rule_result

@@ -289,6 +289,187 @@ test_state_broken(void)
 	end();
 }
 
+/* --- TAKE, and errors ----------------------------------------------------- */
+
+#define AN_HOUR	3600000
+
+/* A question of one item, or of two alike but for the key. */
+static void
+send_take(struct conn *c, enum state_op op, uint64_t sid, const char *key,
+    const char *key2, uint32_t count, uint64_t period)
+{
+	struct proto_rate	r = { .count = count, .period = period };
+	struct wbuf		w = { 0 };
+
+	put_head(&w, op, STATE_LMTP_CLASS, 0, key == NULL ? 0 :
+	    key2 == NULL ? 1 : 2);
+	if (key != NULL) {
+		r.key = (const uint8_t *)key;
+		r.klen = strlen(key);
+		put_rate(&w, &r);
+	}
+	if (key2 != NULL) {
+		r.key = (const uint8_t *)key2;
+		r.klen = strlen(key2);
+		put_rate(&w, &r);
+	}
+	conn_send(c, MSG_STATE, sid, 7, -1, &w);
+}
+
+static void
+want_take(struct conn *c, uint64_t sid, const char *key, const char *key2,
+    uint32_t count, uint64_t period, uint32_t over)
+{
+	struct got		*g;
+	struct proto_state_ans	 a;
+	struct msg		 m;
+
+	send_take(c, STATE_TAKE, sid, key, key2, count, period);
+	if (!ok((g = conn_wait(c, MSG_STATE_ANS)) != NULL, "an answer"))
+		return;
+	m = got_msg(g);
+	is_int(get_state_ans(&m, &a), 0, "its head is whole");
+	is_int(get_end(&m.body), 0, "nothing behind it");
+	is_int(a.op, STATE_TAKE, "its op");
+	is_int(g->sid, sid, "its sid");
+	is_int(a.over, over, "%s, session %llu", key,
+	    (unsigned long long)sid);
+	got_free(g);
+}
+
+static void
+test_take(void)
+{
+	struct wbuf	w = { 0 };
+
+	begin();
+	/* Rates, of all workers; all of them or none. */
+	want_take(&smtpd0, 1, "r", NULL, 2, AN_HOUR, 0);
+	want_take(&smtpd1, 1, "r", NULL, 2, AN_HOUR, 0);
+	want_take(&smtpd0, 1, "r", NULL, 2, AN_HOUR, 1);
+	want_take(&smtpd0, 1, "q", "r", 2, AN_HOUR, 2);
+	want_take(&smtpd0, 1, "q", NULL, 2, AN_HOUR, 0);
+	want_take(&smtpd0, 1, "q", NULL, 2, AN_HOUR, 0);
+	want_take(&smtpd0, 1, "q", NULL, 2, AN_HOUR, 1);
+	send_take(&smtpd1, STATE_BACK, 9, "r", "q", 2, AN_HOUR);
+	child_sync(&ver);
+	want_take(&smtpd0, 1, "r", "q", 2, AN_HOUR, 0);
+	want_take(&smtpd0, 1, "r", NULL, 2, AN_HOUR, 1);
+
+	/* What is held, of all workers, until it is given back. */
+	want_take(&smtpd0, 1, "h", "i", 2, 0, 0);
+	want_take(&smtpd1, 1, "h", NULL, 2, 0, 0);
+	want_take(&smtpd1, 1, "h", NULL, 2, 0, 0);
+	want_take(&smtpd1, 2, "h", NULL, 2, 0, 1);
+	want_take(&smtpd1, 2, "i", "h", 2, 0, 2);
+	want_take(&smtpd1, 3, "i", NULL, 2, 0, 0);
+	send_take(&smtpd0, STATE_FREE, 1, NULL, NULL, 0, 0);
+	child_sync(&ver);
+	want_take(&smtpd1, 2, "h", "i", 2, 0, 0);
+	is_int(child_stat(&ver, "verifyd.tally.held"), 4, "held");
+	send_take(&smtpd0, STATE_HELD, 5, "h", "i", 0, 0);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.tally.held"), 6, "over the limit");
+	send_take(&smtpd0, STATE_BACK, 5, "h", NULL, 0, 0);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.tally.held"), 5, "given back");
+	conn_close(&smtpd1);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.tally.held"), 1, "a worker is lost");
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+
+	put_head(&w, STATE_TAKE, STATE_LMTP_CLASS, 0, 1);
+	put_blob(&w, "k", 1);
+	put_u32(&w, 0);
+	put_u64(&w, 1);
+	want_broken(&w, MSG_STATE, "a rate of nothing");
+	put_head(&w, STATE_TAKE, STATE_LMTP_CLASS, 0, 1);
+	put_blob(&w, "k", 1);
+	put_u32(&w, 1);
+	want_broken(&w, MSG_STATE, "a rate cut short");
+	put_head(&w, STATE_FREE, STATE_LMTP_CLASS, 0, 1);
+	put_blob(&w, "k", 1);
+	put_u32(&w, 1);
+	put_u64(&w, 1);
+	want_broken(&w, MSG_STATE, "something to free");
+	end();
+}
+
+static void
+address_error(struct conn *c, const char *ip, uint32_t total)
+{
+	struct proto_error	e = { .total = total, .period = AN_HOUR,
+				    .block = AN_HOUR };
+	struct wbuf		w = { 0 };
+
+	if (addr_parse(&e.addr, ip) == -1)
+		die(ip);
+	e.addr.port = 25;
+	put_error(&w, &e);
+	conn_send(c, MSG_ADDRESS_ERROR, 3, 0, -1, &w);
+	child_sync(&ver);
+}
+
+/* ip NULL: nobody is blocked. */
+static void
+want_blocked(struct conn *c, const char *ip)
+{
+	struct got		*g;
+	struct proto_blocked	 b;
+	struct addr		 a;
+	struct msg		 m;
+
+	state_want(c, STATE_DELIVERED, "nothing", NULL);
+	g = conn_wait_ms(c, MSG_BLOCKED, 0);
+	if (ip == NULL || g == NULL) {
+		ok((ip == NULL) == (g == NULL), "%s",
+		    ip == NULL ? "nobody is blocked" : ip);
+		got_free(g);
+		return;
+	}
+	m = got_msg(g);
+	is_int(get_blocked(&m, &b), 0, "BLOCKED is whole");
+	ok(addr_parse(&a, ip) == 0 && addr_equal(&a, &b.addr), "%s", ip);
+	ok(b.ms > 0 && b.ms <= AN_HOUR, "for how long");
+	got_free(g);
+}
+
+static void
+test_errors(void)
+{
+	struct proto_error	e = { .total = 0 };
+	struct wbuf		w = { 0 };
+
+	begin();
+	address_error(&smtpd0, "192.0.2.1", 3);
+	address_error(&smtpd1, "192.0.2.1", 3);
+	address_error(&smtpd1, "192.0.2.2", 3);
+	want_blocked(&smtpd0, NULL);
+	address_error(&smtpd0, "192.0.2.1", 3);
+	want_blocked(&smtpd0, "192.0.2.1");
+	want_blocked(&smtpd1, "192.0.2.1");
+	address_error(&smtpd0, "192.0.2.1", 1);
+	want_blocked(&smtpd1, NULL);
+	address_error(&smtpd0, "2001:db8::1", 2);
+	address_error(&smtpd0, "2001:db8:0:0:1::2", 2);
+	want_blocked(&smtpd1, "2001:db8::");
+	is_int(child_stat(&ver, "verifyd.errors.blocked"), 2, "blocked");
+
+	/* A worker that is started anew. */
+	conn_close(&smtpd1);
+	child_peer(&ver, &smtpd1, R_SMTPD, 1);
+	want_blocked(&smtpd1, "192.0.2.1");
+	want_blocked(&smtpd1, "2001:db8::");
+	want_blocked(&smtpd1, NULL);
+	put_error(&w, &e);
+	want_broken(&w, MSG_ADDRESS_ERROR, "no total");
+	e.total = 1;
+	e.period = e.block = 1000;
+	put_error(&w, &e);
+	want_broken(&w, MSG_ADDRESS_ERROR, "no address");
+	end();
+}
+
 /* --- REMOTE_CAPS ---------------------------------------------------------- */
 
 static void
@@ -940,6 +1121,8 @@ main(int argc, char **argv)
 	test_state();
 	test_state_cut();
 	test_state_broken();
+	test_take();
+	test_errors();
 	test_caps();
 	test_ptr();
 	test_ptr_joined();
