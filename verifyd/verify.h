@@ -33,7 +33,7 @@ struct verify_question {
 	enum look_what		 what;		/* ADDRESS, VRFY, EXPN */
 	unsigned int		 flags;		/* LOOK_* */
 	const char		*rcpt;		/* in normal form */
-	const char		*sender;	/* the client's, in normal form */
+	const char		*sender;	/* the client's, likewise */
 };
 
 /* As look_ask and look_cancel; the callback's too. */

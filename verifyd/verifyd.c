@@ -37,12 +37,23 @@ struct asker {
 static LIST_HEAD(, asker)	askers = LIST_HEAD_INITIALIZER(askers);
 static bool			draining;
 
+/* Databases are not asked yet: which one this is matters to nobody. */
+static int
+source_up(struct peer *p, struct msg *m)
+{
+	struct proto_source	up;
+
+	(void)p;
+	return get_source(m, &up);
+}
+
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
 	{ MSG_LOOKUP,		source_lookup },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_DNS_ANS,		ptr_dns_ans },
+	{ MSG_SOURCE_UP,	source_up },
 	{ 0,			NULL }
 };
 
