@@ -49,6 +49,7 @@ chmod 755 "$tmp"
 number=0 passed=0 failed=0 skipped=0
 started=''			# pids of what we started, to end at the exit
 postfixes=''			# configuration directories of running ones
+endings=''			# functions to call at the exit
 trap 'clean_up' EXIT
 trap 'exit 1' HUP INT TERM
 
@@ -59,6 +60,9 @@ clean_up()
 	done
 	for p in $started; do
 		kill -TERM "$p" 2>/dev/null
+	done
+	for f in $endings; do
+		"$f"
 	done
 	for p in $started; do
 		wait_for 10 gone "$p" || kill -KILL "$p" 2>/dev/null

@@ -13,7 +13,7 @@
 name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
-    xclient; do
+    xclient databases; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;
