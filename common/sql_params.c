@@ -41,6 +41,9 @@ struct walk {
 	bool			 ended;		/* by a semicolon */
 };
 
+static const char	not_ascii[] =
+    "a parameter's name has ASCII letters, digits and _";
+
 static bool
 is_first(char c)
 {
@@ -165,6 +168,8 @@ param(struct walk *w, size_t len)
 			break;
 	if (len == 0)
 		i = sql->n;
+	if (is_word(w->p[len + 1]))
+		return not_ascii;
 	if (i == SQL_PARAMS_MAX)
 		return "more than 64 parameters";
 	if (i == sql->n) {
@@ -225,6 +230,8 @@ mark(struct walk *w)
 		}
 		if ((n = name_len(w->p + 1)) > 0)
 			return param(w, n);
+		if (w->dialect == SQL_SQLITE && is_word(w->p[1]))
+			return not_ascii;
 		break;
 	case '$':
 		if (w->dialect == SQL_PQ && dollars(w, &why))

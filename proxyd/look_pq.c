@@ -620,11 +620,19 @@ queue_take(void)
 	return a;
 }
 
+/* Does any connection stand?  Then a server is full, not dead. */
+static bool
+is_served(void)
+{
+	return conn_find(CONN_IDLE) != NULL ||
+	    conn_find(CONN_PREPARE) != NULL || conn_find(CONN_QUERY) != NULL;
+}
+
 /* Servers that have been dead for a while are not waited for. */
 static void
 fail_waiting(void)
 {
-	const char	*why = uris_dead();
+	const char	*why = is_served() ? NULL : uris_dead();
 	struct ask	*a;
 
 	while (why != NULL && opening == 0 && !TAILQ_EMPTY(&queue)) {
