@@ -553,6 +553,12 @@ void	conf_obj_free(const struct schema *, struct conf_obj *);
 bool	conf_put(struct wbuf *, const struct config *, unsigned int role,
 	    size_t n);
 int	conf_get(struct rbuf *, struct config *, unsigned int role);
+/*
+ * The same for a process that serves one datasource (its id; 0 = none of
+ * this): no other one, and of the directories those that use it.
+ */
+bool	conf_put_source(struct wbuf *, const struct config *,
+	    unsigned int role, uint32_t source, size_t n);
 
 /*
  * The files of objects (T_FDS) follow, one message CONF_FD each.  conf_fd

@@ -254,9 +254,35 @@ obj_put(struct wbuf *w, const struct key *row, uint8_t map,
 	return false;
 }
 
+/* Is an object of this map for a process of that datasource? */
+static bool
+is_for_source(const struct config *conf, const struct conf_map *map,
+    const struct conf_obj *obj, uint32_t source)
+{
+	const struct conf_directory	*d;
+	const struct conf_obj		*ds;
+
+	if (source == 0 || (map != &conf->datasources &&
+	    map != &conf->directories))
+		return true;
+	if (map == &conf->datasources)
+		return obj->id == source;
+	d = (const struct conf_directory *)(const void *)obj;
+	ds = d->datasource == NULL ? NULL :
+	    conf_find(&conf->datasources, d->datasource);
+	return ds != NULL && ds->id == source;
+}
+
 bool
 conf_put(struct wbuf *w, const struct config *conf, unsigned int role,
     size_t n)
+{
+	return conf_put_source(w, conf, role, 0, n);
+}
+
+bool
+conf_put_source(struct wbuf *w, const struct config *conf, unsigned int role,
+    uint32_t source, size_t n)
 {
 	const struct key	*row;
 	struct conf_map		*map;
@@ -273,7 +299,8 @@ conf_put(struct wbuf *w, const struct config *conf, unsigned int role,
 		if (!is_sent(row, role))
 			continue;
 		for (i = 0; i < map->n; i++)
-			if (obj_put(w, row, m, map->v[i], role, &n))
+			if (is_for_source(conf, map, map->v[i], source) &&
+			    obj_put(w, row, m, map->v[i], role, &n))
 				return true;
 	}
 	return false;

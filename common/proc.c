@@ -127,6 +127,12 @@ proc_is_check(void)
 	return (proc.init.flags & INIT_CHECK) != 0;
 }
 
+const char *
+proc_source(void)
+{
+	return proc.init.source;
+}
+
 struct peer *
 proc_parent(void)
 {
@@ -258,14 +264,16 @@ on_conf_end(struct peer *p, struct msg *m)
 {
 	struct proto_conf_err	err = { 0 };
 	struct wbuf		w = { 0 };
+	int			n = 0;
 
 	if (proc.building == NULL || proc.building->generation != m->seq)
 		return -1;
-	if (proc.class->conf_prepare != NULL &&
-	    proc.class->conf_prepare(proc.building, &err) == -1) {
+	if (proc.class->conf_prepare != NULL)
+		n = proc.class->conf_prepare(proc.building, &err);
+	if (n == -1) {
 		put_conf_err(&w, &err);
 		peer_send(p, MSG_CONF_ERR, 0, m->seq, -1, &w);
-	} else
+	} else if (n != PROC_CONF_LATER)
 		peer_send(p, MSG_CONF_OK, 0, m->seq, -1, NULL);
 	return 0;
 }
@@ -532,6 +540,13 @@ turn(void)
 	mono_turn();
 }
 
+/* Are there several processes of its role? */
+static bool
+is_one_of_many(void)
+{
+	return (proc.class->role & (R_SMTPD | R_LOOKUPD)) != 0;
+}
+
 void
 proc_run(const struct proc_class *class, int argc, char **argv)
 {
@@ -550,11 +565,11 @@ proc_run(const struct proc_class *class, int argc, char **argv)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGUSR1, SIG_IGN);
 	root = read_init();
-	log_init(class->name, class->role == R_SMTPD ?
+	log_init(class->name, is_one_of_many() ?
 	    (int)proc.init.index : -1);
 	log_verbose((proc.init.flags & INIT_VERBOSE) != 0);
 	id_init(proc.init.index);
-	if (class->role == R_SMTPD)
+	if (is_one_of_many())
 		setproctitle("%s %u", class->name, proc.init.index);
 	else
 		setproctitle("%s", class->name);

@@ -41,7 +41,8 @@ struct proc_class {
 	void		(*peer_down)(struct peer *);
 	/*
 	 * Build what a new generation needs (objects' priv); 0, or -1 with
-	 * the reason.  May be NULL.
+	 * the reason, or PROC_CONF_LATER: it sends CONF_OK itself.  May be
+	 * NULL.
 	 */
 	int		(*conf_prepare)(struct config *,
 			    struct proto_conf_err *);
@@ -56,6 +57,8 @@ struct proc_class {
 	/* At the end of every turn of the loop.  May be NULL. */
 	void		(*turn)(void);
 };
+
+#define PROC_CONF_LATER	1
 
 /* Never returns. */
 void	proc_run(const struct proc_class *, int argc, char **argv)
@@ -77,6 +80,8 @@ void		 proc_gen_ended(uint32_t generation);
 /* Which of its kind this process is, from 0; and is it `postern -n's? */
 unsigned int	 proc_index(void);
 bool		 proc_is_check(void);
+/* lookupd: the URIs of its datasource, a line each. */
+const char	*proc_source(void);
 struct peer	*proc_parent(void);
 /* The pipe to a process; NULL while there is none. */
 struct peer	*proc_peer(unsigned int role, unsigned int index);

@@ -95,6 +95,7 @@ put_init(struct wbuf *w, const struct proto_init *p)
 	put_u32(w, p->uid);
 	put_u32(w, p->gid);
 	put_u64(w, p->files);
+	put_str(w, p->source);
 }
 
 int
@@ -105,6 +106,7 @@ get_init(struct msg *m, struct proto_init *p)
 	p->uid = get_u32(&m->body);
 	p->gid = get_u32(&m->body);
 	p->files = get_u64(&m->body);
+	get_str(&m->body, p->source, sizeof(p->source));
 	return get_end(&m->body);
 }
 
@@ -159,6 +161,23 @@ get_conf_fd(struct msg *m, struct proto_conf_fd *p)
 	p->map = get_u8(&m->body);
 	p->id = get_u32(&m->body);
 	return m->fd == -1 ? -1 : get_end(&m->body);
+}
+
+void
+put_conf_note(struct wbuf *w, const struct proto_conf_note *p)
+{
+	put_bool(w, p->error);
+	put_line(w, p->key);
+	put_line(w, p->why);
+}
+
+int
+get_conf_note(struct msg *m, struct proto_conf_note *p)
+{
+	p->error = get_bool(&m->body);
+	get_line(&m->body, p->key, sizeof(p->key));
+	get_line(&m->body, p->why, sizeof(p->why));
+	return get_end(&m->body);
 }
 
 void

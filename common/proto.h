@@ -63,6 +63,7 @@ struct msg;
 	X(CACHE_DONE,	159, R_VERIFYD, R_PARENT)			\
 	X(LIST_ERR,	160, R_VERIFYD, R_PARENT)			\
 	X(LIST_DONE,	161, R_VERIFYD, R_PARENT)			\
+	X(CONF_NOTE,	162, R_LOOKUPD, R_PARENT)			\
 	/* 400: questions about addresses */				\
 	X(JUDGE,	400, R_SMTPD, R_VERIFYD)			\
 	X(LOOKUP,	401, R_SMTPD | R_PROXYD, R_VERIFYD)		\
@@ -125,11 +126,15 @@ unsigned int	 role_parse(const char *);
 #define INIT_VERBOSE	0x04
 #define INIT_IDS	0x08		/* become uid and gid */
 
+#define INIT_SOURCE_MAX	(17 * 1024)
+
 struct proto_init {
 	uint32_t	index;
 	uint32_t	flags;		/* INIT_* */
 	uint32_t	uid, gid;
 	uint64_t	files;		/* RLIMIT_NOFILE; 0 = as it is */
+	/* lookupd: the URIs of its datasource, a newline between them. */
+	char		source[INIT_SOURCE_MAX];
 };
 void	put_init(struct wbuf *, const struct proto_init *);
 int	get_init(struct msg *, struct proto_init *);
@@ -169,6 +174,18 @@ struct proto_conf_fd {
 };
 void	put_conf_fd(struct wbuf *, const struct proto_conf_fd *);
 int	get_conf_fd(struct msg *, struct proto_conf_fd *);
+
+/*
+ * CONF_NOTE: before CONF_OK, what is wrong with a setting: of a generation
+ * that is being judged an error, or a warning, at the line of that key.
+ */
+struct proto_conf_note {
+	bool		error;
+	char		key[256];	/* "datasource.users.query.route" */
+	char		why[512];
+};
+void	put_conf_note(struct wbuf *, const struct proto_conf_note *);
+int	get_conf_note(struct msg *, struct proto_conf_note *);
 
 struct proto_conf_err {
 	uint32_t	line, col;	/* 0: not tied to a place */

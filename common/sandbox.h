@@ -16,6 +16,14 @@
 #include <stdbool.h>
 
 /*
+ * Before that, for R_LOOKUPD: it may read what is at this path, a file or a
+ * directory and all below it; or write there and make files, too.  What is
+ * not there cannot be allowed.  Other roles have what their tables say.
+ */
+void	sandbox_allow(const char *path, bool write);
+/* It may connect, and then not write. */
+void	sandbox_allow_connect(void);
+/*
  * Enter the jail of a role (R_* of config.h); never left.  debug: a
  * forbidden call is named on stderr before it kills.  Fatal on failure.
  */

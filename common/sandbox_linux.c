@@ -33,6 +33,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <errno.h>
@@ -52,6 +53,7 @@
 #include "log.h"
 #include "proto.h"
 #include "sandbox.h"
+#include "util.h"
 
 #define nitems(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -62,7 +64,9 @@
 #define D		R_DIALER
 #define N		R_RESOLVED
 #define V		R_VERIFYD
-#define ALL		(S | D | N | V)
+#define L		R_LOOKUPD
+#define Q		0x10000		/* a lookupd that connects */
+#define ALL		(S | D | N | V | L | Q)
 
 #define NARGS		2
 
@@ -112,15 +116,17 @@ static const struct call allowed[] = {
 	CALL(writev, ALL),
 	CALL(recvmsg, ALL),
 	CALL(sendmsg, ALL),
-	CALL_IF(sendto, S | D | V, NIL(4)),	/* send(2): log lines */
-	CALL(sendto, N),
-	CALL(recvfrom, S | V | N),
+	CALL_IF(sendto, S | D | V | L, NIL(4)),	/* send(2): log lines */
+	CALL(sendto, N | Q),
+	CALL(recvfrom, S | V | N | Q),
 	CALL(close, ALL),
 	CALL(shutdown, ALL),
 	CALL_IF(fcntl, ALL, INT(1, F_GETFD)),
 	CALL_IF(fcntl, ALL, INT(1, F_SETFD)),
 	CALL_IF(fcntl, ALL, INT(1, F_GETFL)),
 	CALL_IF(fcntl, ALL, INT(1, F_SETFL)),
+	CALL_IF(fcntl, L, INT(1, F_GETLK)),
+	CALL_IF(fcntl, L, INT(1, F_SETLK)),
 
 	/* waiting */
 	CALL(epoll_ctl, ALL),
@@ -137,6 +143,8 @@ static const struct call allowed[] = {
 	CALL(brk, ALL),
 	CALL_IF(mmap, ALL, BITS(2, PROT_EXEC, 0),
 	    BITS(3, MAP_TYPE, MAP_PRIVATE)),
+	CALL_IF(mmap, L, BITS(2, PROT_EXEC, 0),
+	    BITS(3, MAP_TYPE, MAP_SHARED)),	/* SQLite's -shm */
 	CALL_IF(mprotect, ALL, BITS(2, PROT_EXEC, 0)),
 	CALL(munmap, ALL),
 	CALL(mremap, ALL),
@@ -169,28 +177,51 @@ static const struct call allowed[] = {
 	/* clients; next hops come connected, from the dialer */
 	CALL(accept4, S),
 	CALL(getsockname, ALL),
-	CALL(getpeername, S),
-	CALL_IF(getsockopt, S | D, SOCKOPT(SOL_SOCKET, SO_ERROR)),
-	CALL_IF(getsockopt, S, SOCKOPT(SOL_SOCKET, SO_PEERCRED)),
+	CALL(getpeername, S | Q),
+	CALL_IF(getsockopt, S | D | Q, SOCKOPT(SOL_SOCKET, SO_ERROR)),
+	CALL_IF(getsockopt, S | Q, SOCKOPT(SOL_SOCKET, SO_PEERCRED)),
 	CALL_IF(setsockopt, ALL, SOCKOPT(IPPROTO_TCP, TCP_NODELAY)),
-	CALL_IF(setsockopt, S, SOCKOPT(SOL_SOCKET, SO_KEEPALIVE)),
+	CALL_IF(setsockopt, S | Q, SOCKOPT(SOL_SOCKET, SO_KEEPALIVE)),
+	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE)),
+	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL)),
+	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_KEEPCNT)),
+	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_USER_TIMEOUT)),
 	CALL_IF(setsockopt, S, SOCKOPT(SOL_SOCKET, SO_LINGER)),
 
 	/* the dialer connects and never reads; resolved asks name servers */
-	CALL_IF(socket, D | N, INT(0, AF_INET), SOCK_TYPE(1, SOCK_STREAM)),
-	CALL_IF(socket, D | N, INT(0, AF_INET6), SOCK_TYPE(1, SOCK_STREAM)),
+	CALL_IF(socket, D | N | Q, INT(0, AF_INET), SOCK_TYPE(1, SOCK_STREAM)),
+	CALL_IF(socket, D | N | Q, INT(0, AF_INET6),
+	    SOCK_TYPE(1, SOCK_STREAM)),
+	CALL_IF(socket, Q, INT(0, AF_UNIX), SOCK_TYPE(1, SOCK_STREAM)),
 	CALL_IF(socket, N, INT(0, AF_INET), SOCK_TYPE(1, SOCK_DGRAM)),
 	CALL_IF(socket, N, INT(0, AF_INET6), SOCK_TYPE(1, SOCK_DGRAM)),
-	CALL(connect, D | N),
+	CALL(connect, D | N | Q),
 	CALL(bind, D),			/* to a remote's source */
 	CALL_IF(setsockopt, D, SOCKOPT(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)),
 
 	/* resolv.conf and hosts, read anew; landlock knows which files */
-	CALL_IF(openat, N, BITS(2, OPEN_WRITES, 0)),
-	CALL(lseek, N | V),		/* verifyd: in files it was given */
-	CALL(pread64, V),
-	CALL(pwrite64, V),		/* the cache's new file */
+	CALL_IF(openat, N | Q, BITS(2, OPEN_WRITES, 0)),
+	CALL(lseek, N | V | L | Q),	/* verifyd: in files it was given */
+
+	/* a database; landlock knows where */
+	CALL(openat, L),
+	CALL(pread64, V | L),
+	CALL(pwrite64, V | L),		/* verifyd: the cache's new file */
+	CALL(fsync, L),
+	CALL(fdatasync, L),
+	CALL(ftruncate, L),
+	CALL(fchmod, L),
+	CALL(unlink, L),
+	CALL(geteuid, L | Q),
+	CALL(access, L | Q),
+	CALL(stat, L | Q),
+	CALL(lstat, L | Q),
+	CALL(fstat, L | Q),
+	CALL(newfstatat, L | Q),
+	CALL(readlink, L | Q),
 };
+
+#define NO_FILES	(S | D | N | V)
 
 /*
  * No files: what looks for one (localtime, openssl.cnf, a locale, nscd) is
@@ -201,16 +232,17 @@ static const struct call allowed[] = {
 static const struct call answered[] = {
 	FAIL(open, ALL, EACCES),
 	FAIL(openat, S | D | V, EACCES),
-	FAIL(access, ALL, EACCES),
+	FAIL(access, NO_FILES, EACCES),
 	FAIL(faccessat, ALL, EACCES),
-	FAIL(stat, ALL, EACCES),
-	FAIL(lstat, ALL, EACCES),
-	FAIL(fstat, ALL, EACCES),
-	FAIL(newfstatat, ALL, EACCES),
-	FAIL(readlink, ALL, EACCES),
+	FAIL(stat, NO_FILES, EACCES),
+	FAIL(lstat, NO_FILES, EACCES),
+	FAIL(fstat, NO_FILES, EACCES),
+	FAIL(newfstatat, NO_FILES, EACCES),
+	FAIL(readlink, NO_FILES, EACCES),
 	FAIL(readlinkat, ALL, EACCES),
 	FAIL(ioctl, ALL, EACCES),
-	FAIL_IF(socket, ALL, EACCES, INT(0, AF_UNIX)),
+	FAIL(fchown, L, EACCES),
+	FAIL_IF(socket, S | D | N | V | L, EACCES, INT(0, AF_UNIX)),
 
 	FAIL(openat2, ALL, ENOSYS),
 	FAIL(faccessat2, ALL, ENOSYS),
@@ -240,7 +272,12 @@ static const struct call answered[] = {
 #define LL_VERSION		0x1	/* flag: tell the ABI */
 #define LL_RULE_PATH		1
 #define LL_RULE_PORT		2
+#define LL_FS_WRITE_FILE	0x2
 #define LL_FS_READ_FILE		0x4
+#define LL_FS_READ_DIR		0x8
+#define LL_FS_REMOVE_FILE	0x20
+#define LL_FS_MAKE_REG		0x100
+#define LL_FS_TRUNCATE		0x4000	/* from ABI 3 */
 #define LL_NET_BIND		0x1
 #define LL_NET_CONNECT		0x2
 #define LL_SCOPE_ALL		0x3	/* abstract sockets, signals */
@@ -267,6 +304,14 @@ static const char *const	resolved_files[] = {
 	"/etc/host.conf", "/etc/svc.conf", "/dev/urandom"
 };
 
+/* What sandbox_allow() was told. */
+static struct {
+	char	**path;
+	bool	 *write;
+	size_t	  n;
+	bool	  connect;
+} extra;
+
 static char	kind[48] = "none";
 
 /* Every right over files that this ABI knows. */
@@ -289,9 +334,9 @@ ll_fs_rights(long abi)
  * names: one that is put in its place later stays closed to this process.
  */
 static void
-ll_allow_file(int ruleset, const char *path)
+ll_allow_path(int ruleset, const char *path, uint64_t rights)
 {
-	struct ll_path	 rule = { LL_FS_READ_FILE, -1 };
+	struct ll_path	 rule = { rights, -1 };
 
 	if ((rule.fd = open(path, O_PATH | O_CLOEXEC)) == -1)
 		return;
@@ -299,6 +344,27 @@ ll_allow_file(int ruleset, const char *path)
 	    0) == -1)
 		log_warn("landlock: %s", path);
 	close(rule.fd);
+}
+
+/* Of what is no directory only the rights over files may be named. */
+static void
+ll_allow_extra(int ruleset, size_t i, long abi)
+{
+	struct stat	 st;
+	uint64_t	 rights = LL_FS_READ_FILE;
+
+	if (stat(extra.path[i], &st) == -1)
+		return;
+	if (extra.write[i])
+		rights |= LL_FS_WRITE_FILE;
+	if (extra.write[i] && abi >= 3)
+		rights |= LL_FS_TRUNCATE;
+	if (S_ISDIR(st.st_mode)) {
+		rights |= LL_FS_READ_DIR;
+		if (extra.write[i])
+			rights |= LL_FS_MAKE_REG | LL_FS_REMOVE_FILE;
+	}
+	ll_allow_path(ruleset, extra.path[i], rights);
 }
 
 /* Binding to an address is the dialer's right, choosing a port is not. */
@@ -333,7 +399,7 @@ landlock_enter(unsigned int role)
 	if (abi >= 4) {
 		len += sizeof(attr.net);
 		attr.net = LL_NET_BIND;
-		if ((role & (R_DIALER | R_RESOLVED)) == 0)
+		if ((role & (D | N | Q)) == 0)
 			attr.net |= LL_NET_CONNECT;
 	}
 	if (abi >= 6) {
@@ -346,7 +412,9 @@ landlock_enter(unsigned int role)
 		return 0;
 	}
 	for (i = 0; role == R_RESOLVED && i < nitems(resolved_files); i++)
-		ll_allow_file(fd, resolved_files[i]);
+		ll_allow_path(fd, resolved_files[i], LL_FS_READ_FILE);
+	for (i = 0; (role & (L | Q)) != 0 && i < extra.n; i++)
+		ll_allow_extra(fd, i, abi);
 	if (role == R_DIALER && abi >= 4)
 		ll_allow_port_0(fd);
 	if (syscall(__NR_landlock_restrict_self, fd, 0) == -1) {
@@ -426,7 +494,7 @@ bad_call_init(unsigned int role)
 	int			 i;
 
 	snprintf(bad.begin, sizeof(bad.begin),
-	    "postern: %s: bad system call ", role_name(role));
+	    "postern: %s: bad system call ", role_name(role == Q ? L : role));
 	for (i = 0; i < NAMES; i++)
 		bad.name[i] = seccomp_syscall_resolve_num_arch(
 		    SCMP_ARCH_NATIVE, i);
@@ -503,9 +571,26 @@ filter_enter(unsigned int role, bool debug)
 			filter_add(ctx, &answered[i]);
 	filter_add_self(ctx);
 	if ((error = seccomp_load(ctx)) != 0)
-		fatalx("no seccomp, no %s: %s", role_name(role),
+		fatalx("no seccomp, no %s: %s", role_name(role == Q ? L : role),
 		    strerror(-error));
 	seccomp_release(ctx);
+}
+
+void
+sandbox_allow(const char *path, bool write)
+{
+	extra.path = xreallocarray(extra.path, extra.n + 1,
+	    sizeof(*extra.path));
+	extra.write = xreallocarray(extra.write, extra.n + 1,
+	    sizeof(*extra.write));
+	extra.path[extra.n] = xstrdup(path);
+	extra.write[extra.n++] = write;
+}
+
+void
+sandbox_allow_connect(void)
+{
+	extra.connect = true;
 }
 
 void
@@ -513,6 +598,8 @@ sandbox_enter(unsigned int role, bool debug)
 {
 	long	 abi;
 
+	if (role == L && extra.connect)
+		role = Q;
 	if ((role & ALL) == 0 || (role & (role - 1)) != 0)
 		fatalx("no jail for role %#x", role);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)

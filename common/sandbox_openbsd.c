@@ -26,6 +26,12 @@
 
 #define nitems(a)	(sizeof(a) / sizeof((a)[0]))
 
+/* A lookupd that connects: no role of config.h. */
+#define R_CONNECTS	0x10000
+
+static bool	connects;
+static bool	unveiled;
+
 struct jail {
 	unsigned int	 role;
 	const char	*promises;
@@ -37,6 +43,8 @@ static const struct jail	jails[] = {
 	{ R_VERIFYD,	"stdio inet recvfd",		false },
 	{ R_DIALER,	"stdio inet sendfd recvfd",	false },
 	{ R_RESOLVED,	"stdio rpath inet dns recvfd",	true },
+	{ R_LOOKUPD,	"stdio rpath wpath cpath flock recvfd", false },
+	{ R_CONNECTS,	"stdio rpath inet unix recvfd",	false },
 };
 
 /* What c-ares reads when it starts, is set up anew, or looks for a host. */
@@ -54,6 +62,20 @@ jail_of(unsigned int role)
 		if (jails[i].role == role)
 			return &jails[i];
 	fatalx("no jail for role %#x", role);
+}
+
+void
+sandbox_allow(const char *path, bool write)
+{
+	unveiled = true;
+	if (unveil(path, write ? "rwc" : "r") == -1 && errno != ENOENT)
+		fatal("unveil %s", path);
+}
+
+void
+sandbox_allow_connect(void)
+{
+	connects = true;
 }
 
 /*
@@ -75,11 +97,14 @@ unveil_files(void)
 void
 sandbox_enter(unsigned int role, bool debug)
 {
-	const struct jail	*jail = jail_of(role);
+	const struct jail	*jail = jail_of(role == R_LOOKUPD && connects ?
+				    R_CONNECTS : role);
 
 	(void)debug;
 	if (jail->files)
 		unveil_files();
+	else if (unveiled && unveil(NULL, NULL) == -1)
+		fatal("unveil");
 	if (pledge(jail->promises, NULL) == -1)
 		fatal("pledge %s", role_name(role));
 }

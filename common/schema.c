@@ -69,7 +69,7 @@ static const struct key k_user[] = {
 	{ K("resolved", T_STR), AT(conf_users, resolved), DEF("_postdns"),
 	    .check = CHECK_USER, HELP("user of resolved") },
 	{ K("lookupd", T_STR), AT(conf_users, lookupd), DEF("_postlookup"),
-	    .check = CHECK_USER, .flags = K_LATER, HELP("user of lookupd") },
+	    .check = CHECK_USER, HELP("user of lookupd") },
 	{ K("metricsd", T_STR), AT(conf_users, metricsd),
 	    DEF("_postmetric"), .check = CHECK_USER, .flags = K_LATER,
 	    HELP("user of metricsd") },

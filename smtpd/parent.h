@@ -99,7 +99,7 @@ struct program {
 	bool		 many_files;	/* wants all descriptors there are */
 };
 
-#define NPROGRAMS	4
+#define NPROGRAMS	5
 /* smtpd is the first. */
 extern const struct program	programs[NPROGRAMS];
 
@@ -126,6 +126,7 @@ struct child {
 	TAILQ_ENTRY(child)	 entry;
 	const struct program	*prog;
 	unsigned int		 index;
+	uint32_t		 source;	/* lookupd: datasource's id */
 	enum child_state	 state;
 	struct timer		 timer;		/* see the states */
 	pid_t			 pid;		/* 0: none, or reaped */
@@ -160,19 +161,24 @@ TAILQ_HEAD(children, child);
 extern struct children	children;
 
 /*
- * Enter into the table, without starting it yet: one of each role but smtpd;
- * another smtpd, with the lowest index that nobody has (born: the generation
- * that wants it).  spawn_planned starts them.
+ * Enter into the table, without starting it yet: one of each role of which
+ * there is one; another smtpd, or another lookupd of a datasource, with the
+ * lowest index that nobody has (born: the generation that wants it).
+ * spawn_planned starts them.
  */
 void	spawn_plan_others(void);
 void	spawn_plan_smtpd(uint32_t born);
+void	spawn_plan_lookupd(uint32_t source, uint32_t born);
 void	spawn_planned(void);
 /* INIT of a process of this program. */
-void	spawn_init(struct peer *, const struct program *, unsigned int index);
+void	spawn_init(struct peer *, const struct program *, unsigned int index,
+	    uint32_t source);
 /* SIGCHLD: wait for whoever has ended. */
 void	spawn_reap(void);
 /* Number of smtpd processes (not those that leave). */
 unsigned int spawn_count_smtpd(void);
+/* The lookupds whose datasource is in no configuration any more go. */
+void	spawn_stop_lookupd(void);
 /* Tell a child to go; it is freed when it has gone. */
 void	child_stop(struct child *, bool drain);
 /* End it, as broken or hung; another one is started. */
@@ -226,6 +232,9 @@ void	reload_feed(struct child *);
 /* CONF_OK, CONF_ERR (err not NULL).  -1: it was not asked. */
 int	reload_answer(struct child *, uint32_t generation,
 	    const struct proto_conf_err *err);
+/* CONF_NOTE.  -1: it was not asked. */
+int	reload_note(struct child *, uint32_t generation,
+	    const struct proto_conf_note *);
 /* GEN_ENDED.  -1: it does not hold it. */
 int	reload_ended(struct child *, uint32_t generation);
 /* The process, and with it whatever it held, is gone. */
@@ -239,6 +248,8 @@ struct config	*reload_conf(void);
  * one with this id, or something else has it.
  */
 const struct conf_remote *reload_remote(uint32_t id, bool *gone);
+/* A datasource of those, or of the one at hand; NULL if there is none. */
+const struct conf_datasource *reload_source(uint32_t id);
 
 /* --- parent_build.c -------------------------------------------------- */
 

@@ -317,7 +317,7 @@ start(void)
 	}
 	peer_init(&b.peer, pair[0], R_PARENT, R_VERIFYD, 0, handlers,
 	    on_lost);
-	spawn_init(&b.peer, prog, 0);
+	spawn_init(&b.peer, prog, 0, 0);
 	timer_set(&b.timer, LIST_DEADLINE);
 	return 0;
 }

@@ -40,6 +40,8 @@ static const struct {
 	{ R_SMTPD, R_VERIFYD },
 	{ R_VERIFYD, R_DIALER },
 	{ R_VERIFYD, R_RESOLVED },
+	{ R_VERIFYD, R_LOOKUPD },
+	{ R_LOOKUPD, R_RESOLVED },
 	{ R_DIALER, R_RESOLVED }
 };
 
@@ -83,6 +85,13 @@ wire_two(struct child *a, struct child *b)
 	return 0;
 }
 
+/* -n: only a query may have to be tried, at a host with a name. */
+static bool
+is_for_check(const struct child *a, const struct child *b)
+{
+	return a->prog->role + b->prog->role == R_LOOKUPD + R_RESOLVED;
+}
+
 /* A pair with everybody it is linked to. */
 static void
 child_wire(struct child *c)
@@ -91,7 +100,8 @@ child_wire(struct child *c)
 
 	TAILQ_FOREACH(o, &children, entry) {
 		if (o == c || !child_is_wired(o) ||
-		    !is_linked(c->prog->role, o->prog->role))
+		    !is_linked(c->prog->role, o->prog->role) ||
+		    (parent.check && !is_for_check(c, o)))
 			continue;
 		if (wire_two(c, o) == -1) {
 			child_kill(c, "cannot be wired");
@@ -119,8 +129,7 @@ on_ready(struct peer *p, struct msg *m)
 	 */
 	if (c->prog->role != R_SMTPD)
 		reload_feed(c);
-	if (!parent.check)
-		child_wire(c);
+	child_wire(c);
 	if (c->prog->role == R_SMTPD)
 		reload_feed(c);
 	return 0;
@@ -142,6 +151,16 @@ on_conf_err(struct peer *p, struct msg *m)
 	if (get_conf_err(m, &err) == -1)
 		return -1;
 	return reload_answer(p->arg, m->seq, &err);
+}
+
+static int
+on_conf_note(struct peer *p, struct msg *m)
+{
+	struct proto_conf_note	note;
+
+	if (get_conf_note(m, &note) == -1)
+		return -1;
+	return reload_note(p->arg, m->seq, &note);
 }
 
 static int
@@ -209,6 +228,7 @@ const struct peer_handler	child_handlers[] = {
 	{ MSG_READY,		on_ready },
 	{ MSG_CONF_OK,		on_conf_ok },
 	{ MSG_CONF_ERR,		on_conf_err },
+	{ MSG_CONF_NOTE,	on_conf_note },
 	{ MSG_PONG,		on_pong },
 	{ MSG_GEN_ENDED,	on_gen_ended },
 	{ MSG_LOG_LOST,		on_log_lost },

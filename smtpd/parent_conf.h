@@ -41,6 +41,18 @@ void		 conf_assign_ids(struct config *, const struct config *old,
 		    uint32_t *next_id);
 
 /*
+ * How many processes serve a datasource: none for files of keys, one that
+ * has all connections of PostgreSQL, one for each of SQLite.
+ */
+unsigned int	 conf_source_processes(const struct conf_datasource *);
+/*
+ * Where a key, "datasource.users.query.route", stands in the file as it is
+ * now; line and column are left alone if it is not there.
+ */
+void		 parent_conf_locate(const char *file, const struct macros *,
+		    const char *key, unsigned int *line, unsigned int *col);
+
+/*
  * An address to listen on: ADDR:PORT, [ADDR]:PORT; :PORT sets *any, with the
  * port in *addr; unix:PATH gives an ADDR_UNIX.  -1 with the reason in why (a
  * static string).

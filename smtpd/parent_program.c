@@ -41,7 +41,8 @@ const struct program	programs[NPROGRAMS] = {
 	{ R_SMTPD, "smtpd", "smtpd", true, true },
 	{ R_VERIFYD, "verifyd", "verifyd", true, false },
 	{ R_DIALER, "dialer", "verifyd", true, true },
-	{ R_RESOLVED, "resolved", "verifyd", false, false }
+	{ R_RESOLVED, "resolved", "verifyd", false, false },
+	{ R_LOOKUPD, "lookupd", "proxyd", false, false }
 };
 
 static struct {

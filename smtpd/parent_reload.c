@@ -86,6 +86,20 @@ reload_remote(uint32_t id, bool *gone)
 	return NULL;
 }
 
+const struct conf_datasource *
+reload_source(uint32_t id)
+{
+	struct generation	*g;
+	struct conf_obj		*obj;
+
+	TAILQ_FOREACH(g, &rl.live, entry)
+		if ((obj = conf_find_id(&g->conf->datasources, id)) != NULL)
+			return (const struct conf_datasource *)(void *)obj;
+	obj = rl.pending == NULL ? NULL :
+	    conf_find_id(&rl.pending->datasources, id);
+	return (const struct conf_datasource *)(void *)obj;
+}
+
 /* --- to one child ---------------------------------------------------- */
 
 static void
@@ -123,7 +137,7 @@ send_conf(struct child *c, const struct config *conf)
 	send_number(c, MSG_CONF_BEGIN, conf->generation);
 	for (n = 0;; n++) {
 		w = (struct wbuf){ .secret = true };	/* keys */
-		if (!conf_put(&w, conf, c->prog->role, n))
+		if (!conf_put_source(&w, conf, c->prog->role, c->source, n))
 			break;
 		peer_send(&c->peer, MSG_CONF_ITEM, 0, conf->generation, -1,
 		    &w);
@@ -208,6 +222,7 @@ drop(struct generation *g)
 	TAILQ_REMOVE(&rl.live, g, entry);
 	conf_unref(g->conf);
 	free(g);
+	spawn_stop_lookupd();
 }
 
 static void
@@ -449,6 +464,27 @@ add_error(const struct proto_conf_err *err)
 }
 
 int
+reload_note(struct child *c, uint32_t generation,
+    const struct proto_conf_note *note)
+{
+	unsigned int	line = 0, col = 0;
+
+	if (generation <= c->answered || generation > rl.generation)
+		return -1;
+	if (rl.state != RELOAD_ASKED || generation != rl.generation)
+		return 0;
+	parent_conf_locate(parent.file, &parent.macros, note->key, &line,
+	    &col);
+	if (note->error)
+		conf_error(&rl.errs, parent.file, line, col, note->key, "%s",
+		    note->why);
+	else
+		conf_warning(&rl.errs, parent.file, line, col, note->key,
+		    "%s", note->why);
+	return 0;
+}
+
+int
 reload_answer(struct child *c, uint32_t generation,
     const struct proto_conf_err *err)
 {
@@ -465,6 +501,28 @@ reload_answer(struct child *c, uint32_t generation,
 		child_kill(c, "refuses the configuration in force");
 	}
 	return 0;
+}
+
+/* Processes for the datasources that have none yet. */
+static void
+plan_lookupds(const struct config *conf, uint32_t born)
+{
+	const struct conf_datasource	*ds;
+	struct child			*c;
+	unsigned int			 n, has;
+	size_t				 i;
+
+	for (i = 0; i < conf->datasources.n; i++) {
+		ds = (const void *)conf->datasources.v[i];
+		n = conf_source_processes(ds);
+		if (parent.check && n > 1)
+			n = 1;
+		has = 0;
+		TAILQ_FOREACH(c, &children, entry)
+			has += c->source == ds->obj.id && !c->leaving;
+		for (; has < n; has++)
+			spawn_plan_lookupd(ds->obj.id, born);
+	}
 }
 
 /* Takes the configuration. */
@@ -488,6 +546,7 @@ begin(void)
 	rl.state = RELOAD_ASKED;
 	while (spawn_count_smtpd() < n)
 		spawn_plan_smtpd(parent.ready ? conf->generation : 0);
+	plan_lookupds(conf, parent.ready ? conf->generation : 0);
 	if (parent.check)
 		listen_check(conf, &rl.errs);
 	else if (plog_prepare(&conf->log, &rl.errs) == -1 ||

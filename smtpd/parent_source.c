@@ -5,7 +5,13 @@
  */
 
 /*
- * The datasources of postern.yaml: their URIs, and the files behind them.
+ * The datasources of postern.yaml: their URIs, the files behind them, and
+ * the queries that are put to them.
+ *
+ * Databases are lookupd's; what can be said of a URI and of a query without
+ * asking one is said here, with its line: the form of the one, and of the
+ * other its parameters, since a name that nobody gives a value would match
+ * nothing and turn mail away.
  *
  * A cdb: file is opened here, once for each time that the configuration is
  * read, and verifyd reads it; a file that was put in its place is taken by a
@@ -25,15 +31,20 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "parent_conf.h"
 #include "parent_files.h"
 #include "parent_load.h"
+#include "sql_params.h"
 
 #define CDB		"cdb:"
 #define LIST		"file:"		/* parent_build.c too */
+#define SQLITE		"sqlite:"
+#define PQ		"postgresql://"
+#define SQLITE_TIME	15000		/* ms: it does nothing else meanwhile */
 #define CDB_TOC		2048		/* octets: 256 tables */
 #define CDB_SLOT	8
 
@@ -112,60 +123,326 @@ is_scheme(const struct node *n, const char *scheme)
 	    strncmp(n->text, scheme, strlen(scheme)) == 0;
 }
 
-/* Is it one of those that shall be? */
-static bool
-is_later(const struct node *n)
+/* --- URIs ----------------------------------------------------------------- */
+
+enum scheme { SCHEME_NONE, SCHEME_CDB, SCHEME_SQLITE, SCHEME_PQ, SCHEME_FILE,
+	SCHEME_COUNT };
+
+static enum scheme
+scheme_of(const struct node *n)
 {
-	return is_scheme(n, "sqlite:") || is_scheme(n, "postgresql://");
+	if (is_scheme(n, CDB))
+		return SCHEME_CDB;
+	if (is_scheme(n, SQLITE))
+		return SCHEME_SQLITE;
+	if (is_scheme(n, PQ))
+		return SCHEME_PQ;
+	return is_scheme(n, LIST) ? SCHEME_FILE : SCHEME_NONE;
+}
+
+static void
+check_sqlite(struct load *l, const struct node *n)
+{
+	const char	*path = n->text + strlen(SQLITE), *why;
+
+	if ((why = check_text(CHECK_PATH, path)) != NULL)
+		load_error(l, n, "'%s': %s", path, why);
+	else if (path[strlen(path) - 1] == '/')
+		load_error(l, n, "'%s': wanted the path of a file", path);
+}
+
+/* What may stand behind the `?': nothing that leads to other files. */
+static bool
+is_pq_option(const char *s, size_t len)
+{
+	static const char *const	names[] = {
+		"application_name", "client_encoding", "host", "options",
+		"port", "sslcert", "sslcrl", "sslkey", "sslmode",
+		"sslrootcert", "ssl_min_protocol_version",
+		"target_session_attrs"
+	};
+	size_t				i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && strncmp(names[i], s, len) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_pq_options(struct load *l, const struct node *n, const char *s)
+{
+	size_t	len, name;
+
+	for (; *s != '\0'; s += len + (s[len] == '&')) {
+		len = strcspn(s, "&");
+		name = strcspn(s, "=&");
+		if (name >= len)
+			load_error(l, n, "'%.*s': wanted NAME=VALUE",
+			    (int)len, s);
+		else if (!is_pq_option(s, name))
+			load_error(l, n, "'%.*s' is not an option of a "
+			    "postgresql: URI here", (int)name, s);
+	}
+}
+
+/* libpq reads it again; the password is in no message of ours. */
+static void
+check_pq(struct load *l, const struct node *n)
+{
+	const char	*p = n->text + strlen(PQ), *at, *end;
+	const char	*question = strchr(p, '?');
+
+	end = question == NULL ? p + strlen(p) : question;
+	at = memchr(p, '@', (size_t)(end - p));
+	if (at == NULL || at == p || *p == ':') {
+		load_error(l, n, "wanted postgresql://USER[:PASSWORD]@"
+		    "HOST[:PORT]/DATABASE");
+		return;
+	}
+	if (memchr(at, ',', (size_t)(end - at)) != NULL)
+		load_error(l, n, "one host only; further ones have URIs of "
+		    "their own");
+	if (question != NULL)
+		check_pq_options(l, n, question + 1);
+}
+
+static void
+load_uri(struct load *l, const struct node *n, struct conf_fds *files)
+{
+	switch (scheme_of(n)) {
+	case SCHEME_CDB:
+		open_cdb(l, n, files);
+		break;
+	case SCHEME_SQLITE:
+		check_sqlite(l, n);
+		break;
+	case SCHEME_PQ:
+		check_pq(l, n);
+		break;
+	case SCHEME_FILE:
+		open_text(l, n, files);
+		break;
+	case SCHEME_NONE:
+	case SCHEME_COUNT:
+		load_error(l, n, "'%.*s': wanted sqlite:PATH, "
+		    "postgresql://USER@HOST/DATABASE, cdb:PATH or file:PATH",
+		    (int)strcspn(n->text, ":") + 1, n->text);
+		break;
+	}
 }
 
 /* All of one kind: they are asked in turns, for the same keys. */
-static void
+static enum scheme
 load_uris(struct load *l, const struct node *uri, struct conf_fds *files)
 {
 	const struct node	*n;
-	size_t			 i, cdb = 0, lists = 0, later = 0;
+	enum scheme		 scheme = SCHEME_NONE, s;
+	bool			 mixed = false;
+	size_t			 i;
 
 	for (i = 0; i < uri->nkids; i++) {
 		n = uri->kids[i];
 		if (n->kind != NODE_SCALAR)
 			continue;	/* has its error already */
-		if (is_scheme(n, CDB)) {
-			open_cdb(l, n, files);
-			cdb++;
-		} else if (is_scheme(n, LIST)) {
-			open_text(l, n, files);
-			lists++;
-		} else if (is_later(n))
-			later++;
-		else
-			load_error(l, n, "'%s': wanted cdb: or file: and "
-			    "the path of a file", n->text);
+		load_uri(l, n, files);
+		if ((s = scheme_of(n)) == SCHEME_NONE)
+			continue;
+		mixed |= scheme != SCHEME_NONE && s != scheme;
+		scheme = s;
 	}
-	if (cdb > 0 && (lists > 0 || later > 0))
-		load_error(l, uri, "cdb: does not go with others");
-	else if (lists > 0 && later > 0)
-		load_error(l, uri, "file: does not go with others");
-	else if (later > 0)
-		conf_warning(l->errs, l->file, uri->key_line, uri->key_col,
-		    l->path, "%s, but for cdb: and file:: ignored", NOT_BUILT);
+	if (mixed)
+		load_error(l, uri, "cdb:, file:, sqlite: and postgresql: do "
+		    "not go together");
+	return scheme;
+}
+
+/* --- queries -------------------------------------------------------------- */
+
+/* What those who ask give a value. */
+static bool
+is_given(const char *name)
+{
+	static const char *const	names[] = {
+		"", "address", "domain", "key", "localpart", "login", "sender",
+		"username"
+	};
+	size_t				i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void
+check_query(struct load *l, const struct node *n, const char *text,
+    enum scheme scheme)
+{
+	struct sql_params	 sql;
+	const char		*why;
+	size_t			 i, mark;
+
+	if (n == NULL || text == NULL)
+		return;
+	mark = path_push(l, n->key);
+	why = sql_params_read(&sql, text, scheme == SCHEME_PQ ? SQL_PQ :
+	    SQL_SQLITE);
+	if (why != NULL) {
+		load_error(l, n, "%s", why);
+	} else {
+		for (i = 0; i < sql.n; i++)
+			if (!is_given(sql.param[i].name))
+				load_error(l, n, "nobody gives :%s a value; "
+				    "known are :key, :address, "
+				    ":localpart, :domain, :sender, :login "
+				    "and :username", sql.param[i].name);
+		sql_params_clear(&sql);
+	}
+	path_pop(l, mark);
+}
+
+static void
+check_source(struct load *l, const struct node *n,
+    const struct conf_datasource *ds, enum scheme scheme)
+{
+	const struct node	*query = node_child(n, "query");
+	size_t			 i, mark;
+
+	if (scheme == SCHEME_SQLITE && ds->timeout > SQLITE_TIME) {
+		mark = path_push(l, "timeout");
+		load_error(l, node_child(n, "timeout"), "at most 15s with "
+		    "sqlite:");
+		path_pop(l, mark);
+	}
+	if (query == NULL || ds->query.n == 0)
+		return;
+	mark = path_push(l, "query");
+	if (scheme == SCHEME_CDB || scheme == SCHEME_FILE)
+		load_key_error(l, query, "a file of keys is asked without a "
+		    "query");
+	for (i = 0; (scheme == SCHEME_SQLITE || scheme == SCHEME_PQ) &&
+	    i < ds->query.n; i++)
+		check_query(l, node_child(query, ds->query.v[i]),
+		    conf_entry_value(ds->query.v[i]), scheme);
+	path_pop(l, mark);
+}
+
+static void
+check_directory(struct load *l, const struct node *n,
+    const struct conf_directory *d)
+{
+	const struct node	*ds, *query = node_child(n, "query");
+	enum scheme		 scheme = SCHEME_NONE;
+	size_t			 mark;
+
+	ds = d->datasource == NULL ? NULL :
+	    node_child(node_child(l->root, "datasource"), d->datasource);
+	if ((ds = node_child(ds, "uri")) != NULL && ds->nkids > 0)
+		scheme = scheme_of(ds->kids[0]);
+	if (scheme != SCHEME_SQLITE && scheme != SCHEME_PQ)
+		return;
+	mark = path_push(l, "query");
+	check_query(l, node_child(query, "address"), d->query_address,
+	    scheme);
+	check_query(l, node_child(query, "domain"), d->query_domain, scheme);
+	check_query(l, node_child(query, "vrfy"), d->query_vrfy, scheme);
+	check_query(l, node_child(query, "expn"), d->query_expn, scheme);
+	path_pop(l, mark);
+}
+
+static void
+check_directories(struct load *l)
+{
+	const struct node	*all = node_child(l->root, "directory");
+	const struct conf_obj	*o;
+	size_t			 i;
+
+	for (i = 0; i < l->conf->directories.n; i++) {
+		o = l->conf->directories.v[i];
+		snprintf(l->path, sizeof(l->path), "directory.%s", o->name);
+		check_directory(l, node_child(all, o->name), (const void *)o);
+		l->path[0] = '\0';
+	}
 }
 
 void
 load_sources(struct load *l)
 {
-	const struct node	*all = node_child(l->root, "datasource"), *uri;
+	const struct node	*all = node_child(l->root, "datasource"), *n;
+	const struct node	*uri;
 	struct conf_datasource	*ds;
-	size_t			 i;
+	enum scheme		 scheme;
+	size_t			 i, mark;
 
 	for (i = 0; i < l->conf->datasources.n; i++) {
 		ds = (struct conf_datasource *)l->conf->datasources.v[i];
-		uri = node_child(node_child(all, ds->obj.name), "uri");
-		if (uri == NULL || uri->kind != NODE_SEQ)
+		n = node_child(all, ds->obj.name);
+		if ((uri = node_child(n, "uri")) == NULL ||
+		    uri->kind != NODE_SEQ)
 			continue;
-		snprintf(l->path, sizeof(l->path), "datasource.%s.uri",
+		snprintf(l->path, sizeof(l->path), "datasource.%s",
 		    ds->obj.name);
-		load_uris(l, uri, &ds->files);
+		mark = path_push(l, "uri");
+		scheme = load_uris(l, uri, &ds->files);
+		path_pop(l, mark);
+		check_source(l, n, ds, scheme);
 		l->path[0] = '\0';
 	}
+	check_directories(l);
+}
+
+unsigned int
+conf_source_processes(const struct conf_datasource *ds)
+{
+	const char	*uri = ds->uri.n == 0 ? "" : ds->uri.v[0];
+
+	if (strncmp(uri, SQLITE, strlen(SQLITE)) == 0)
+		return (unsigned int)ds->connections;
+	return strncmp(uri, PQ, strlen(PQ)) == 0 ? 1 : 0;
+}
+
+/* --- where a key stands --------------------------------------------------- */
+
+/* The member that a key leads to: names may have dots in them. */
+static const struct node *
+locate(const struct node *n, const char *key)
+{
+	const struct node	*found;
+	size_t			 i, len;
+
+	for (i = 0; n->kind == NODE_MAP && i < n->nkids; i++) {
+		len = strlen(n->kids[i]->key);
+		if (strncmp(n->kids[i]->key, key, len) != 0)
+			continue;
+		if (key[len] == '\0')
+			return n->kids[i];
+		if (key[len] == '.' && (found = locate(n->kids[i],
+		    key + len + 1)) != NULL)
+			return found;
+	}
+	return NULL;
+}
+
+void
+parent_conf_locate(const char *file, const struct macros *macros,
+    const char *key, unsigned int *line, unsigned int *col)
+{
+	struct conf_errors	 errs = { 0 };
+	struct conf_file	 f;
+	struct node		*root = NULL;
+	const struct node	*n;
+	char			 why[256];
+
+	if (parent_file_read(file, &f, false, why, sizeof(why)) == 0)
+		root = node_parse(file, (char *)f.data, f.len, macros, &errs);
+	if (root != NULL && (n = locate(root, key)) != NULL) {
+		*line = n->line;
+		*col = n->col;
+	}
+	node_free(root);
+	conf_errors_clear(&errs);
+	if (f.data != NULL)
+		freezero(f.data, f.len);
+	free(f.path);
 }

@@ -94,12 +94,27 @@ watch_stderr(struct child *c, int fd)
 	(void)event_add(&c->err_ev, NULL);
 }
 
+/* A lookupd is told where its database is before its jail is built. */
+static void
+init_source(uint32_t source, struct proto_init *init)
+{
+	const struct conf_datasource	*ds = reload_source(source);
+	size_t				 i;
+
+	for (i = 0; ds != NULL && i < ds->uri.n; i++) {
+		(void)strlcat(init->source, ds->uri.v[i],
+		    sizeof(init->source));
+		(void)strlcat(init->source, "\n", sizeof(init->source));
+	}
+}
+
 void
-spawn_init(struct peer *p, const struct program *prog, unsigned int index)
+spawn_init(struct peer *p, const struct program *prog, unsigned int index,
+    uint32_t source)
 {
 	struct proto_init	init = { .index = index };
 	struct ids		ids = users_of(prog);
-	struct wbuf		w = { 0 };
+	struct wbuf		w = { .secret = true };
 
 	if (parent.debug)
 		init.flags |= INIT_DEBUG;
@@ -114,7 +129,10 @@ spawn_init(struct peer *p, const struct program *prog, unsigned int index)
 	}
 	if (prog->many_files)
 		init.files = program_files();
+	if (source != 0)
+		init_source(source, &init);
 	put_init(&w, &init);
+	explicit_bzero(&init, sizeof(init));
 	peer_send(p, MSG_INIT, 0, 0, users_root(prog), &w);
 }
 
@@ -183,7 +201,7 @@ child_start(struct child *c)
 	}
 	c->state = CHILD_STARTING;
 	timer_set(&c->timer, START_DEADLINE);
-	spawn_init(&c->peer, c->prog, c->index);
+	spawn_init(&c->peer, c->prog, c->index, c->source);
 	log_debug("%s is pid %ld", child_name(c), (long)c->pid);
 }
 
@@ -204,7 +222,7 @@ child_insert(struct child *c)
 		TAILQ_INSERT_BEFORE(o, c, entry);
 }
 
-static void
+static struct child *
 child_new(const struct program *prog, unsigned int index, uint32_t born)
 {
 	struct child	*c = xcalloc(1, sizeof(*c));
@@ -217,6 +235,7 @@ child_new(const struct program *prog, unsigned int index, uint32_t born)
 	timer_init(&c->timer, child_timer, c);
 	timer_init(&c->end, child_end, c);
 	child_insert(c);
+	return c;
 }
 
 static void
@@ -236,22 +255,54 @@ spawn_plan_others(void)
 	size_t	i;
 
 	for (i = 1; i < NPROGRAMS; i++)
-		child_new(&programs[i], 0, 0);
+		if (programs[i].role != R_LOOKUPD)
+			(void)child_new(&programs[i], 0, 0);
 }
 
 /*
  * One that still leaves keeps its index: the dialer knows its leases by it.
  */
-void
-spawn_plan_smtpd(uint32_t born)
+static unsigned int
+free_index(unsigned int role)
 {
 	struct child	*c;
 	unsigned int	 index = 0;
 
 	TAILQ_FOREACH(c, &children, entry)
-		if (c->prog->role == R_SMTPD && c->index == index)
+		if (c->prog->role == role && c->index == index)
 			index++;	/* they are in order */
-	child_new(&programs[0], index, born);
+	return index;
+}
+
+void
+spawn_plan_smtpd(uint32_t born)
+{
+	(void)child_new(&programs[0], free_index(R_SMTPD), born);
+}
+
+void
+spawn_plan_lookupd(uint32_t source, uint32_t born)
+{
+	struct child	*c;
+	size_t		 i;
+
+	for (i = 0; programs[i].role != R_LOOKUPD; i++)
+		continue;
+	c = child_new(&programs[i], free_index(R_LOOKUPD), born);
+	c->source = source;
+}
+
+void
+spawn_stop_lookupd(void)
+{
+	struct child	*c, *next;
+
+	for (c = TAILQ_FIRST(&children); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, entry);
+		if (c->source != 0 && !c->leaving &&
+		    reload_source(c->source) == NULL)
+			child_stop(c, false);
+	}
 }
 
 void

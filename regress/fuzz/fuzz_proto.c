@@ -66,6 +66,13 @@ check_conf_err(const struct proto_conf_err *p)
 }
 
 static void
+check_conf_note(const struct proto_conf_note *p)
+{
+	check_line(p->key, sizeof(p->key));
+	check_line(p->why, sizeof(p->why));
+}
+
+static void
 check_listen(const struct proto_listen *p)
 {
 	check_addr(&p->addr);
@@ -362,6 +369,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(conf_fd);
 	TRY(list);
 	TRY(conf_err);
+	TRY(conf_note);
 	TRY(listen);
 	TRY(flag);
 	TRY(ctl);

@@ -6,13 +6,13 @@
 
 # The layers: who may include what, and who may call what.
 #
-#	A	addr base64 block buf id log mono proxy_header siphash state
-#		timer util wire word
+#	A	addr base64 block buf id log mono proxy_header siphash
+#		sql_params state timer util wire word
 #	B	smtp.h, smtp_*.c, idn, utf8: pure, nothing but libc, and
 #		idn.c libidn2
 #	C	messages, processes, configuration, sandbox
 #	D	streams: io, tlsctx, smtp_client
-#	smtpd, verifyd	on top of all, and never of each other
+#	smtpd, verifyd, proxyd	on top of all, and never of each other
 #
 # A layer includes itself and what is written before it in allowed[].  What
 # is said here about libraries and calls is said of sources; nosyms.sh says
@@ -23,7 +23,7 @@ lint=$(dirname "$0")
 cd "$lint/../.." || exit 2
 
 awk -f regress/lint/strip.awk -f - common/*.[ch] smtpd/*.[ch] \
-    verifyd/*.[ch] <<'EOF'
+    verifyd/*.[ch] proxyd/*.[ch] <<'EOF'
 function finding(what) {
 	print FILENAME ":" FNR ": " what
 }
@@ -32,7 +32,7 @@ function layer(name) {
 	sub(/.*\//, "", name)
 	sub(/\.[ch]$/, "", name)
 	if (name ~ /^(addr|base64|block|buf|id|log|mono|proxy_header)$/ ||
-	    name ~ /^(siphash|state|timer|util|wire|word)$/)
+	    name ~ /^(siphash|sql_params|state|timer|util|wire|word)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/ ||
 	    name == "list_entry")
@@ -62,11 +62,14 @@ BEGIN {
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"
 	lib["ares.h"] = "^verifyd/(resolved|dns)\\.[ch]$"
 	lib["cdb.h"] = "^verifyd/(list_build|lookup)\\.c$"
+	lib["sqlite3.h"] = "^proxyd/look_sqlite\\.c$"
+	lib["libpq-fe.h"] = "^proxyd/look_pq[a-z_]*\\.[ch]$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"
 	lib["event.h"] = "^(common/(io|peer|proc|timer)[a-z_]*|" \
-	    "smtpd/(parent|front_listen)[a-z_]*|verifyd/[a-z_]+)\\.[ch]$"
+	    "smtpd/(parent|front_listen)[a-z_]*|verifyd/[a-z_]+|" \
+	    "proxyd/look_pq)\\.[ch]$"
 
 	# calls, and the sources that may make them
 	parent = "smtpd/parent[a-z_]*\\.c"

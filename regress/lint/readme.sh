@@ -13,14 +13,15 @@ for page in README man/*.[1-8]; do
 	[ -e "$page" ] || continue
 	tr -c 'A-Za-z0-9_./\n-' ' ' <"$page" | awk '{
 		for (i = 1; i <= NF; i++)
-			if ($i ~ /^(common|smtpd|verifyd|regress|etc|man)\//)
+			if ($i ~ \
+			    /^(common|smtpd|verifyd|proxyd|regress|etc|man)\//)
 				print NR, $i
 	}' | sed 's/[.]*$//' | while read -r line path; do
 		case $path in
 		etc/postern/*|*/\**)	continue ;;	# installed; a pattern
 		smtpd/postern|smtpd/posternctl|smtpd/smtpd)	continue ;;
 		verifyd/verifyd|verifyd/dialer)	continue ;;
-		verifyd/resolved)	continue ;;
+		verifyd/resolved|proxyd/lookupd)	continue ;;
 		esac
 		[ -e "$path" ] || [ -e "$path.c" ] ||
 		    echo "$page:$line: $path does not exist"

@@ -31,7 +31,8 @@ check() {
 }
 
 c_sources() {
-	ls common/*.[ch] smtpd/*.[ch] verifyd/*.[ch] regress/*/*.[ch]
+	ls common/*.[ch] smtpd/*.[ch] verifyd/*.[ch] proxyd/*.[ch] \
+	    regress/*/*.[ch]
 }
 
 knf_c() {

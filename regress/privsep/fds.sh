@@ -36,9 +36,11 @@ wanted()
 {
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
-	line verifyd smtpd smtpd dialer resolved "$dir/log" "$dir/users.cdb"
+	line verifyd smtpd smtpd dialer resolved lookupd "$dir/log" \
+	    "$dir/users.cdb"
 	line dialer smtpd smtpd verifyd resolved "$dir/log"
-	line resolved verifyd dialer "$dir/log"
+	line resolved verifyd dialer lookupd "$dir/log"
+	line lookupd verifyd resolved "$dir/log"
 }
 
 # shellcheck disable=SC2317	# called by wait_until
@@ -67,7 +69,7 @@ look 'at the start'
 "$build/smtpd/posternctl" -s "$dir/control" reload >"$dir/said" 2>&1 ||
     not_ok "reload: $(cat "$dir/said")"
 look 'after a reload'
-for role in smtpd verifyd dialer resolved; do
+for role in smtpd verifyd dialer resolved lookupd; do
 	old=$(pid "$role" 0)
 	kill -KILL "$old"
 	wait_until has_other "$role" 0 "$old" || not_ok "$role comes back"

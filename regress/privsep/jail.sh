@@ -10,7 +10,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-ROLES='smtpd verifyd dialer resolved'
+ROLES='smtpd verifyd dialer resolved lookupd'
 
 if [ "$(uname -sm)" != 'Linux x86_64' ]; then
 	skip 'calls in the live processes' 'they are made on Linux x86-64'

@@ -131,7 +131,7 @@ users()
 {
 	if is_root && ! id _postern >/dev/null 2>&1; then
 		echo 'user: {smtpd: nobody, verifyd: nobody, dialer: nobody,'
-		echo '  resolved: nobody}'
+		echo '  resolved: nobody, lookupd: nobody}'
 	fi
 }
 
@@ -145,6 +145,13 @@ empty_cdb()
 write_config()
 {
 	empty_cdb >"$dir/users.cdb"
+	# No octets are a database without tables.
+	mkdir -p "$dir/db"
+	: >"$dir/db/routes.db"
+	if is_root; then
+		chmod 711 "$dir"
+		chmod 755 "$dir/db"
+	fi
 	cat >"$dir/postern.yaml" <<-EOF
 	hostname: privsep.test
 	processes: {smtpd: 2}
@@ -155,7 +162,9 @@ write_config()
 	remote: {b: {address: 127.0.0.1, port: 9}}
 	session: {rcpt: {lookup: {domains: list/ours}}}
 	route: {local: b}
-	datasource: {users: {uri: "cdb:$dir/users.cdb"}}
+	datasource:
+	  users: {uri: "cdb:$dir/users.cdb"}
+	  routes: {uri: "sqlite:$dir/db/routes.db", connections: 1}
 	$(users)
 	EOF
 }

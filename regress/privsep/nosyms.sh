@@ -106,5 +106,10 @@ done
 	except verifyd/dns
 	except verifyd/hosts
 	without 'resolved: files only for dns.c and hosts.c' $files
+
+	# What opens and connects there is SQLite and libpq.
+	own_objects lookupd >"$dir/objects"
+	without 'lookupd: no files, processes, names, sockets of its own' \
+	    $files $processes $names $sockets socketpair accept accept4
 }
 finish

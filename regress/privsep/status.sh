@@ -43,7 +43,7 @@ as_root()
 		is "$name: $set" "$(field "$pid" "$set")" 0000000000000000
 	done
 	case $name in
-	resolved*)
+	resolved*|lookupd*)
 		is "$name: root" "$(readlink "/proc/$pid/root")" / ;;
 	*)	is "$name: empty root" "$(find "/proc/$pid/root/" \
 		    -mindepth 1 2>&1)" ''
@@ -59,7 +59,7 @@ as_root()
 start daemon
 children >"$dir/children"
 is 'processes' "$(awk '{ print $1 }' "$dir/children" | sort | tr '\n' ' ')" \
-    'dialer resolved smtpd smtpd verifyd '
+    'dialer lookupd resolved smtpd smtpd verifyd '
 while read -r role index pid; do
 	name="$role $index"
 	is "$name: seccomp filters" "$(field "$pid" Seccomp)" 2

@@ -67,6 +67,7 @@ struct child {
 static struct conn	*conns[16];
 static size_t		 nconns;
 /* More descriptors to serve while waiting: a server that the test plays. */
+static const char	*child_source;	/* INIT to a lookupd: its URIs */
 static size_t		(*other_fds)(struct pollfd *, size_t max);
 static void		(*other_ready)(const struct pollfd *);
 
@@ -296,8 +297,9 @@ child_program(int argc, char **argv, const char *name)
 
 	if (argc > 1)
 		return argv[1];
-	(void)snprintf(path, sizeof(path), "%s/verifyd/%s",
-	    tree == NULL ? "." : tree, name);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s",
+	    tree == NULL ? "." : tree,
+	    strcmp(name, "lookupd") == 0 ? "proxyd" : "verifyd", name);
 	return path;
 }
 
@@ -312,6 +314,8 @@ child_start(struct child *ch, const char *program, uint64_t files)
 	int			 fd[2];
 
 	memset(ch, 0, sizeof(*ch));
+	if (child_source != NULL)
+		(void)strlcpy(init.source, child_source, sizeof(init.source));
 	pair(fd);
 	ch->log = log_file();
 	if ((ch->pid = fork()) == -1)

@@ -73,9 +73,11 @@ message(struct msg *m, const struct wbuf *w, size_t n, int fd)
 
 /* All fields are given: what is not is zero, padding too (static). */
 static struct proto_init	init = { 3, INIT_DEBUG | INIT_IDS, 1000, 1001,
-	65536 };
+	65536, "sqlite:/var/db/users.db\n" };
 static struct proto_peer	peer = { R_DIALER, 7 };
 static struct proto_log		logfd = { LOG_TO_FILE };
+static struct proto_conf_note	conf_note = { true, "datasource.a.query.b",
+	"no such column" };
 static struct proto_conf_err	conf_err = { 12, 5, "listener: no such" };
 static struct proto_listen	listening = { 4, 9, { ADDR_V4, 25, { 127 } } };
 static struct proto_flag	flag = { true };
@@ -148,6 +150,8 @@ test_trips(void)
 	TRIP("PEER_BROKE", put_peer, get_peer_broke, struct proto_peer, peer,
 	    false);
 	TRIP("LOG_FD", put_log, get_log, struct proto_log, logfd, true);
+	TRIP("CONF_NOTE", put_conf_note, get_conf_note,
+	    struct proto_conf_note, conf_note, false);
 	TRIP("CONF_ERR", put_conf_err, get_conf_err, struct proto_conf_err,
 	    conf_err, false);
 	TRIP("LISTEN_FD", put_listen, get_listen, struct proto_listen,
