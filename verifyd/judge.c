@@ -100,18 +100,19 @@ judge_free(struct judge *j)
 
 /* --- rates ---------------------------------------------------------------- */
 
-/* Are these the rates of such a question, all of it?  Takes a copy. */
+/*
+ * Are these the rates of such a question, all of it?  Takes a copy.  What is
+ * held, not charged, has no place here.
+ */
 static bool
 rates_ok(const struct proto_judge *q, struct rbuf r)
 {
-	uint32_t	i;
-	size_t		len;
+	struct proto_rate	rate;
+	uint32_t		i;
 
-	for (i = 0; i < q->nrates; i++) {
-		(void)get_blob(&r, &len);
-		(void)get_u32(&r);
-		(void)get_u64(&r);
-	}
+	for (i = 0; i < q->nrates; i++)
+		if (get_rate(&r, &rate) == -1 || rate.period == 0)
+			return false;
 	return get_end(&r) == 0;
 }
 
@@ -119,16 +120,13 @@ rates_ok(const struct proto_judge *q, struct rbuf r)
 static uint32_t
 charge(struct judge *j)
 {
-	const uint8_t	*key;
-	uint32_t	 i, n;
-	uint64_t	 period;
-	size_t		 len;
+	struct proto_rate	r;
+	uint32_t		i;
 
 	for (i = 0; i < j->q.nrates; i++) {
-		key = get_blob(&j->rates, &len);
-		n = get_u32(&j->rates);
-		period = get_u64(&j->rates);
-		if (key != NULL && !rate_take(key, len, n, period)) {
+		if (get_rate(&j->rates, &r) == -1)
+			break;
+		if (!rate_take(r.key, r.klen, r.count, r.period)) {
 			count.over++;
 			return i + 1;
 		}
