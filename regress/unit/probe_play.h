@@ -162,6 +162,7 @@ static struct {
 	size_t		 lost_at;	/* RCPTs of a connection, and gone */
 	size_t		 bye_at;	/* likewise, with a 421 */
 	const char	*lost_over;	/* gone at this local part */
+	bool		 dies;		/* and what it had to say with it */
 	bool		 mute;		/* no answer to RCPT */
 	const char	*octets;	/* instead of an answer */
 	size_t		 repeat;	/* of them */
@@ -338,6 +339,10 @@ server_turn(struct server *s)
 	}
 	s->n += (size_t)n;
 	s->in[s->n] = '\0';
+	if (how.dies && strstr(s->in, how.lost_over) != NULL) {
+		server_close(s);
+		return;
+	}
 	if (strncmp(s->in, "PROXY ", 6) == 0)
 		seen.first++;
 	while (s->fd != -1 && (end = strstr(s->in, "\r\n")) != NULL) {
