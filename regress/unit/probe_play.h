@@ -498,7 +498,7 @@ set_text(char **field, const char *to)
 static struct {
 	enum cache_view		 view;		/* of everything */
 	struct cache_verdict	 verdict;
-	size_t			 stores, deletes;
+	size_t			 stores, deletes, put_off;
 	struct cache_verdict	 stored;
 	char			 rcpt[512], sender[512], remote[64];
 	bool			 probe;
@@ -525,6 +525,14 @@ cache_store(const struct cache_key *k, const struct cache_verdict *v,
 	strlcpy(cache.remote, k->remote, sizeof(cache.remote));
 	strlcpy(cache.rcpt, k->rcpt, sizeof(cache.rcpt));
 	strlcpy(cache.sender, k->sender, sizeof(cache.sender));
+}
+
+void
+cache_put_off(const struct cache_key *k, uint64_t t)
+{
+	(void)k;
+	(void)t;
+	cache.put_off++;
 }
 
 bool

@@ -596,6 +596,13 @@ test_cache(void)
 	settle();
 	is_int(seen.rcpts, 1, "and asked");
 	is_int(cache.stores, 1, "the answer is for the cache to judge");
+	is_int(cache.put_off, 0, "it is one");
+	ask(&a, "451.4.3.0.r@d.test");
+	ask(&a, "550.5.7.1.r@d.test");
+	settle();
+	is_int(seen.rcpts, 3, "those are asked, too");
+	is_int(cache.stores, 1, "they say nothing");
+	is_int(cache.put_off, 2, "and are put off");
 }
 
 static void
