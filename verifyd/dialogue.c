@@ -358,6 +358,7 @@ greeting_failed(struct link *l, const char *why)
 {
 	struct target	*t = l->target;
 	enum client_end	 end = client_end(l->client);
+	bool		 several = t->remote->address.n > 1;
 
 	if (end == END_TLS && !l->clear &&
 	    l->remote->tls.mode == RTLS_OPPORTUNISTIC) {
@@ -367,11 +368,12 @@ greeting_failed(struct link *l, const char *why)
 		link_dial(l);
 		return;
 	}
-	if (end == END_TLS || end == END_MEMORY)
+	/* Without TLS that is required another address may serve. */
+	if (end == END_MEMORY || (end == END_TLS && !several))
 		link_free(l, 0);
 	else {
 		link_free(l, DONE_USELESS);
-		if (t->remote->address.n > 1 && ++t->useless < USELESS_MAX)
+		if (several && ++t->useless < USELESS_MAX)
 			return;
 	}
 	t->useless = 0;

@@ -553,6 +553,15 @@ test_greeting(void)
 	settle();
 	want(&a, LOOKUP_CANNOT, "no TLS");
 	ok(strstr(a.why, "STARTTLS") != NULL, "%s", a.why);
+	is_int(dial.useless, 0, "it serves others");
+	anew();
+	remote->tls.mode = RTLS_REQUIRED;
+	if (strs_add(&remote->address, copy("mx2.test")) == -1)
+		abort();
+	ask(&a, "r@d.test");
+	settle();
+	want(&a, LOOKUP_CANNOT, "no TLS anywhere");
+	is_int(dial.useless, 3, "each was tried");
 	anew();
 	if (strs_add(&remote->address, copy("mx2.test")) == -1)
 		abort();
