@@ -803,6 +803,51 @@ test_rates(void)
 	end();
 }
 
+/* Questions that wait with as many and as long rates as there can be. */
+static void
+test_fat(void)
+{
+	struct config		*conf = settings(2, DS_SQL + 1);
+	struct conf_datasource	*ds;
+	struct proto_judge_ans	 a;
+	struct got		*g;
+	struct msg		 m;
+	static char		 words[64 * 1040];
+	char			*p = words;
+	int			 i;
+
+	begin();
+	ds = (struct conf_datasource *)(void *)conf_find(&conf->datasources,
+	    "sql");
+	ds->timeout = 100000;
+	configure(conf);
+	for (i = 0; i < 64; i++)
+		p += sprintf(p, "%s%01020d 1 60000", i == 0 ? "" : " ", i);
+	for (i = 0; i < 1100; i++) {
+		judge_rates(&smtpd0, 0, NOWHERE_, PATH(LOOK_DIRECTORY,
+		    DIR_S + 1), "u@a.test", words);
+		child_sync(&ver);
+	}
+	g = conn_wait(&smtpd0, MSG_JUDGE_ANS);
+	if (ok(g != NULL, "beyond the bound there is an answer")) {
+		m = got_msg(g);
+		is_int(get_judge_ans(&m, &a), 0, "JUDGE_ANS");
+		is_int(a.verdict, JUDGE_NO_ADDRESS, "nobody can tell");
+		is_str(a.why, "too many questions", "why");
+		got_free(g);
+	}
+	ok(child_stat(&ver, "verifyd.judge.out") > 900, "the others wait");
+	conn_close(&smtpd0);
+	child_sync(&ver);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.judge.out"), 0, "until they go");
+	judge_rates(&smtpd1, 0, PATH(LOOK_LIST, LIST_D), NOWHERE_,
+	    "u@a.test", words);
+	conn_expect(&smtpd1, MSG_JUDGE_ANS, "the next one is answered");
+	child_stop(&ver);
+	conn_close(&smtpd1);
+}
+
 /* What is no answer ends the pipe. */
 static void
 test_broken(void)
@@ -861,6 +906,7 @@ main(int argc, char **argv)
 	test_late();
 	test_ahead();
 	test_rates();
+	test_fat();
 	test_broken();
 	return done("t_judge");
 }
