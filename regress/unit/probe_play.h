@@ -148,6 +148,7 @@ struct server {
 	size_t		 rcpts;			/* of this transaction */
 	size_t		 answered;		/* RCPTs in all */
 	bool		 mail;
+	bool		 deaf;			/* it left a RCPT unanswered */
 };
 
 static struct server	servers[SERVERS];
@@ -251,6 +252,7 @@ on_rcpt(struct server *s, const char *line)
 
 	seen.rcpts++;
 	strlcpy(seen.last_rcpt, line, sizeof(seen.last_rcpt));
+	s->deaf = how.mute;
 	if (how.mute)
 		return;
 	for (i = 0; i < how.repeat && s->fd != -1; i++)
@@ -347,7 +349,7 @@ server_turn(struct server *s)
 		seen.first++;
 	while (s->fd != -1 && (end = strstr(s->in, "\r\n")) != NULL) {
 		*end = '\0';
-		if (strncmp(s->in, "PROXY ", 6) != 0)
+		if (strncmp(s->in, "PROXY ", 6) != 0 && !s->deaf)
 			on_line(s, s->in);
 		s->n -= (size_t)(end + 2 - s->in);
 		memmove(s->in, end + 2, s->n + 1);
