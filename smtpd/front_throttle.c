@@ -333,7 +333,7 @@ static void
 taken(struct session *s, struct msg *m)
 {
 	uint32_t	over;
-	bool		known = take_told(s, m, &over);
+	bool		known = take_told(s, m, true, &over);
 
 	command_told(s, known, over);
 }
