@@ -549,6 +549,8 @@ struct judgement {
 	struct proto_judge_ans	 ans;
 };
 struct judgement *command_judgement(struct session *);
+/* Was it asked?  Makes none. */
+bool		 command_has_asked(const struct session *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */

@@ -418,7 +418,7 @@ judge_known(struct session *s, struct judged *j)
 			known_address(j);
 			/* A command that has asked before asks on. */
 			j->list_too = j->verdict == JUDGE_VOUCHED &&
-			    (s->command != NULL || there_are_marks());
+			    (command_has_asked(s) || there_are_marks());
 			if (!j->list_too)
 				return true;
 		}

@@ -123,6 +123,12 @@ command_judgement(struct session *s)
 	return NULL;
 }
 
+bool
+command_has_asked(const struct session *s)
+{
+	return s->command != NULL && s->command->judge.state != ASK_NOT;
+}
+
 static struct found *
 found_add(struct session *s, const char *what, const char *key)
 {
