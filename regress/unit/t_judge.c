@@ -314,8 +314,8 @@ want_judge(struct conn *c, uint32_t seq, enum judge_verdict verdict,
 	is_int(g->seq, seq, "its seq");
 	is_int(a.verdict, verdict, "%u: the verdict (%s)", seq, a.why);
 	is_int(a.by, by, "%u: whose word", seq);
-	is_int(a.charged, verdict == JUDGE_VOUCHED ||
-	    verdict == JUDGE_FOREIGN || verdict == JUDGE_LIVE, "charged");
+	is_int(a.charged, verdict == JUDGE_VOUCHED || verdict == JUDGE_LIVE,
+	    "charged");
 	is_int(a.over, 0, "no rate is passed");
 	got_free(g);
 }
