@@ -199,7 +199,7 @@ test_mail_refused(void)
 	settle();
 	want(&a, LOOKUP_CANNOT, "MAIL refused");
 	want(&b, LOOKUP_CANNOT, "and its other recipient");
-	is_str(a.why, "550 5.7.1 not you", "why");
+	is_str(a.why, "MAIL: 550 5.7.1 not you", "why");
 	how.mail = NULL;
 	ask(&a, "r@d.test");
 	settle();
@@ -656,6 +656,39 @@ test_ahead(void)
 	is_int(seen.rcpts, 1, "was asked once");
 }
 
+/* What was asked ahead and is no verdict is told once, and asked once. */
+static void
+test_ahead_kept(void)
+{
+	struct answer	a, b;
+
+	ask_what(&a, "552.5.2.2.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	ask_what(&a, "450.4.2.1.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	is_int(seen.rcpts, 2, "asked");
+	ask_what(&a, "552.5.2.2.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	ask(&a, "552.5.2.2.r@d.test");
+	ask(&b, "450.4.2.1.r@d.test");
+	want(&a, LOOKUP_LIVE, "no word of it");
+	is_int(a.remote, 7, "of the remote");
+	want(&b, LOOKUP_CANNOT, "not now");
+	is_str(b.why, "450 4.2.1 said", "and why");
+	is_int(seen.rcpts, 2, "asked once");
+	ask(&a, "552.5.2.2.r@d.test");
+	ask(&b, "450.4.2.1.r@d.test");
+	settle();
+	want(&a, LOOKUP_LIVE, "the next one has it asked anew");
+	want(&b, LOOKUP_CANNOT, "both of them");
+	is_int(seen.rcpts, 4, "asked again");
+	ask_what(&a, "450.4.2.1.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	pass(60000);
+	ask(&b, "450.4.2.1.r@d.test");
+	settle();
+	want(&b, LOOKUP_CANNOT, "too old to be told");
+	is_int(seen.rcpts, 6, "asked anew");
+}
+
 static void
 test_cancel(void)
 {
@@ -803,7 +836,7 @@ main(void)
 		test_stale_connection,
 		test_silent, test_dribble, test_garbage, test_down,
 		test_greeting, test_cache, test_stale, test_ahead,
-		test_cancel, test_bounds, test_generation, test_verdicts };
+		test_ahead_kept, test_cancel, test_bounds, test_generation, test_verdicts };
 	size_t	i;
 
 	play_init();
