@@ -36,6 +36,24 @@ static const char *const	names[] = {
 	[C_FINAL] = "end of message", [C_QUIT] = "QUIT", [C_CLOSED] = "closed"
 };
 
+/* What we wait for, in words: of commands the first that is not answered. */
+static const char *
+waits_for(const struct smtp_client *c)
+{
+	static const char *const commands[] = {
+		[CLIENT_MAIL] = "MAIL", [CLIENT_RCPT] = "RCPT",
+		[CLIENT_DATA] = "DATA", [CLIENT_RSET] = "RSET",
+		[CLIENT_OTHER] = "VRFY or EXPN"
+	};
+	const struct command	*cmd = TAILQ_FIRST(&c->commands);
+
+	if (c->state == C_READY && cmd != NULL &&
+	    cmd->event < sizeof(commands) / sizeof(commands[0]) &&
+	    commands[cmd->event] != NULL)
+		return commands[cmd->event];
+	return names[c->state];
+}
+
 /* --- state, and the end -------------------------------------------------- */
 
 void
@@ -189,7 +207,7 @@ client_deadline(struct smtp_client *c)
 static void
 timed_out(struct smtp_client *c, enum client_end end)
 {
-	(void)client_fail(c, end, NULL, "timeout: %s", names[c->state]);
+	(void)client_fail(c, end, NULL, "timeout: %s", waits_for(c));
 }
 
 void
@@ -321,7 +339,7 @@ take_line(struct smtp_client *c, struct slice line, size_t used)
 		return true;
 	case REPLY_BAD:
 		return client_fail(c, END_GARBAGE, NULL,
-		    "not a reply (%s)", names[c->state]);
+		    "not a reply (%s)", waits_for(c));
 	case REPLY_DONE:
 		break;
 	}
@@ -370,7 +388,7 @@ on_data(struct smtp_client *c)
 		read_end(c);
 	else
 		(void)client_fail(c, END_GARBAGE, NULL,
-		    "not a line of SMTP (%s)", names[c->state]);
+		    "not a line of SMTP (%s)", waits_for(c));
 }
 
 static void
@@ -413,7 +431,7 @@ on_lost(struct smtp_client *c, const char *why)
 	bool	 tls = c->state == C_STARTTLS || c->state == C_HANDSHAKE;
 
 	(void)client_fail(c, tls ? END_TLS : END_LOST, NULL, "%s: %s", why,
-	    names[c->state]);
+	    waits_for(c));
 }
 
 void

@@ -239,6 +239,7 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 	enum lookup_answer	 answer;
 	struct probe		*p;
 	char			 text[256];
+	size_t			 n;
 	bool			 fault;
 
 	if (TAILQ_EMPTY(&l->sent))
@@ -258,7 +259,10 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 		l->accepted++;
 	else if (is_crowded(l, p, r))
 		return;
-	probe_end(p, answer, r, reply_text(r, text, sizeof(text)));
+	(void)strlcpy(text, r == &l->refused ? "MAIL: " : "", sizeof(text));
+	n = strlen(text);
+	(void)reply_text(r, text + n, sizeof(text) - n);
+	probe_end(p, answer, r, text);
 }
 
 static void
