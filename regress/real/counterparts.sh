@@ -182,11 +182,31 @@ dovecot_empty()
 	    mv "$tmp/$1/users.new" "$tmp/$1/users"
 }
 
-# dovecot_drop name user: there is no such mailbox any more
+# dovecot_drop name port user: there is no such mailbox any more, which it
+# sees the next second
 dovecot_drop()
 {
-	sed "/^$2:/d" "$tmp/$1/users" >"$tmp/$1/users.new" &&
+	sed "/^$3:/d" "$tmp/$1/users" >"$tmp/$1/users.new" &&
 	    mv "$tmp/$1/users.new" "$tmp/$1/users"
+	wait_for 10 dovecot_says "$2" '550 5.1.1' "$3@example.org"
+}
+
+# dovecot_add name port user: there is one again
+dovecot_add()
+{
+	if is_root; then
+		owner=nobody
+	else
+		owner=$(id -un)
+	fi
+	echo "$3::$(id -u "$owner"):$(id -g "$owner")::$tmp/$1/home/$3::" \
+	    >>"$tmp/$1/users"
+	wait_for 10 dovecot_says "$2" '250 2.1.5' "$3@example.org"
+}
+
+dovecot_says()
+{
+	[ "$(ask -l "$1" "$3")" = "$2 $3" ]
 }
 
 # dovecot_start name: it listens when this returns; its pid is $dovecot

@@ -224,7 +224,7 @@ wait_for 20 cached_is stale state hop bob@example.org
 is "their time is over" $? 0
 wait_for 20 cached_is none state hop nemo@example.org
 is "both" $? 0
-dovecot_drop hop bob
+dovecot_drop hop "$lmtp" bob
 says "it is asked again" '550 5.1.1' bob@example.org
 says "while another is there" '250 2.1.5' erin@example.org
 wait_for 20 cached_is stale state hop erin@example.org
