@@ -164,8 +164,7 @@ finish(struct judge *j, enum judge_verdict verdict, enum judge_by by,
 	ans.verdict = (uint8_t)verdict;
 	ans.by = (uint8_t)by;
 	ans.remote = remote;
-	ans.charged = verdict == JUDGE_VOUCHED || verdict == JUDGE_FOREIGN ||
-	    verdict == JUDGE_LIVE;
+	ans.charged = verdict == JUDGE_VOUCHED || verdict == JUDGE_LIVE;
 	ans.over = ans.charged ? charge(j) : 0;
 	(void)strlcpy(ans.why, why, sizeof(ans.why));
 	send_answer(j->peer, j->sid, j->seq, &ans);

@@ -20,6 +20,10 @@
  * VRFY and EXPN are not kept either; but where VRFY went by way of RCPT that
  * was a question for the address.
  *
+ * What was asked ahead and is no verdict is kept for whom it was asked for: he
+ * comes soon, and would have it asked a second time, and alone.  The first who
+ * comes takes it.
+ *
  * Each who waits has a deadline of his own: one that joins late must not be
  * told no for the time that others have waited.
  */
@@ -41,13 +45,21 @@
 
 #define BUCKETS		4096	/* a power of two */
 #define WAITING_MAX	65536	/* who wait, in all */
+#define KEPT_MAX	4096	/* answers for those who come */
+#define KEPT_LIFE	10000	/* ms */
 
 struct question {
 	LIST_ENTRY(question)	 entry;
 	uint8_t			 hash[SIPHASH_LEN];
 	struct probe		 probe;
 	TAILQ_HEAD(, verify)	 waiting;
+	bool			 ahead;		/* nobody has waited yet */
 	bool			 ended;
+	/* When it is kept, in the order of time. */
+	TAILQ_ENTRY(question)	 kept;
+	struct mono		 since;
+	enum lookup_answer	 answer;
+	char			*why;
 	uint32_t		 id;		/* of the remote */
 	char			*remote;	/* its name */
 	char			 text[];	/* all strings */
@@ -65,6 +77,8 @@ struct verify {
 LIST_HEAD(questions, question);
 
 static struct questions	buckets[BUCKETS];
+static TAILQ_HEAD(, question)	kept = TAILQ_HEAD_INITIALIZER(kept);
+static size_t		nkept;
 static uint8_t		secret[SIPHASH_KEY];
 static size_t		nwaiting;
 static struct {
@@ -233,6 +247,7 @@ join(struct question *qn, const struct verify_question *q,
 	v->arg = arg;
 	timer_init(&v->timer, on_deadline, v);
 	timer_set(&v->timer, t->connect + t->command);
+	qn->ahead = false;
 	TAILQ_INSERT_TAIL(&qn->waiting, v, entry);
 	nwaiting++;
 	return v;
@@ -281,6 +296,43 @@ keep(const struct question *qn, const struct probe_result *res)
 }
 
 static void
+kept_drop(struct question *qn)
+{
+	LIST_REMOVE(qn, entry);
+	TAILQ_REMOVE(&kept, qn, kept);
+	nkept--;
+	free(qn->why);
+	free(qn);
+}
+
+static bool
+kept_is_old(const struct question *qn)
+{
+	return mono_diff(mono_now(), qn->since) > KEPT_LIFE;
+}
+
+/* An answer that nobody has had, and that the cache does not take. */
+static bool
+kept_add(struct question *qn, const struct probe_result *res)
+{
+	struct question	*old;
+
+	if (!qn->ahead || res->reply == NULL ||
+	    (res->answer != LOOKUP_LIVE && res->answer != LOOKUP_CANNOT) ||
+	    (qn->why = strdup(res->why)) == NULL)
+		return false;
+	while ((old = TAILQ_FIRST(&kept)) != NULL &&
+	    (nkept >= KEPT_MAX || kept_is_old(old)))
+		kept_drop(old);
+	qn->answer = res->answer;
+	qn->since = mono_now();
+	qn->ended = true;
+	TAILQ_INSERT_TAIL(&kept, qn, kept);
+	nkept++;
+	return true;
+}
+
+static void
 on_probe(struct probe *p, const struct probe_result *res)
 {
 	struct question		*qn = (struct question *)(void *)((char *)p -
@@ -295,6 +347,8 @@ on_probe(struct probe *p, const struct probe_result *res)
 		a.values = &p->rcpt;
 		a.nvalues = 1;
 	}
+	if (kept_add(qn, res))
+		return;
 	LIST_REMOVE(qn, entry);
 	qn->ended = true;
 	keep(qn, res);
@@ -359,14 +413,19 @@ start(const struct verify_question *q, const char *sender,
 
 /* Behind an answer, or ahead of a question: nobody waits. */
 static void
-ask_aside(const struct verify_question *q, const char *sender)
+ask_aside(const struct verify_question *q, const char *sender, bool ahead)
 {
 	struct question	*qn;
 	uint8_t		 hash[SIPHASH_LEN];
 
 	key_hash(q, sender, hash);
-	if (find(hash) == NULL)
-		(void)start(q, sender, hash, false, &qn);
+	if ((qn = find(hash)) != NULL) {
+		if (!qn->ended || (ahead && !kept_is_old(qn)))
+			return;
+		kept_drop(qn);
+	}
+	if (start(q, sender, hash, false, &qn) == NULL)
+		qn->ahead = ahead;
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -391,7 +450,7 @@ tell_cached(const struct verify_question *q, const char *sender, bool stale,
 		return false;
 	if (view == CACHE_REFRESH) {
 		count.refreshed++;
-		ask_aside(q, sender);
+		ask_aside(q, sender, false);
 	}
 	if (stale)
 		count.stale++;
@@ -417,6 +476,30 @@ tell_cannot(const struct verify_question *q, const char *sender,
 	if ((q->flags & LOOK_STALE) == 0 ||
 	    !tell_cached(q, sender, true, done, arg))
 		done(arg, &a);
+}
+
+/* An answer to what was asked ahead, if there is one.  It is told once. */
+static bool
+tell_kept(const struct verify_question *q, const char *sender,
+    struct question *qn, void (*done)(void *, const struct look_answer *),
+    void *arg)
+{
+	struct look_answer	a = { .answer = qn->answer,
+				    .by = JUDGE_BY_PROBE,
+				    .remote = q->remote->obj.id };
+	char			why[256];
+	bool			old = kept_is_old(qn);
+
+	a.why = why;
+	(void)strlcpy(why, qn->why, sizeof(why));
+	kept_drop(qn);
+	if (old)
+		return false;
+	if (a.answer == LOOKUP_CANNOT)
+		tell_cannot(q, sender, why, done, arg);
+	else
+		done(arg, &a);
+	return true;
 }
 
 /* Can it be asked at all?  What cannot be said is no address of anybody. */
@@ -449,12 +532,17 @@ verify_ask(const struct verify_question *q,
 	}
 	if ((q->flags & LOOK_AHEAD) != 0) {
 		count.ahead++;
-		ask_aside(q, sender);
+		ask_aside(q, sender, true);
 		tell_cannot(q, sender, "asked ahead", done, arg);
 		return NULL;
 	}
 	key_hash(q, sender, hash);
-	if ((qn = find(hash)) != NULL)
+	if ((qn = find(hash)) != NULL && qn->ended) {
+		if (tell_kept(q, sender, qn, done, arg))
+			return NULL;
+		qn = NULL;
+	}
+	if (qn != NULL)
 		count.joined++;
 	else
 		why = start(q, sender, hash, true, &qn);

@@ -316,8 +316,8 @@ want_judge(struct conn *c, uint32_t seq, enum judge_verdict verdict,
 	is_int(g->seq, seq, "its seq");
 	is_int(a.verdict, verdict, "%u: the verdict (%s)", seq, a.why);
 	is_int(a.by, by, "%u: whose word", seq);
-	is_int(a.charged, verdict == JUDGE_VOUCHED ||
-	    verdict == JUDGE_FOREIGN || verdict == JUDGE_LIVE, "charged");
+	is_int(a.charged, verdict == JUDGE_VOUCHED || verdict == JUDGE_LIVE,
+	    "charged");
 	is_int(a.over, 0, "no rate is passed");
 	got_free(g);
 }
@@ -791,6 +791,8 @@ test_rates(void)
 	judge_rates(&smtpd0, 0, d, a, "u@a.test", three);
 	want_over(0, true, "vouched");
 	judge_rates(&smtpd0, 0, d, a, "u@c.test", three);
+	want_over(0, false, "foreign");
+	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", three);
 	want_over(2, true, "the second is passed");
 	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", "a 3 600000");
 	want_over(0, true, "the first was charged twice");
