@@ -26,6 +26,7 @@
 #include "smtp_client_private.h"
 
 #define QUIT_WAIT	5000	/* milliseconds at most for the 221 */
+#define TEXT_MORE_MAX	10000	/* lines of a reply that are dropped */
 
 static const char *const	names[] = {
 	[C_FIRST] = "connected", [C_BANNER] = "banner", [C_EHLO] = "EHLO",
@@ -297,7 +298,10 @@ client_is_partial(const struct smtp_client *c)
 	return c->in != NULL || io_has_input(&c->io);
 }
 
-/* The lines of a reply to VRFY or EXPN are kept: there may be many. */
+/*
+ * The lines of a reply to VRFY or EXPN are kept.  There may be many, and a
+ * list with more than we tell is no fault of its server's.
+ */
 static void
 keep_text(void *arg, struct slice line)
 {
@@ -306,6 +310,7 @@ keep_text(void *arg, struct slice line)
 	if (c->in->lines == 1) {
 		buf_clear(&c->text);
 		c->text_lost = false;
+		c->text_more = 0;
 	}
 	if (buf_add(&c->text, line.p, line.n) == -1 ||
 	    buf_add(&c->text, "\n", 1) == -1)
@@ -329,10 +334,16 @@ take_line(struct smtp_client *c, struct slice line, size_t used)
 {
 	struct smtp_reply	 reply;
 	enum smtp_reply_result	 result;
+	void			(*taker)(void *, struct slice) = line_taker(c);
 
 	if (c->in == NULL && (c->in = calloc(1, sizeof(*c->in))) == NULL)
 		return client_fail(c, END_MEMORY, NULL, "no memory");
-	result = smtp_reply_line(c->in, line, line_taker(c), c);
+	if (taker == keep_text && c->in->lines == SMTP_REPLY_LINES_MAX &&
+	    c->text_more++ < TEXT_MORE_MAX) {
+		c->in->lines--;
+		taker = NULL;
+	}
+	result = smtp_reply_line(c->in, line, taker, c);
 	io_consume(&c->io, used);
 	switch (result) {
 	case REPLY_MORE:
