@@ -13,7 +13,7 @@
 name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
-    xclient databases lists lookupd verify removed; do
+    xclient databases lists lookupd verify removed stalwart; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;
