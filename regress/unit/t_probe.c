@@ -761,7 +761,8 @@ main(void)
 		test_utf8, test_vrfy, test_lost, test_stale_connection,
 		test_silent, test_dribble, test_garbage, test_down,
 		test_greeting, test_cache, test_stale, test_ahead,
-		test_ahead_kept, test_cancel, test_bounds, test_generation, test_verdicts };
+		test_ahead_kept, test_cancel, test_bounds, test_generation,
+		test_verdicts };
 	size_t	i;
 
 	play_init();
