@@ -36,6 +36,7 @@
 #include "probe_private.h"
 #include "proc.h"
 #include "proxy_header.h"
+#include "verifyd.h"
 
 #define SLOW		1000	/* ms: rather another connection then */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
@@ -409,6 +410,7 @@ on_ready(struct link *l)
 	l->target->useless = 0;
 	l->target->one_by_one =
 	    (client_extensions(l->client) & EXT_PIPELINING) == 0;
+	caps_met(l->remote->obj.id, client_extensions(l->client));
 	rest(l);
 }
 
