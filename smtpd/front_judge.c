@@ -221,14 +221,16 @@ there_are_marks(void)
 
 /* --- the question --------------------------------------------------------- */
 
-/* The rates of row 11 go with it, where no row before it can refuse. */
+/*
+ * The rates of row 11 go with it, where no row before it can refuse a local
+ * recipient; others are not charged by it.
+ */
 static bool
 rates_ride(const struct session *s, const struct judged *j,
     const struct conf_remote *remote)
 {
 	return s->conf->session.throttles.n > 0 && !j->ahead &&
-	    j->domains.path.kind == LOOK_NONE && remote != NULL &&
-	    rcpt_is_plain(s, j, remote);
+	    remote != NULL && rcpt_is_plain(s, j, remote);
 }
 
 /* What verifyd is asked; without memory it is not sound. */
@@ -423,7 +425,7 @@ judge_known(struct session *s, struct judged *j)
 			known_address(j);
 			/* A command that has asked before asks on. */
 			j->list_too = j->verdict == JUDGE_VOUCHED &&
-			    (s->command != NULL || there_are_marks());
+			    (command_has_asked(s) || there_are_marks());
 			if (!j->list_too)
 				return true;
 		}

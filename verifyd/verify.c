@@ -273,7 +273,7 @@ verify_cancel(struct verify *v)
 
 /* --- questions ------------------------------------------------------------ */
 
-/* Keep what a server has said of an address. */
+/* Keep what a server has said of an address, or that it did not. */
 static void
 keep(const struct question *qn, const struct probe_result *res)
 {
@@ -281,10 +281,13 @@ keep(const struct question *qn, const struct probe_result *res)
 				    qn->probe.rcpt };
 	struct cache_verdict	v = { .exists = res->answer == LOOKUP_YES };
 
-	if (res->reply == NULL || res->remote == NULL ||
-	    (qn->probe.what != LOOK_ADDRESS && !qn->probe.as_rcpt) ||
-	    (res->answer != LOOKUP_YES && res->answer != LOOKUP_NO))
+	if (qn->probe.what != LOOK_ADDRESS && !qn->probe.as_rcpt)
 		return;
+	if (res->reply == NULL || res->remote == NULL ||
+	    (res->answer != LOOKUP_YES && res->answer != LOOKUP_NO)) {
+		cache_put_off(&k, now());
+		return;
+	}
 	v.code = (uint16_t)res->reply->code;
 	(void)strlcpy(v.enhanced, res->reply->enhanced, sizeof(v.enhanced));
 	(void)strlcpy(v.text, res->reply->text, sizeof(v.text));
