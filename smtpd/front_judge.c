@@ -308,19 +308,24 @@ announce_one(struct session *s, const struct smtp_cmd *cmd)
 		wbuf_clear(&w);
 }
 
-/* The RCPTs that stand next in the input, whole. */
+/* The RCPTs that stand next in the input, whole, behind those announced. */
 static void
 announce(struct session *s)
 {
 	static struct smtp_cmd	 cmd;
 	struct smtp_lines	 lines = { 0, false };
 	struct slice		 line;
-	const char		*data;
+	const char		*data, *end;
+	unsigned int		 known;
 	size_t			 n, used;
 
-	if (s->announced > 0)
-		return;
 	data = io_data(&s->io, &n);
+	for (known = s->announced; known > 0 && n > 0; known--) {
+		if ((end = memchr(data, '\n', n)) == NULL)
+			return;
+		n -= (size_t)(end + 1 - data);
+		data = end + 1;
+	}
 	while (s->announced < AHEAD_MAX && n > 0 && (*data | 0x20) == 'r' &&
 	    smtp_line_next(&lines, data, n, SMTP_LINE_MAX, &line, &used) ==
 	    LINE_OK && smtp_cmd_parse(&cmd, line) == CMD_OK &&

@@ -138,7 +138,8 @@ make_tmp(const char *path)
 	    0600);
 	if (fd != -1 || errno != ENOENT)
 		return fd;
-	if (mkdir(dir_of(path), 0700) == -1) {
+	/* A database may lie beside it, whose lookupd has another user. */
+	if (mkdir(dir_of(path), 0755) == -1) {
 		errno = ENOENT;
 		return -1;
 	}

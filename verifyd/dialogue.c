@@ -22,7 +22,10 @@
  *
  * What is not answered when the connection ends is asked again, once.  But
  * only the first of them can be what the server died of: where the connection
- * had given answers the others do not pay for it.
+ * had given answers the others do not pay for it.  Where it had given none
+ * any of them can be: they are asked again one by one, so that an address
+ * that a server dies of costs nobody else his answer.  Nor does it hold the
+ * server down: that takes several in a row, or silence.
  *
  * A 452 behind recipients that were accepted is about their number.  It is
  * asked again in a new transaction, the next time at the head of one.
@@ -39,6 +42,7 @@
 
 #define SLOW		1000	/* ms: rather another connection then */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
+#define LOST_MAX	3	/* probes given up in a row */
 
 /* --- out ------------------------------------------------------------------ */
 
@@ -63,6 +67,7 @@ link_takes(const struct link *l, const struct probe *p)
 		return true;
 	return (client_extensions(l->client) & EXT_PIPELINING) != 0 &&
 	    !is_alone(p) && !is_alone(TAILQ_FIRST(&l->sent)) &&
+	    !p->suspect && !TAILQ_FIRST(&l->sent)->suspect &&
 	    !link_is_slow(l);
 }
 
@@ -180,6 +185,7 @@ take(struct link *l)
 	l->nsent--;
 	l->since = mono_now();
 	l->progress = true;
+	l->target->lost = 0;
 	target_works(l->target);
 	return p;
 }
@@ -199,6 +205,7 @@ on_mail(struct link *l, const struct smtp_reply *r)
 		l->mails--;
 	l->accepted = 0;
 	memset(&l->refused, 0, sizeof(l->refused));
+	l->progress = true;
 	if (r->code / 100 == 2)
 		return;
 	l->refused = *r;
@@ -239,6 +246,7 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 	enum lookup_answer	 answer;
 	struct probe		*p;
 	char			 text[256];
+	size_t			 n;
 	bool			 fault;
 
 	if (TAILQ_EMPTY(&l->sent))
@@ -258,7 +266,10 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 		l->accepted++;
 	else if (is_crowded(l, p, r))
 		return;
-	probe_end(p, answer, r, reply_text(r, text, sizeof(text)));
+	(void)strlcpy(text, r == &l->refused ? "MAIL: " : "", sizeof(text));
+	n = strlen(text);
+	(void)reply_text(r, text + n, sizeof(text) - n);
+	probe_end(p, answer, r, text);
 }
 
 static void
@@ -318,18 +329,18 @@ link_take_back(struct link *l)
 	}
 }
 
-/* Asked again, or not: see above.  Was it too often for one of them? */
-static bool
+/* Asked again, or not: see above.  For how many was it too often? */
+static unsigned int
 ask_again(struct link *l, bool silent, const char *why)
 {
-	struct probe	*p, *next;
-	bool		 given_up = false;
+	struct probe	*p;
+	unsigned int	 given_up = 0;
 
-	TAILQ_FOREACH_SAFE(p, &l->sent, entry, next) {
-		if (p == TAILQ_FIRST(&l->sent) || !l->progress)
-			p->tries++;
-		else
+	TAILQ_FOREACH(p, &l->sent, entry) {
+		if (p != TAILQ_FIRST(&l->sent) && l->progress)
 			break;
+		p->tries++;
+		p->suspect = !l->progress;
 	}
 	while ((p = TAILQ_LAST(&l->sent, probes)) != NULL) {
 		TAILQ_REMOVE(&l->sent, p, entry);
@@ -339,7 +350,7 @@ ask_again(struct link *l, bool silent, const char *why)
 			target_again(l->target, p);
 			continue;
 		}
-		given_up = true;
+		given_up++;
 		probe_end(p, LOOKUP_CANNOT, NULL, why);
 	}
 	return given_up;
@@ -351,6 +362,7 @@ greeting_failed(struct link *l, const char *why)
 {
 	struct target	*t = l->target;
 	enum client_end	 end = client_end(l->client);
+	bool		 several = t->remote->address.n > 1;
 
 	if (end == END_TLS && !l->clear &&
 	    l->remote->tls.mode == RTLS_OPPORTUNISTIC) {
@@ -360,11 +372,12 @@ greeting_failed(struct link *l, const char *why)
 		link_dial(l);
 		return;
 	}
-	if (end == END_TLS || end == END_MEMORY)
+	/* Without TLS that is required another address may serve. */
+	if (end == END_MEMORY || (end == END_TLS && !several))
 		link_free(l, 0);
 	else {
 		link_free(l, DONE_USELESS);
-		if (t->remote->address.n > 1 && ++t->useless < USELESS_MAX)
+		if (several && ++t->useless < USELESS_MAX)
 			return;
 	}
 	t->useless = 0;
@@ -376,6 +389,7 @@ on_closed(struct link *l)
 {
 	struct target	*t = l->target;
 	char		 why[256];
+	unsigned int	 given_up;
 	bool		 silent = client_end(l->client) == END_TIMEOUT;
 
 	(void)strlcpy(why, client_why(l->client), sizeof(why));
@@ -384,9 +398,10 @@ on_closed(struct link *l)
 		greeting_failed(l, why);
 		break;
 	case LINK_UP:
-		silent = ask_again(l, silent, why);
+		given_up = ask_again(l, silent, why);
 		link_free(l, 0);
-		if (silent)
+		t->lost += given_up;
+		if (given_up > 0 && (silent || t->lost >= LOST_MAX))
 			target_failed(t, why);
 		break;
 	case LINK_QUITTING:

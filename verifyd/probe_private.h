@@ -38,6 +38,7 @@ struct target {
 	size_t			 nlinks;
 	bool			 one_by_one;	/* it has no PIPELINING */
 	unsigned int		 useless;	/* greetings failed in a row */
+	unsigned int		 lost;		/* probes given up in a row */
 	struct timer		 pause;		/* before it is dialled again */
 	int64_t			 hold;		/* ms; 0: it answers */
 	struct mono		 until;
