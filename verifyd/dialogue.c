@@ -20,6 +20,14 @@
  * whom a reply is for, and two fields of the link tell whether the MAIL that
  * it belongs to was taken and how many were accepted behind it.
  *
+ * A server may look up one recipient after the other, each for some time.
+ * Where answers take longer than its quickest one, a connection has few of
+ * them at a time, so that what comes goes to another one; and those that
+ * nobody waits for are sent some at a time, so that never many of them stand
+ * before one that somebody waits for.  Not all servers are treated so: for
+ * one that is quick one connection and large writes cost least, and one that
+ * is far away is asked for many in one round trip.
+ *
  * What is not answered when the connection ends is asked again, once.  But
  * only the first of them can be what the server died of: where the connection
  * had given answers the others do not pay for it.  Where it had given none
@@ -40,7 +48,11 @@
 #include "proc.h"
 #include "proxy_header.h"
 
-#define SLOW		1000	/* ms: rather another connection then */
+#define SLOW		1000	/* ms of silence: rather another connection */
+#define LAG		20	/* ms more than an answer can take: so, too, */
+#define LAG_FEW		4	/* where so many wait already */
+#define LAG_STAYS	1000	/* ms: for so long that is the server's way */
+#define AHEAD_DEEP	64	/* so many wait: none that nobody waits for */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
 #define LOST_MAX	3	/* probes given up in a row */
 
@@ -59,6 +71,22 @@ is_alone(const struct probe *p)
 }
 
 bool
+link_lags(const struct link *l)
+{
+	const struct target	*t = l->target;
+	struct mono		 now = mono_now();
+
+	if (link_is_slow(l))
+		return true;
+	if (l->nsent < LAG_FEW)
+		return false;
+	return (mono_is_set(t->lagged) &&
+	    mono_diff(now, t->lagged) < LAG_STAYS) ||
+	    mono_diff(now, TAILQ_FIRST(&l->sent)->since) >
+	    t->quickest + LAG;
+}
+
+bool
 link_takes(const struct link *l, const struct probe *p)
 {
 	if (l->state != LINK_UP || l->over)
@@ -68,7 +96,7 @@ link_takes(const struct link *l, const struct probe *p)
 	return (client_extensions(l->client) & EXT_PIPELINING) != 0 &&
 	    !is_alone(p) && !is_alone(TAILQ_FIRST(&l->sent)) &&
 	    !p->suspect && !TAILQ_FIRST(&l->sent)->suspect &&
-	    !link_is_slow(l);
+	    !link_lags(l) && (p->waited || l->nsent < AHEAD_DEEP);
 }
 
 /* MAIL, where what is open does not do.  -1: no memory. */
@@ -140,6 +168,7 @@ link_send(struct link *l, struct probe *p)
 		l->progress = false;
 	}
 	p->link = l;
+	p->since = mono_now();
 	TAILQ_INSERT_TAIL(&l->sent, p, entry);
 	/* One that cannot be sent any more tells so by CLIENT_CLOSED. */
 	if (is_alone(p))
@@ -174,18 +203,34 @@ rest(struct link *l)
 
 /* --- answers -------------------------------------------------------------- */
 
+/* How long the answer took says how many are sent at a time. */
+static void
+note_lag(struct target *t, const struct link *l, const struct probe *p)
+{
+	int64_t	ms = mono_diff(mono_now(), p->since);
+
+	if (!t->answered || ms < t->quickest)
+		t->quickest = ms;
+	t->answered = true;
+	if (l->nsent >= LAG_FEW && ms > t->quickest + LAG)
+		t->lagged = mono_now();
+}
+
 /* The first of those sent: its reply is here. */
 static struct probe *
 take(struct link *l)
 {
 	struct probe	*p = TAILQ_FIRST(&l->sent);
 
+	note_lag(l->target, l, p);
 	TAILQ_REMOVE(&l->sent, p, entry);
 	p->link = NULL;
 	l->nsent--;
 	l->since = mono_now();
 	l->progress = true;
 	l->target->lost = 0;
+	if (l->target->nqueued > 0)
+		target_mark(l->target);
 	target_works(l->target);
 	return p;
 }

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mono.h"
 #include "proto.h"
 #include "smtp.h"
 
@@ -57,6 +58,7 @@ struct probe {
 	TAILQ_ENTRY(probe)	 entry;
 	struct target		*target;
 	struct link		*link;		/* NULL: in the queue */
+	struct mono		 since;		/* it was sent */
 	bool			 flushed;	/* will be done any moment */
 	bool			 utf8;		/* needs SMTPUTF8 */
 	bool			 as_rcpt;	/* VRFY, by way of RCPT */

@@ -366,6 +366,7 @@ probe_wait(struct probe *p, bool waited)
 	p->waited = waited;
 	TAILQ_INSERT_TAIL(queue_of(t, p), p, entry);
 	t->nqueued++;
+	target_mark(t);
 }
 
 bool
