@@ -779,6 +779,8 @@ test_rates(void)
 	judge_rates(&smtpd0, 0, d, a, "u@a.test", three);
 	want_over(0, true, "vouched");
 	judge_rates(&smtpd0, 0, d, a, "u@c.test", three);
+	want_over(0, false, "foreign");
+	judge_rates(&smtpd0, 0, d, a, "u@a.test", three);
 	want_over(2, true, "the second is passed");
 	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", "a 3 600000");
 	want_over(0, true, "the first was charged twice");
