@@ -255,7 +255,8 @@ test_names(void)
 #define PARSED		"1\0\0\0\x04"
 #define BOUND		"2\0\0\0\x04"
 /* A column "n" of texts, without and with the head of its message. */
-#define COLUMN		"n\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
+#define COLUMN		"n\0\0\0\0\0\0\0\0\0\0\x19"	\
+			"\xff\xff\xff\xff\xff\xff\0\0"
 #define ONE_COLUMN	"T\0\0\0\x1a\0\x01" COLUMN
 #define ONE_VALUE	"D\0\0\0\x0b\0\x01\0\0\0\x01" "7"
 #define TWO_VALUES	"D\0\0\0\x10\0\x02\0\0\0\x01" "7\0\0\0\x01" "8"
