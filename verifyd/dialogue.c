@@ -30,7 +30,10 @@
  *
  * What is not answered when the connection ends is asked again, once.  But
  * only the first of them can be what the server died of: where the connection
- * had given answers the others do not pay for it.
+ * had given answers the others do not pay for it.  Where it had given none
+ * any of them can be: they are asked again one by one, so that an address
+ * that a server dies of costs nobody else his answer.  Nor does it hold the
+ * server down: that takes several in a row, or silence.
  *
  * A 452 behind recipients that were accepted is about their number.  It is
  * asked again in a new transaction, the next time at the head of one.
@@ -51,6 +54,7 @@
 #define GAPS		16	/* that the pace is the mean of */
 #define MS		256	/* its unit is so small a part of that */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
+#define LOST_MAX	3	/* probes given up in a row */
 
 /* --- out ------------------------------------------------------------------ */
 
@@ -89,6 +93,7 @@ link_takes(const struct link *l, const struct probe *p)
 	depth = link_depth(l->target) / (p->waited ? 1 : 2);
 	return (client_extensions(l->client) & EXT_PIPELINING) != 0 &&
 	    !is_alone(p) && !is_alone(TAILQ_FIRST(&l->sent)) &&
+	    !p->suspect && !TAILQ_FIRST(&l->sent)->suspect &&
 	    !link_is_slow(l) && l->nsent < depth;
 }
 
@@ -201,13 +206,15 @@ static void
 note_pace(struct target *t, const struct link *l, const struct probe *p)
 {
 	struct mono	now = mono_now();
-	int64_t		ms = mono_diff(now, p->since);
+	int64_t		ms = mono_diff(now, p->since), gap;
 
 	if (!t->answered || ms < t->quickest)
 		t->quickest = ms;
 	t->answered = true;
-	if (l->follows)
-		t->pace += (mono_diff(now, l->since) * MS - t->pace) / GAPS;
+	if (!l->follows)
+		return;
+	gap = mono_diff(now, l->since);
+	t->pace += ((gap < SLOW ? gap : SLOW) * MS - t->pace) / GAPS;
 }
 
 /* The first of those sent: its reply is here. */
@@ -222,6 +229,7 @@ take(struct link *l)
 	l->follows = --l->nsent > 0;
 	l->since = mono_now();
 	l->progress = true;
+	l->target->lost = 0;
 	if (l->target->nqueued > 0)
 		target_mark(l->target);
 	target_works(l->target);
@@ -243,6 +251,7 @@ on_mail(struct link *l, const struct smtp_reply *r)
 		l->mails--;
 	l->accepted = 0;
 	memset(&l->refused, 0, sizeof(l->refused));
+	l->progress = true;
 	if (r->code / 100 == 2)
 		return;
 	l->refused = *r;
@@ -283,6 +292,7 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 	enum lookup_answer	 answer;
 	struct probe		*p;
 	char			 text[256];
+	size_t			 n;
 	bool			 fault;
 
 	if (TAILQ_EMPTY(&l->sent))
@@ -302,7 +312,10 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 		l->accepted++;
 	else if (is_crowded(l, p, r))
 		return;
-	probe_end(p, answer, r, reply_text(r, text, sizeof(text)));
+	(void)strlcpy(text, r == &l->refused ? "MAIL: " : "", sizeof(text));
+	n = strlen(text);
+	(void)reply_text(r, text + n, sizeof(text) - n);
+	probe_end(p, answer, r, text);
 }
 
 static void
@@ -362,18 +375,18 @@ link_take_back(struct link *l)
 	}
 }
 
-/* Asked again, or not: see above.  Was it too often for one of them? */
-static bool
+/* Asked again, or not: see above.  For how many was it too often? */
+static unsigned int
 ask_again(struct link *l, bool silent, const char *why)
 {
-	struct probe	*p, *next;
-	bool		 given_up = false;
+	struct probe	*p;
+	unsigned int	 given_up = 0;
 
-	TAILQ_FOREACH_SAFE(p, &l->sent, entry, next) {
-		if (p == TAILQ_FIRST(&l->sent) || !l->progress)
-			p->tries++;
-		else
+	TAILQ_FOREACH(p, &l->sent, entry) {
+		if (p != TAILQ_FIRST(&l->sent) && l->progress)
 			break;
+		p->tries++;
+		p->suspect = !l->progress;
 	}
 	while ((p = TAILQ_LAST(&l->sent, probes)) != NULL) {
 		TAILQ_REMOVE(&l->sent, p, entry);
@@ -383,7 +396,7 @@ ask_again(struct link *l, bool silent, const char *why)
 			target_again(l->target, p);
 			continue;
 		}
-		given_up = true;
+		given_up++;
 		probe_end(p, LOOKUP_CANNOT, NULL, why);
 	}
 	return given_up;
@@ -395,6 +408,7 @@ greeting_failed(struct link *l, const char *why)
 {
 	struct target	*t = l->target;
 	enum client_end	 end = client_end(l->client);
+	bool		 several = t->remote->address.n > 1;
 
 	if (end == END_TLS && !l->clear &&
 	    l->remote->tls.mode == RTLS_OPPORTUNISTIC) {
@@ -404,11 +418,12 @@ greeting_failed(struct link *l, const char *why)
 		link_dial(l);
 		return;
 	}
-	if (end == END_TLS || end == END_MEMORY)
+	/* Without TLS that is required another address may serve. */
+	if (end == END_MEMORY || (end == END_TLS && !several))
 		link_free(l, 0);
 	else {
 		link_free(l, DONE_USELESS);
-		if (t->remote->address.n > 1 && ++t->useless < USELESS_MAX)
+		if (several && ++t->useless < USELESS_MAX)
 			return;
 	}
 	t->useless = 0;
@@ -420,6 +435,7 @@ on_closed(struct link *l)
 {
 	struct target	*t = l->target;
 	char		 why[256];
+	unsigned int	 given_up;
 	bool		 silent = client_end(l->client) == END_TIMEOUT;
 
 	(void)strlcpy(why, client_why(l->client), sizeof(why));
@@ -428,9 +444,10 @@ on_closed(struct link *l)
 		greeting_failed(l, why);
 		break;
 	case LINK_UP:
-		silent = ask_again(l, silent, why);
+		given_up = ask_again(l, silent, why);
 		link_free(l, 0);
-		if (silent)
+		t->lost += given_up;
+		if (given_up > 0 && (silent || t->lost >= LOST_MAX))
 			target_failed(t, why);
 		break;
 	case LINK_QUITTING:

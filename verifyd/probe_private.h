@@ -42,6 +42,7 @@ struct target {
 	int64_t			 pace;		/* 1/256 ms, from one answer to
 						   the next; 0: not known */
 	unsigned int		 useless;	/* greetings failed in a row */
+	unsigned int		 lost;		/* probes given up in a row */
 	struct timer		 pause;		/* before it is dialled again */
 	int64_t			 hold;		/* ms; 0: it answers */
 	struct mono		 until;
