@@ -673,9 +673,19 @@ test_ahead(void)
 	is_int(s.announced, 6, "lines");
 	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
 	is_int(s.announced, 6, "a second run is not a second line");
+	input = "rcpt to:<C@l.test>\r\n"
+	    "RCPT TO:<x@f.test>\r\nRCPT TO:<u@l.test>\r\n"
+	    "RCPT TO:<postmaster>\r\nRCPT TO:<d@l.test>\r\n";
 	rcpt(&s, "b@l.test");
 	is_int(ahead, 0, "each once");
 	is_int(s.announced, 5, "one less");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	input = "RCPT TO:<x@f.test>\r\nRCPT TO:<g@l.test>\r\n"
+	    "RCPT TO:<h@l.test>\r\n";
+	s.announced = 2;
+	rcpt(&s, "c@l.test");
+	is_str(announced, "g@l.test h@l.test ", "those that came since");
+	is_int(s.announced, 3, "lines, of which one was known");
 	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
 	input = "RCPT TO:<f@l.test>";
 	s.announced = 1;
