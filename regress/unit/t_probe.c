@@ -626,6 +626,107 @@ test_greeting(void)
 	is_int(seen.first, 1, "which came first");
 }
 
+/* --- all of that at once -------------------------------------------------- */
+
+static uint32_t	dice = 1;
+
+static unsigned int
+roll(unsigned int sides)
+{
+	dice = dice * 1664525 + 1013904223;
+	return (dice >> 8) % sides;
+}
+
+static void
+any_server(void)
+{
+	how.max = roll(3) == 0 ? 1 + roll(5) : 0;
+	how.lost_at = roll(4) == 0 ? 1 + roll(6) : 0;
+	how.bye_at = roll(4) == 0 ? 1 + roll(6) : 0;
+	how.lost_over = roll(3) == 0 ? "u1" : NULL;
+	how.dies = how.lost_over != NULL && roll(2) == 0;
+	how.mute = roll(12) == 0;
+	how.stays_mute = true;
+	how.mail = roll(8) == 0 ? "451 4.3.0 not now\r\n" : NULL;
+	how.ehlo = roll(4) == 0 ? "250 here\r\n" : NULL;
+	how.greeting = roll(16) == 0 ? "421 busy\r\n" : NULL;
+	dial.refuse = roll(16) == 0;
+}
+
+/* The generation that there is goes, behind the next one or before. */
+static void
+reload(void)
+{
+	struct config	*old = conf;
+	bool		 gap = roll(4) == 0;
+
+	if (gap) {
+		conf = NULL;
+		probe_release(old);
+	}
+	configure(2);
+	set_text(&remote->mail_from, roll(2) ? "sender" : "");
+	remote->limits.recipients = 1 + roll(20);
+	remote->limits.errors = 1 + roll(10);
+	probe_commit();
+	if (!gap)
+		probe_release(old);
+	conf_unref(old);
+}
+
+/*
+ * Servers that change their minds all the time, reloads, and askers who
+ * leave: no one is ever told what was said of another.
+ */
+static void
+test_storm(void)
+{
+	static struct answer	a[64];
+	static const char	*const code[] = { "", "550.5.1.1.",
+				    "550.5.7.1." };
+	static const enum lookup_answer	truth[] = { LOOKUP_YES, LOOKUP_NO,
+					    LOOKUP_LIVE };
+	unsigned int		kind[64];
+	char			rcpt[64], sender[32];
+	size_t			i, round, wrong = 0, told = 0, good = 0;
+
+	for (round = 0; round < 300; round++) {
+		reload();
+		for (i = 0; i < nitems(a); i++) {
+			any_server();
+			if (roll(100) == 0)
+				reload();
+			kind[i] = roll(3);
+			snprintf(rcpt, sizeof(rcpt), "%su%u@d.test",
+			    code[kind[i]], roll(30));
+			snprintf(sender, sizeof(sender), "s%u@c.test",
+			    roll(3));
+			ask_what(&a[i], rcpt, sender, LOOK_ADDRESS, 0);
+			if (roll(8) == 0 && a[i].v != NULL) {
+				verify_cancel(a[i].v);
+				a[i].times = 1;
+				a[i].answer = LOOKUP_CANNOT;
+			}
+			if (roll(4) == 0)
+				turn_all();
+		}
+		pass(100000);
+		for (i = 0; i < nitems(a); i++) {
+			told += a[i].times;
+			good += a[i].answer == truth[kind[i]];
+			wrong += a[i].answer != truth[kind[i]] &&
+			    a[i].answer != LOOKUP_CANNOT;
+		}
+		if (stat_of("probe.waiting ") != 0)
+			break;
+		how.greeting = NULL;
+	}
+	is_int(round, 300, "nothing is left");
+	is_int(told, 300 * nitems(a), "each has one answer");
+	is_int(wrong, 0, "and it is not another's");
+	ok(good > 300 * nitems(a) / 4, "there are some: %zu", good);
+}
+
 /* --- the cache ------------------------------------------------------------ */
 
 static void
@@ -660,6 +761,12 @@ test_cache(void)
 	is_int(seen.rcpts, 3, "those are asked, too");
 	is_int(cache.stores, 1, "they say nothing");
 	is_int(cache.put_off, 2, "and are put off");
+	ask_what(&a, "451.4.3.0.s@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	is_int(cache.put_off, 3, "asked ahead, too");
+	ask(&a, "451.4.3.0.s@d.test");
+	settle();
+	is_int(seen.rcpts, 5, "which is in the way of no other");
 }
 
 static void
@@ -913,9 +1020,9 @@ main(void)
 		test_errors, test_utf8, test_vrfy, test_lost, test_deadly,
 		test_stale_connection,
 		test_silent, test_dribble, test_garbage, test_down,
-		test_greeting, test_cache, test_stale, test_ahead,
-		test_ahead_kept, test_ahead_many, test_cancel, test_bounds,
-		test_generation, test_verdicts };
+		test_greeting, test_storm, test_cache, test_stale,
+		test_ahead, test_ahead_kept, test_ahead_many, test_cancel,
+		test_bounds, test_generation, test_verdicts };
 	size_t	i;
 
 	play_init();
