@@ -678,6 +678,13 @@ test_ahead(void)
 	is_int(ahead, 0, "each once");
 	is_int(s.announced, 5, "one less");
 	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	input = "RCPT TO:<x@f.test>\r\nRCPT TO:<g@l.test>\r\n"
+	    "RCPT TO:<h@l.test>\r\n";
+	s.announced = 2;
+	rcpt(&s, "k@l.test");
+	is_str(announced, "g@l.test h@l.test ", "those that came since");
+	is_int(s.announced, 3, "lines, of which one was known");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
 	input = "RCPT TO:<f@l.test>";
 	s.announced = 1;
 	rcpt(&s, "c@l.test");
