@@ -118,6 +118,15 @@ conf_entry_value(const char *entry)
 /* --- freeing -------------------------------------------------------------- */
 
 static void
+strs_wipe(struct strs *s)
+{
+	size_t	i;
+
+	for (i = 0; i < s->n; i++)
+		explicit_bzero(s->v[i], strlen(s->v[i]));
+}
+
+static void
 file_clear(struct conf_file *f)
 {
 	if (f->secret && f->data != NULL)
@@ -175,6 +184,9 @@ value_free(const struct key *k, void *p)
 		*str = NULL;
 		break;
 	case T_STRS:
+		if ((k->flags & K_SECRET) != 0)
+			strs_wipe(p);
+		/* FALLTHROUGH */
 	case T_ENTRIES:
 	case T_TEXTS:
 		strs_clear(p);

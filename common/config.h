@@ -81,7 +81,8 @@ enum key_type {
 #define K_CPUS		0x40	/* default: one per CPU */
 #define K_DERIVED	0x80	/* no default unless the key `mode' before it is
 				   required or implicit */
-#define K_SECRET	0x100	/* T_FILE: refused if others can read it */
+#define K_SECRET	0x100	/* T_FILE: refused if others can read it;
+				   T_STRS: wiped, and in no message */
 #define K_BARE		0x200	/* T_MAP: one struct may stand for a map with
 				   the single name "default" */
 #define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:

@@ -577,6 +577,7 @@ proc_run(const struct proc_class *class, int argc, char **argv)
 	timer_start();
 	if (class->prepare != NULL)
 		class->prepare();
+	explicit_bzero(proc.init.source, sizeof(proc.init.source));
 	jail(root);
 	proc.parent_handlers = join_handlers(class->parent_handlers);
 	peer_init(&proc.parent, PARENT_FD, class->role, R_PARENT, 0,

@@ -446,8 +446,9 @@ int	get_lookup_ans(struct msg *, struct proto_lookup_ans *);
  * packet.  Nothing may depend on it.
  *
  * rates, behind the struct: nrates times put_rate, with a period.  They are
- * charged in order, only where the recipient is VOUCHED, FOREIGN or LIVE; the
- * first that is passed ends that, and those before it stay charged.
+ * charged in order, only where the recipient is VOUCHED or LIVE (a FOREIGN one
+ * may be refused before its turn comes); the first that is passed ends that,
+ * and those before it stay charged.
  */
 #define JUDGE_AHEAD	0x01
 #define JUDGE_STALE	0x02	/* an expired yes will do */

@@ -23,7 +23,7 @@ static const char *const w_directory[] = {
 
 static const struct key k_datasource[] = {
 	{ K("uri", T_STRS), AT(conf_datasource, uri), RANGE(1, 16),
-	    .flags = K_REQUIRED, .check = CHECK_TEXT,
+	    .flags = K_REQUIRED | K_SECRET, .check = CHECK_TEXT,
 	    HELP("sqlite:PATH, postgresql://..., cdb:PATH, file:PATH; "
 	    "or several") },
 	{ K("files", T_FDS), AT(conf_datasource, files), .flags = K_HIDDEN,

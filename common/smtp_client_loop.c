@@ -26,6 +26,7 @@
 #include "smtp_client_private.h"
 
 #define QUIT_WAIT	5000	/* milliseconds at most for the 221 */
+#define TEXT_MORE_MAX	10000	/* lines of a reply that are dropped */
 
 static const char *const	names[] = {
 	[C_FIRST] = "connected", [C_BANNER] = "banner", [C_EHLO] = "EHLO",
@@ -35,6 +36,24 @@ static const char *const	names[] = {
 	[C_CHUNK] = "chunk", [C_CHUNKED] = "end of chunk",
 	[C_FINAL] = "end of message", [C_QUIT] = "QUIT", [C_CLOSED] = "closed"
 };
+
+/* What we wait for, in words: of commands the first that is not answered. */
+static const char *
+waits_for(const struct smtp_client *c)
+{
+	static const char *const commands[] = {
+		[CLIENT_MAIL] = "MAIL", [CLIENT_RCPT] = "RCPT",
+		[CLIENT_DATA] = "DATA", [CLIENT_RSET] = "RSET",
+		[CLIENT_OTHER] = "VRFY or EXPN"
+	};
+	const struct command	*cmd = TAILQ_FIRST(&c->commands);
+
+	if (c->state == C_READY && cmd != NULL &&
+	    cmd->event < sizeof(commands) / sizeof(commands[0]) &&
+	    commands[cmd->event] != NULL)
+		return commands[cmd->event];
+	return names[c->state];
+}
 
 /* --- state, and the end -------------------------------------------------- */
 
@@ -189,7 +208,7 @@ client_deadline(struct smtp_client *c)
 static void
 timed_out(struct smtp_client *c, enum client_end end)
 {
-	(void)client_fail(c, end, NULL, "timeout: %s", names[c->state]);
+	(void)client_fail(c, end, NULL, "timeout: %s", waits_for(c));
 }
 
 void
@@ -279,7 +298,10 @@ client_is_partial(const struct smtp_client *c)
 	return c->in != NULL || io_has_input(&c->io);
 }
 
-/* The lines of a reply to VRFY or EXPN are kept: there may be many. */
+/*
+ * The lines of a reply to VRFY or EXPN are kept.  There may be many, and a
+ * list with more than we tell is no fault of its server's.
+ */
 static void
 keep_text(void *arg, struct slice line)
 {
@@ -288,6 +310,7 @@ keep_text(void *arg, struct slice line)
 	if (c->in->lines == 1) {
 		buf_clear(&c->text);
 		c->text_lost = false;
+		c->text_more = 0;
 	}
 	if (buf_add(&c->text, line.p, line.n) == -1 ||
 	    buf_add(&c->text, "\n", 1) == -1)
@@ -311,17 +334,23 @@ take_line(struct smtp_client *c, struct slice line, size_t used)
 {
 	struct smtp_reply	 reply;
 	enum smtp_reply_result	 result;
+	void			(*taker)(void *, struct slice) = line_taker(c);
 
 	if (c->in == NULL && (c->in = calloc(1, sizeof(*c->in))) == NULL)
 		return client_fail(c, END_MEMORY, NULL, "no memory");
-	result = smtp_reply_line(c->in, line, line_taker(c), c);
+	if (taker == keep_text && c->in->lines == SMTP_REPLY_LINES_MAX &&
+	    c->text_more++ < TEXT_MORE_MAX) {
+		c->in->lines--;
+		taker = NULL;
+	}
+	result = smtp_reply_line(c->in, line, taker, c);
 	io_consume(&c->io, used);
 	switch (result) {
 	case REPLY_MORE:
 		return true;
 	case REPLY_BAD:
 		return client_fail(c, END_GARBAGE, NULL,
-		    "not a reply (%s)", names[c->state]);
+		    "not a reply (%s)", waits_for(c));
 	case REPLY_DONE:
 		break;
 	}
@@ -370,7 +399,7 @@ on_data(struct smtp_client *c)
 		read_end(c);
 	else
 		(void)client_fail(c, END_GARBAGE, NULL,
-		    "not a line of SMTP (%s)", names[c->state]);
+		    "not a line of SMTP (%s)", waits_for(c));
 }
 
 static void
@@ -413,7 +442,7 @@ on_lost(struct smtp_client *c, const char *why)
 	bool	 tls = c->state == C_STARTTLS || c->state == C_HANDSHAKE;
 
 	(void)client_fail(c, tls ? END_TLS : END_LOST, NULL, "%s: %s", why,
-	    names[c->state]);
+	    waits_for(c));
 }
 
 void

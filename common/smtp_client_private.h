@@ -94,6 +94,7 @@ struct smtp_client {
 	struct smtp_reply_in	*in;		/* a reply not whole yet */
 	struct buf		 text;		/* its lines, where wanted */
 	bool			 text_lost;	/* they found no memory */
+	unsigned int	 text_more;	/* lines behind those kept */
 	struct smtp_data_out	 out;
 	uint64_t		 chunk_left;	/* octets that the owner owes */
 	bool			 chunk_last;

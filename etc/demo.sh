@@ -5,39 +5,64 @@
 # SPDX-License-Identifier: ISC
 
 # "make run": a demo on loopback.  A small server (regress/real/sink.c) takes
-# the mail; postern stands before it on 127.0.0.1:2525.
+# the mail; postern stands before it on 127.0.0.1:2525.  Who is in example.com
+# it looks up in a database of SQLite; about example.org it asks the server.
+#
+# Everything lies in a directory that goes with the demo.  PORT in the
+# environment is another port, BACKEND_PORT that of the server (PORT + 1).
 #
 # usage: demo.sh SINK
 
 set -u
 sink=${1:?usage: demo.sh SINK}
+port=${PORT:-2525}
+backport=${BACKEND_PORT:-$((port + 1))}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/postern-demo.XXXXXX") || exit 1
 chmod 755 "$tmp"
-backend='' postern=''
+backend='' postern='' shown=''
 
+# The second signal is for sessions that are open: nobody waits for them.
 finish() {
 	trap '' HUP INT TERM
 	for pid in $postern $backend; do
 		kill "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
+	[ -z "$shown" ] || wait "$shown"
 	rm -rf "$tmp"
 	exit "$1"
 }
-trap 'finish 0' HUP INT TERM
-
-mkfifo "$tmp/said" "$tmp/log" || finish 1
-port=2526
-"$sink" $port >/dev/null 2>"$tmp/said" &
-backend=$!
-read -r line <"$tmp/said" && [ "$line" = ready ] || {
-	echo "demo: the backend does not start on 127.0.0.1:$port: $line" >&2
+fail() {
+	echo "demo: $*" >&2
 	finish 1
 }
+trap 'finish 0' HUP INT TERM
+
+for program in openssl sqlite3; do
+	command -v $program >/dev/null || fail "no $program: make deps"
+done
+
+mkfifo "$tmp/said" "$tmp/log" || finish 1
+"$sink" -u nobody $backport >/dev/null 2>"$tmp/said" &
+backend=$!
+read -r line <"$tmp/said" && [ "$line" = ready ] ||
+    fail "the server does not start on 127.0.0.1:$backport: $line"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
     -days 30 -subj /CN=localhost -keyout "$tmp/key" -out "$tmp/cert" \
-    2>/dev/null && chmod 600 "$tmp/key" || finish 1
+    2>"$tmp/openssl" && chmod 600 "$tmp/key" ||
+    fail "no certificate: $(cat "$tmp/openssl")"
+
+# lookupd has a user of its own, who must be able to read it.
+sqlite3 "$tmp/users.db" <<C || fail "no database"
+CREATE TABLE users (address TEXT PRIMARY KEY);
+CREATE TABLE lists (list TEXT, member TEXT);
+INSERT INTO users VALUES ('alice@example.com'), ('bob@example.com');
+INSERT INTO lists VALUES ('staff@example.com', 'alice@example.com'),
+    ('staff@example.com', 'bob@example.com');
+C
+chmod 644 "$tmp/users.db"
 
 cat >"$tmp/postern.yaml" <<C
 # The demo's configuration.  See postern.yaml(5).
@@ -48,13 +73,40 @@ tls:
   certificate:
     default: {cert: $tmp/cert, key: $tmp/key}
 listener:
-  demo: {bind: ["127.0.0.1:2525"], tls: starttls}
+  demo: {bind: ["127.0.0.1:$port"], tls: starttls}
+
 list:
-  domains: [example.com, example.org]
+  asked: [example.org]
+
 remote:
-  backend: {address: 127.0.0.1, port: $port, tls: {mode: "off"}}
+  backend: {address: 127.0.0.1, port: $backport, tls: {mode: "off"}}
 route: {local: backend}
-session: {rcpt: {lookup: {domains: list/domains}}}
+
+# Short, so that a change of the database is seen soon.
+datasource:
+  users: {uri: "sqlite:$tmp/users.db", cache-life: 5s}
+
+directory:
+  # Domains and addresses are in the database.
+  users:
+    type: sql
+    datasource: users
+    query:
+      domain: SELECT 1 FROM users WHERE address LIKE '%@' || :domain
+      address: SELECT 1 FROM users WHERE address = :address
+      vrfy: SELECT address FROM users WHERE address = :address
+      expn: SELECT member FROM lists WHERE list = :address
+  # The server is asked whether it has a mailbox, and its word remembered.
+  server: {type: remote, remote: backend, domains: list/asked}
+
+session:
+  rcpt:
+    directory:
+    - {if: rcpt-domain, in-list: list/asked, then: server}
+    - {else: users}
+    errors: {total: 10, wait: 2s}
+
+verify-cache: {path: $tmp/verify.cdb}
 C
 smtpd/postern -d -f "$tmp/postern.yaml" 2>"$tmp/log" &
 postern=$!
@@ -64,23 +116,49 @@ while IFS= read -r line <&3; do
 	[ "$line" = ready ] && break
 done
 [ "$line" = ready ] || finish 1
+to="curl --url smtp://127.0.0.1:$port/client.example --mail-from you@example.net"
+ctl="smtpd/posternctl -s $tmp/postern.sock"
 cat <<C
 
-postern serves on 127.0.0.1:2525.  In another terminal:
+postern serves on 127.0.0.1:$port.  In another terminal, in this directory:
 
-  curl --url smtp://127.0.0.1:2525/client.example \\
-      --mail-from you@example.net --mail-rcpt someone@example.com \\
-      --crlf --upload-file README
-  openssl s_client -starttls smtp -connect 127.0.0.1:2525 -crlf -quiet
-  smtpd/posternctl -s $tmp/postern.sock show status
-  smtpd/posternctl -s $tmp/postern.sock show stats
-  smtpd/posternctl -s $tmp/postern.sock reload
+A mailbox that is in the database, and one that is not:
+
+  $to \\
+      --mail-rcpt alice@example.com --crlf --upload-file README
+  $to \\
+      --mail-rcpt nobody@example.com --crlf --upload-file README
+  curl smtp://127.0.0.1:$port --mail-rcpt alice@example.com
+  curl smtp://127.0.0.1:$port --request EXPN --mail-rcpt staff@example.com
+  sqlite3 $tmp/users.db \\
+      "INSERT INTO users VALUES ('carol@example.com')"
+
+One that the server is asked for, which has everybody but nobody; what it
+said is remembered, and the second time it is not asked:
+
+  $to \\
+      --mail-rcpt someone@example.org --crlf --upload-file README
+  $to \\
+      --mail-rcpt nobody@example.org --crlf --upload-file README
+  $ctl cache get backend nobody@example.org
+
+More:
+
+  openssl s_client -starttls smtp -connect 127.0.0.1:$port -crlf -quiet
+  $ctl show status
+  $ctl show stats
+  $ctl show cache
+  $ctl show routes
+  $ctl reload
 
 The configuration is $tmp/postern.yaml: edit it, then reload.
-Mail for example.com and example.org goes through to a server that takes and
-forgets it; other domains are refused, after a moment, as a spammer's guess
-should be.  The log follows; ^C ends the demo.
+Mail for example.com and example.org goes to a server that takes and forgets
+it.  Other domains and unknown users are refused, after a moment, as a
+spammer's guesses should be.  The log follows; ^C ends the demo.
 
 C
-cat <&3
+# A shell hears of a signal when it waits, not while a command runs.
+cat <&3 &
+shown=$!
+wait "$shown"
 finish 1

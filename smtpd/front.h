@@ -473,8 +473,9 @@ void		 ask_send(struct session *, unsigned int role, uint16_t type,
 		    void (*done)(struct session *, struct msg *));
 /*
  * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
- * of all who may be asked on the way, and a little; never so long that the
- * client has gone.  For several paths, one behind the other, add them.
+ * of all who may be asked on the way, and a little.  For several paths, one
+ * behind the other, add them: all questions of a command together end before
+ * its client has gone.
  */
 int64_t		 ask_wait(const struct config *, const char *path);
 /*
@@ -549,10 +550,14 @@ struct judgement {
 	struct proto_judge_ans	 ans;
 };
 struct judgement *command_judgement(struct session *);
+/* Was it asked?  Makes none. */
+bool		 command_has_asked(const struct session *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */
 void		 command_free(struct session *);
+/* ms since the command that is being run asked for the first time; or 0. */
+int64_t		 command_age(const struct session *);
 
 /*
  * For questions of another kind: command_hold keeps the command until

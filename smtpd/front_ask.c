@@ -149,6 +149,17 @@ ask_timer(void *arg)
 	tell(arg, NULL);
 }
 
+/* No command takes longer than its client waits, however much it asks. */
+static int64_t
+time_left(const struct session *s, int64_t timeout)
+{
+	int64_t	left = LONGEST - command_age(s);
+
+	if (left < 0)
+		left = 0;
+	return timeout < left ? timeout : left;
+}
+
 /* The question leaves; false: the session ended. */
 static bool
 send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
@@ -181,7 +192,7 @@ send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
 		timer_set(&a->timer, 0);
 	} else {
 		peer_send(p, type, s->sid, a->seq, -1, body);
-		timer_set(&a->timer, timeout);
+		timer_set(&a->timer, time_left(s, timeout));
 	}
 	return true;
 }
@@ -297,8 +308,6 @@ ask_wait(const struct config *conf, const char *path)
 {
 	int64_t	wait = path_wait(conf, path, 0);
 
-	if (wait > LONGEST)
-		wait = LONGEST;
 	return wait < ASK_TIMEOUT - GRACE ? ASK_TIMEOUT : wait + GRACE;
 }
 

@@ -60,5 +60,9 @@ block_told(struct peer *p, struct msg *m)
 		return 0;
 	if (blocks_add(blocks, &b.addr, (int64_t)b.ms, mono_now()) == -1)
 		log_debug("blocked: no memory");
+	else if (log_begin(LOG_LEVEL_DEBUG, 0, "block")) {
+		log_addr("address", &b.addr);
+		log_end();
+	}
 	return 0;
 }

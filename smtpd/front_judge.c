@@ -221,14 +221,16 @@ there_are_marks(void)
 
 /* --- the question --------------------------------------------------------- */
 
-/* The rates of row 11 go with it, where no row before it can refuse. */
+/*
+ * The rates of row 11 go with it, where no row before it can refuse a local
+ * recipient; others are not charged by it.
+ */
 static bool
 rates_ride(const struct session *s, const struct judged *j,
     const struct conf_remote *remote)
 {
 	return s->conf->session.throttles.n > 0 && !j->ahead &&
-	    j->domains.path.kind == LOOK_NONE && remote != NULL &&
-	    rcpt_is_plain(s, j, remote);
+	    remote != NULL && rcpt_is_plain(s, j, remote);
 }
 
 /* What verifyd is asked; without memory it is not sound. */
@@ -306,19 +308,24 @@ announce_one(struct session *s, const struct smtp_cmd *cmd)
 		wbuf_clear(&w);
 }
 
-/* The RCPTs that stand next in the input, whole. */
+/* The RCPTs that stand next in the input, whole, behind those announced. */
 static void
 announce(struct session *s)
 {
 	static struct smtp_cmd	 cmd;
 	struct smtp_lines	 lines = { 0, false };
 	struct slice		 line;
-	const char		*data;
+	const char		*data, *end;
+	unsigned int		 known;
 	size_t			 n, used;
 
-	if (s->announced > 0)
-		return;
 	data = io_data(&s->io, &n);
+	for (known = s->announced; known > 0 && n > 0; known--) {
+		if ((end = memchr(data, '\n', n)) == NULL)
+			return;
+		n -= (size_t)(end + 1 - data);
+		data = end + 1;
+	}
 	while (s->announced < AHEAD_MAX && n > 0 && (*data | 0x20) == 'r' &&
 	    smtp_line_next(&lines, data, n, SMTP_LINE_MAX, &line, &used) ==
 	    LINE_OK && smtp_cmd_parse(&cmd, line) == CMD_OK &&
@@ -418,7 +425,7 @@ judge_known(struct session *s, struct judged *j)
 			known_address(j);
 			/* A command that has asked before asks on. */
 			j->list_too = j->verdict == JUDGE_VOUCHED &&
-			    (s->command != NULL || there_are_marks());
+			    (command_has_asked(s) || there_are_marks());
 			if (!j->list_too)
 				return true;
 		}

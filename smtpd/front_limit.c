@@ -243,7 +243,7 @@ static void
 limit_done(struct session *s, struct msg *m)
 {
 	uint32_t	over;
-	bool		known = take_told(s, m, &over);
+	bool		known = take_told(s, m, false, &over);
 
 	s->limit = !known ? LIMIT_LOST : over > 0 ? LIMIT_OVER : LIMIT_IN;
 	if (!known)

@@ -72,11 +72,13 @@ uint32_t	 take_held(const struct session *);
 /*
  * Take all or none.  The charge is taken.  done calls take_told, which gives
  * what came of it: false if nobody can tell; over: 1 + the first that there
- * is no room for, or 0.
+ * is no room for, or 0.  undo: the rates are the present command's, and go
+ * back with it (charge_keep).
  */
 void		 take_ask(struct session *, bool quiet, struct charge *,
 		    void (*done)(struct session *, struct msg *));
-bool		 take_told(struct session *, struct msg *, uint32_t *over);
+bool		 take_told(struct session *, struct msg *, bool undo,
+		    uint32_t *over);
 /* The session holds these, whoever else does. */
 void		 take_hold(struct session *, const struct charge *);
 /* Rates go with a JUDGE; takes the charge.  The first n were charged. */

@@ -47,6 +47,7 @@ struct found {
 
 struct command {
 	char			*line;
+	struct mono		 began;		/* to ask */
 	struct found		*open;	/* is being asked */
 	SLIST_HEAD(, found)	 found;
 	struct judgement	 judge;	/* of RCPT */
@@ -108,6 +109,7 @@ command_keep(struct session *s)
 	}
 	memcpy(c->line, s->line.p, s->line.n);
 	s->line.p = c->line;
+	c->began = mono_now();
 	s->command = c;
 	return c;
 }
@@ -121,6 +123,19 @@ command_judgement(struct session *s)
 		return &c->judge;
 	session_end(s, "no memory");
 	return NULL;
+}
+
+int64_t
+command_age(const struct session *s)
+{
+	return s->command == NULL ? 0 :
+	    mono_diff(mono_now(), s->command->began);
+}
+
+bool
+command_has_asked(const struct session *s)
+{
+	return s->command != NULL && s->command->judge.state != ASK_NOT;
 }
 
 static struct found *

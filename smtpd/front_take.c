@@ -90,9 +90,9 @@ take_ask(struct session *s, bool quiet, struct charge *c,
 	    ASK_TIMEOUT, done);
 }
 
-/* Sort out what was asked for: it is held, or charged. */
+/* Sort out what was asked for: it is held, or charged, which may be undone. */
 static void
-sort_out(struct session *s, struct charge *c, bool rates)
+sort_out(struct session *s, struct charge *c, bool undo)
 {
 	struct holds		*h = s->holds;
 	struct proto_rate	 r;
@@ -102,14 +102,14 @@ sort_out(struct session *s, struct charge *c, bool rates)
 	while (get_end(&items) == -1 && get_rate(&items, &r) == 0) {
 		if (r.period == 0)
 			charge_add(&h->held, &r);
-		else if (rates && (h->charged != NULL ||
+		else if (undo && (h->charged != NULL ||
 		    (h->charged = charge_new()) != NULL))
 			charge_add(h->charged, &r);
 	}
 }
 
 bool
-take_told(struct session *s, struct msg *m, uint32_t *over)
+take_told(struct session *s, struct msg *m, bool undo, uint32_t *over)
 {
 	struct proto_state_ans	 ans;
 	struct charge		*c = s->holds->asked;
@@ -121,7 +121,7 @@ take_told(struct session *s, struct msg *m, uint32_t *over)
 	s->holds->asked = NULL;
 	*over = ans.over;
 	if (ans.over == 0)
-		sort_out(s, c, s->command != NULL);
+		sort_out(s, c, undo);
 	charge_free(c);
 	return true;
 }

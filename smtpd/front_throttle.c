@@ -333,7 +333,7 @@ static void
 taken(struct session *s, struct msg *m)
 {
 	uint32_t	over;
-	bool		known = take_told(s, m, &over);
+	bool		known = take_told(s, m, true, &over);
 
 	command_told(s, known, over);
 }
@@ -403,7 +403,10 @@ throttle_rates(struct session *s, const struct rule_env *env, struct wbuf *w)
 	struct charge	*c;
 	uint32_t	 n;
 
-	if (s->conf->session.throttles.n == 0 || (c = charge_new()) == NULL)
+	/* Those that were charged already do not ride. */
+	if (s->conf->session.throttles.n == 0 ||
+	    command_recall(s, TAKEN, &n) != ANSWER_NONE ||
+	    (c = charge_new()) == NULL)
 		return 0;
 	/* One that must look something up first cannot ride. */
 	if (collect(s, env, COUNT_RCPTS, TAKE_RATES, false, c) != RULE_VALUE ||

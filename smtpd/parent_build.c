@@ -197,7 +197,9 @@ failed(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	conf_error(b.errs, b.jobs[b.at].path, 0, 0, NULL, "%s", what);
+	/* It may have ended, or sent nonsense, behind its last answer. */
+	if (b.at < b.n)
+		conf_error(b.errs, b.jobs[b.at].path, 0, 0, NULL, "%s", what);
 	b.done = true;
 }
 
@@ -226,7 +228,8 @@ static int
 on_ready(struct peer *p, struct msg *m)
 {
 	(void)p;
-	(void)m;
+	if (b.ready || get_end(&m->body) == -1)
+		return -1;
 	b.ready = true;
 	return 0;
 }

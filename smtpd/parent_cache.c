@@ -18,6 +18,14 @@
  * sake, with mode 0700.  Where no file can be made, verdicts are kept in
  * memory, and one line says so.
  *
+ * The directory may be one that others write to.  So a link is not followed,
+ * and what is somebody else's, or could have been written by others, is not
+ * opened for verifyd: it is no file that we made.
+ *
+ * A verifyd that has been taken over can ask without end, but not have more
+ * than a few files made in a second: each of them may be a process, and a
+ * descriptor that waits for it to be read.
+ *
  * Rejected: a random name (nobody would remove what crashes leave), giving
  * the directory to verifyd (it could put anything there).
  */
@@ -29,6 +37,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +46,10 @@
 
 #include "log.h"
 #include "parent.h"
-#include "parent_files.h"
 #include "util.h"
+
+#define WANTS_MAX	16		/* at once; */
+#define WANTS_EVERY	250		/* ms: and one more */
 
 static struct {
 	char		*path;		/* that verifyd knows of; NULL: none */
@@ -47,6 +58,8 @@ static struct {
 	pid_t		 pid;		/* puts one in its place; 0 = none */
 	struct child	*writer;	/* whose tmp or pid it is; NULL: gone */
 	bool		 warned;
+	unsigned int	 wants;		/* CACHE_WANTs of late */
+	struct mono	 counted;	/* when one less was that */
 } file = { .tmp = -1 };
 
 /* "PATH.new"; static. */
@@ -95,17 +108,40 @@ send_file(struct child *c, uint32_t seq, int fd)
 	peer_send(&c->peer, MSG_CACHE_FILE, 0, seq, fd, &w);
 }
 
+/* NULL, or why this cannot be a file of ours. */
+static const char *
+why_not_ours(int fd)
+{
+	struct stat	 st;
+
+	if (fstat(fd, &st) == -1)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "not a regular file";
+	if (st.st_uid != geteuid())
+		return "of another owner";
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return "others may write to it";
+	return st.st_size > UINT32_MAX ? "larger than 4 gigabytes" : NULL;
+}
+
 /* For reading; -1: there is none, or it was said why not. */
 static int
 open_file(const char *path)
 {
-	char	 why[256];
-	int	 fd;
+	const char	*why;
+	int		 fd;
 
-	fd = parent_file_open(path, UINT32_MAX, why, sizeof(why));
-	if (fd == -1 && errno != ENOENT)
-		log_warnx("%s: %s: the cache is empty", path, why);
-	return fd;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+	    O_NONBLOCK);
+	if (fd == -1 && errno == ENOENT)
+		return -1;
+	why = fd == -1 ? strerror(errno) : why_not_ours(fd);
+	if (why == NULL)
+		return fd;
+	log_warnx("%s: %s: the cache is empty", path, why);
+	close_fd(&fd);
+	return -1;
 }
 
 void
@@ -138,13 +174,42 @@ make_tmp(const char *path)
 	    0600);
 	if (fd != -1 || errno != ENOENT)
 		return fd;
-	if (mkdir(dir_of(path), 0700) == -1) {
+	/* A database may lie beside it, whose lookupd has another user. */
+	if (mkdir(dir_of(path), 0755) == -1) {
 		errno = ENOENT;
 		return -1;
 	}
 	log_info("%s: made", dir_of(path));
 	return open(new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 	    0600);
+}
+
+static void
+take_tmp(void)
+{
+	give_up_tmp();
+	file.tmp = make_tmp(file.path);
+	if (file.tmp == -1 && !file.warned)
+		log_warn("%s: no file, verdicts are kept in memory only",
+		    new_path(file.path));
+	file.warned = file.tmp == -1;
+}
+
+/* Count one; false: there have been too many. */
+static bool
+may_want(void)
+{
+	int64_t	past = mono_diff(mono_now(), file.counted) / WANTS_EVERY;
+
+	if (file.wants == 0 || past > 0) {
+		file.wants -= past < file.wants ? (unsigned int)past :
+		    file.wants;
+		file.counted = mono_now();
+	}
+	if (file.wants >= WANTS_MAX)
+		return false;
+	file.wants++;
+	return true;
 }
 
 int
@@ -156,14 +221,8 @@ cache_want(struct peer *p, struct msg *m)
 	if (get_end(&m->body) == -1 || file.path == NULL ||
 	    (file.tmp != -1 && file.writer == c))
 		return -1;
-	if (file.pid == 0) {
-		give_up_tmp();
-		file.tmp = make_tmp(file.path);
-		if (file.tmp == -1 && !file.warned)
-			log_warn("%s: no file, verdicts are kept in memory "
-			    "only", new_path(file.path));
-		file.warned = file.tmp == -1;
-	}
+	if (file.pid == 0 && may_want())
+		take_tmp();
 	if (file.tmp != -1) {
 		free(file.tmp_path);
 		file.tmp_path = xstrdup(file.path);
@@ -206,6 +265,24 @@ put_in_place(int fd, const char *path)
 	return 0;
 }
 
+/*
+ * Signals stay blocked there: our handlers would write to the loop that it
+ * shares with us (parent_program.c).
+ */
+static pid_t
+place_fork(void)
+{
+	sigset_t	 all, old;
+	pid_t		 pid;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	if ((pid = fork()) == 0)
+		_exit(put_in_place(file.tmp, file.tmp_path));
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
 int
 cache_done(struct peer *p, struct msg *m)
 {
@@ -218,9 +295,7 @@ cache_done(struct peer *p, struct msg *m)
 		give_up_tmp();
 		return 0;
 	}
-	file.pid = fork();
-	if (file.pid == 0)
-		_exit(put_in_place(file.tmp, file.tmp_path));
+	file.pid = place_fork();
 	if (file.pid == -1) {
 		log_warn("%s: fork", file.tmp_path);
 		file.pid = 0;

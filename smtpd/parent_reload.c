@@ -469,7 +469,9 @@ reload_note(struct child *c, uint32_t generation,
 {
 	unsigned int	line = 0, col = 0;
 
-	if (generation <= c->answered || generation > rl.generation)
+	/* To find a line the file is read anew: only a check does that. */
+	if (!parent.check || generation <= c->answered ||
+	    generation > rl.generation)
 		return -1;
 	if (rl.state != RELOAD_ASKED || generation != rl.generation)
 		return 0;

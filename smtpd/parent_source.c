@@ -29,6 +29,7 @@
 #include <sys/types.h>
 #include <sys/stat.h>
 
+#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@
 #define SQLITE_TIME	15000		/* ms: it does nothing else meanwhile */
 #define CDB_TOC		2048		/* octets: 256 tables */
 #define CDB_SLOT	8
+#define ONE_HOST	"one host only; further ones have URIs of their own"
+#define ESCAPED		"an @ in a user or password is written %40, a / %2F"
 
 static uint32_t
 number_at(const uint8_t *p)
@@ -169,10 +172,50 @@ is_pq_option(const char *s, size_t len)
 	return false;
 }
 
+static bool
+is_port(const char *s, size_t len)
+{
+	int64_t		 port;
+	const char	*rest;
+
+	return parse_digits(s, &port, &rest) == 0 && rest == s + len &&
+	    port >= 1 && port <= UINT16_MAX;
+}
+
+static bool
+is_sslmode(const char *s, size_t len)
+{
+	static const char *const	modes[] = {
+		"disable", "allow", "prefer", "require", "verify-ca",
+		"verify-full"
+	};
+	size_t				i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strlen(modes[i]) == len && strncmp(modes[i], s, len) == 0)
+			return true;
+	return false;
+}
+
+/* NULL, or what is wrong with the value of an option. */
+static const char *
+pq_value_wrong(const char *name, size_t len, const char *s, size_t n)
+{
+	if (len == 4 && strncmp(name, "port", len) == 0)
+		return is_port(s, n) ? NULL : "wanted port=1 to 65535";
+	if (len == 4 && strncmp(name, "host", len) == 0)
+		return memchr(s, ',', n) == NULL ? NULL : ONE_HOST;
+	if (len == 7 && strncmp(name, "sslmode", len) == 0)
+		return is_sslmode(s, n) ? NULL : "wanted sslmode=disable, "
+		    "allow, prefer, require, verify-ca or verify-full";
+	return NULL;
+}
+
 static void
 check_pq_options(struct load *l, const struct node *n, const char *s)
 {
-	size_t	len, name;
+	const char	*why;
+	size_t		 len, name;
 
 	for (; *s != '\0'; s += len + (s[len] == '&')) {
 		len = strcspn(s, "&");
@@ -183,27 +226,76 @@ check_pq_options(struct load *l, const struct node *n, const char *s)
 		else if (!is_pq_option(s, name))
 			load_error(l, n, "'%.*s' is not an option of a "
 			    "postgresql: URI here", (int)name, s);
+		else if ((why = pq_value_wrong(s, name, s + name + 1,
+		    len - name - 1)) != NULL)
+			load_error(l, n, "%s", why);
 	}
 }
 
-/* libpq reads it again; the password is in no message of ours. */
+/* Each %, with two digits behind it, stands for an octet that is not NUL. */
+static bool
+is_percent_ok(const char *s)
+{
+	for (; (s = strchr(s, '%')) != NULL; s++)
+		if (!isxdigit((unsigned char)s[1]) ||
+		    !isxdigit((unsigned char)s[2]) ||
+		    (s[1] == '0' && s[2] == '0'))
+			return false;
+	return true;
+}
+
+/* HOST[:PORT], of len octets.  NULL, or what is wrong. */
+static const char *
+pq_host_wrong(const char *s, size_t len)
+{
+	const char	*end = s + len, *colon;
+
+	if (memchr(s, ',', len) != NULL)
+		return ONE_HOST;
+	if (*s == '[') {
+		if ((s = memchr(s, ']', len)) == NULL)
+			return "'[' without ']'";
+		s++;
+	}
+	colon = memchr(s, ':', (size_t)(end - s));
+	if (colon != NULL && !is_port(colon + 1, (size_t)(end - colon - 1)))
+		return "wanted a port of 1 to 65535";
+	return NULL;
+}
+
+/*
+ * libpq reads it again, in lookupd; what it would stumble over is found
+ * here.  An @ or a slash in a password would make a part of that a host, which
+ * is logged.  The password is in no message of ours.
+ */
+static const char *
+pq_wrong(const char *p)
+{
+	const char	*end = p + strcspn(p, "?");
+	const char	*slash = p + strcspn(p, "/?"), *at;
+
+	at = memchr(p, '@', (size_t)(slash - p));
+	if (at == NULL && memchr(p, '@', (size_t)(end - p)) != NULL)
+		return ESCAPED;
+	if (at == NULL || at == p || *p == ':')
+		return "wanted postgresql://USER[:PASSWORD]@HOST[:PORT]/"
+		    "DATABASE";
+	if (memchr(at + 1, '@', (size_t)(slash - at - 1)) != NULL)
+		return ESCAPED;
+	if (!is_percent_ok(p))
+		return "% stands before two hexadecimal digits, and is "
+		    "written %25 itself";
+	return pq_host_wrong(at + 1, (size_t)(slash - at - 1));
+}
+
 static void
 check_pq(struct load *l, const struct node *n)
 {
-	const char	*p = n->text + strlen(PQ), *at, *end;
-	const char	*question = strchr(p, '?');
+	const char	*p = n->text + strlen(PQ), *why, *question;
 
-	end = question == NULL ? p + strlen(p) : question;
-	at = memchr(p, '@', (size_t)(end - p));
-	if (at == NULL || at == p || *p == ':') {
-		load_error(l, n, "wanted postgresql://USER[:PASSWORD]@"
-		    "HOST[:PORT]/DATABASE");
-		return;
-	}
-	if (memchr(at, ',', (size_t)(end - at)) != NULL)
-		load_error(l, n, "one host only; further ones have URIs of "
-		    "their own");
-	if (question != NULL)
+	if ((why = pq_wrong(p)) != NULL)
+		load_error(l, n, "%s", why);
+	else if ((question = strchr(p, '?')) != NULL)
 		check_pq_options(l, n, question + 1);
 }
 

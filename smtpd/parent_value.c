@@ -279,7 +279,10 @@ load_string(struct load *l, const struct key *k, struct node *n)
 	}
 	check_alabels(k->check, n);
 	if ((why = check_text(k->check, n->text)) != NULL) {
-		load_error(l, n, "'%s': %s", n->text, why);
+		if ((k->flags & K_SECRET) != 0)
+			load_error(l, n, "%s", why);
+		else
+			load_error(l, n, "'%s': %s", n->text, why);
 		return -1;
 	}
 	if ((k->flags & K_NAME) != 0)

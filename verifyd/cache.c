@@ -17,7 +17,9 @@
  * expires, and is then a miss.  As in Postfix's verify(8), a probe's no does
  * not replace a yes that has not expired: a server that loses its user
  * database for an hour shall not have its users refused for a day.  What a
- * next hop said of a real message is believed.
+ * next hop said of a real message is believed.  A yes that was asked for anew
+ * without an answer, or with a no, is left alone for a while, so that a server
+ * in trouble does not get a question with each recipient.
  *
  * The clock may jump.  Verdicts that are good for longer than any period
  * there is are misses: they were kept while the clock was ahead.
@@ -103,11 +105,15 @@ static void
 flush_note(const char *remote)
 {
 	char	**more;
+	size_t	  i;
 
 	if (remote == NULL || cache.flushed_all) {
 		cache.flushed_all = true;
 		return;
 	}
+	for (i = 0; i < cache.nflushed; i++)
+		if (strcmp(cache.flushed[i], remote) == 0)
+			return;
 	more = recallocarray(cache.flushed, cache.nflushed,
 	    cache.nflushed + 1, sizeof(*more));
 	if (more != NULL)
@@ -326,10 +332,9 @@ store_yes(struct found *f, struct record *r, const struct conf_ttl *ttl,
 
 /* The yes stands; until when it is not asked for again. */
 static void
-put_off(struct found *f, const struct conf_ttl *ttl, uint64_t now)
+put_off(struct found *f, uint64_t next, uint64_t now)
 {
 	struct record	 r = f->rec;
-	uint64_t	 next = after(now, ttl->negative);
 
 	cache.stats.unchanged++;
 	if (next < now + RETRY)
@@ -368,7 +373,7 @@ cache_store(const struct cache_key *k, const struct cache_verdict *v,
 	}
 	if (probe && view != CACHE_MISS && view != CACHE_STALE &&
 	    f.rec.code < 300) {
-		put_off(&f, ttl, now);
+		put_off(&f, after(now, ttl->negative), now);
 		return;
 	}
 	if (ttl->negative <= 0) {
@@ -378,6 +383,15 @@ cache_store(const struct cache_key *k, const struct cache_verdict *v,
 	}
 	r.expire = r.keep = after(now, ttl->negative);
 	put_record(&f, &r);
+}
+
+void
+cache_put_off(const struct cache_key *k, uint64_t now)
+{
+	struct found	 f;
+
+	if (look(k, &f) && view_of(&f, now) == CACHE_REFRESH)
+		put_off(&f, now, now);
 }
 
 bool

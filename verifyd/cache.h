@@ -65,6 +65,11 @@ enum cache_view	cache_find(const struct cache_key *, uint64_t now,
 void		cache_store(const struct cache_key *,
 		    const struct cache_verdict *, const struct conf_ttl *,
 		    uint64_t now, bool probe);
+/*
+ * It was asked for anew, and nobody could tell: a yes that is to be refreshed
+ * is not for a minute.
+ */
+void		cache_put_off(const struct cache_key *, uint64_t now);
 /* Forget it.  True if there was one. */
 bool		cache_delete(const struct cache_key *, uint64_t now);
 

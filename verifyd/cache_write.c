@@ -19,6 +19,9 @@
  * those that expire next, which are the noes before the yeses.  The old file
  * is gone through once more for that, to count how long its records last, by
  * the hour.
+ *
+ * An old file that was damaged while it was in use ends where it cannot be
+ * read: the new one is then the cure.
  */
 
 #include <sys/types.h>
@@ -29,6 +32,7 @@
 #include <unistd.h>
 
 #include "cache_private.h"
+#include "log.h"
 
 #define HOUR		3600
 #define HOURS		(CACHE_LIFE_MAX / HOUR + 2)
@@ -98,19 +102,24 @@ add(const uint8_t *key, const char *value, size_t len)
 
 /* --- the old file --------------------------------------------------------- */
 
-/* The next record that is still of use: 1, 0 and -1 as snap_walk_next. */
-static int
+/* The next record, and is it still of use?  false: there is none. */
+static bool
 next_good(const uint8_t **key, const char **value, size_t *len,
     struct record *r, bool *good)
 {
 	int	 res = snap_walk_next(&job.walk, &cache.snap, key, value, len);
 
+	if (res == -1) {
+		cache.stats.bad++;
+		log_warnx("the cache's file is damaged: what cannot be read "
+		    "of it is left out");
+	}
 	if (res != 1)
-		return res;
+		return false;
 	*good = record_get(cache.snap.secret, *value, *len, r) == 0 &&
 	    cache_last(r, job.now) > job.now && !cache_is_flushed(r) &&
 	    overlay_find(&cache.overlay, *key) == NULL;
-	return 1;
+	return true;
 }
 
 static size_t
@@ -164,21 +173,20 @@ go_count(size_t n)
 	struct record	 r;
 	size_t		 len;
 	bool		 good;
-	int		 res = 1;
 
 	for (; n > 0; n--) {
-		res = next_good(&key, &value, &len, &r, &good);
-		if (res != 1)
+		if (!next_good(&key, &value, &len, &r, &good))
 			break;
 		if (good)
 			job.left[hours_left(&r)]++;
 	}
-	if (res != 0)
-		return res == 1 ? 0 : -1;
-	decide();
-	snap_walk_clear(&job.walk);
-	job.phase = PHASE_FILE;
-	return snap_walk_init(&job.walk);
+	if (n > 0) {
+		decide();
+		snap_walk_clear(&job.walk);
+		job.phase = PHASE_FILE;
+		return snap_walk_init(&job.walk);
+	}
+	return 0;
 }
 
 static int
@@ -189,18 +197,16 @@ go_file(size_t n)
 	struct record	 r;
 	size_t		 len;
 	bool		 good;
-	int		 res = 1;
 
 	for (; n > 0; n--) {
-		res = next_good(&key, &value, &len, &r, &good);
-		if (res != 1)
+		if (!next_good(&key, &value, &len, &r, &good)) {
+			job.phase = PHASE_MEMORY;
 			break;
+		}
 		if (good && !is_left_out(&r) && add(key, value, len) == -1)
 			return -1;
 	}
-	if (res == 0)
-		job.phase = PHASE_MEMORY;
-	return res == -1 ? -1 : 0;
+	return 0;
 }
 
 /* --- memory, tables ------------------------------------------------------- */

@@ -20,9 +20,20 @@
  * whom a reply is for, and two fields of the link tell whether the MAIL that
  * it belongs to was taken and how many were accepted behind it.
  *
+ * A server may look up one recipient after the other, each for some time.
+ * Where answers take longer than its quickest one, a connection has few of
+ * them at a time, so that what comes goes to another one; and those that
+ * nobody waits for are sent some at a time, so that never many of them stand
+ * before one that somebody waits for.  Not all servers are treated so: for
+ * one that is quick one connection and large writes cost least, and one that
+ * is far away is asked for many in one round trip.
+ *
  * What is not answered when the connection ends is asked again, once.  But
  * only the first of them can be what the server died of: where the connection
- * had given answers the others do not pay for it.
+ * had given answers the others do not pay for it.  Where it had given none
+ * any of them can be: they are asked again one by one, so that an address
+ * that a server dies of costs nobody else his answer.  Nor does it hold the
+ * server down: that takes several in a row, or silence.
  *
  * A 452 behind recipients that were accepted is about their number.  It is
  * asked again in a new transaction, the next time at the head of one.
@@ -37,8 +48,13 @@
 #include "proc.h"
 #include "proxy_header.h"
 
-#define SLOW		1000	/* ms: rather another connection then */
+#define SLOW		1000	/* ms of silence: rather another connection */
+#define LAG		20	/* ms more than an answer can take: so, too, */
+#define LAG_FEW		4	/* where so many wait already */
+#define LAG_STAYS	1000	/* ms: for so long that is the server's way */
+#define AHEAD_DEEP	64	/* so many wait: none that nobody waits for */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
+#define LOST_MAX	3	/* probes given up in a row */
 
 /* --- out ------------------------------------------------------------------ */
 
@@ -55,6 +71,22 @@ is_alone(const struct probe *p)
 }
 
 bool
+link_lags(const struct link *l)
+{
+	const struct target	*t = l->target;
+	struct mono		 now = mono_now();
+
+	if (link_is_slow(l))
+		return true;
+	if (l->nsent < LAG_FEW)
+		return false;
+	return (mono_is_set(t->lagged) &&
+	    mono_diff(now, t->lagged) < LAG_STAYS) ||
+	    mono_diff(now, TAILQ_FIRST(&l->sent)->since) >
+	    t->quickest + LAG;
+}
+
+bool
 link_takes(const struct link *l, const struct probe *p)
 {
 	if (l->state != LINK_UP || l->over)
@@ -63,7 +95,8 @@ link_takes(const struct link *l, const struct probe *p)
 		return true;
 	return (client_extensions(l->client) & EXT_PIPELINING) != 0 &&
 	    !is_alone(p) && !is_alone(TAILQ_FIRST(&l->sent)) &&
-	    !link_is_slow(l);
+	    !p->suspect && !TAILQ_FIRST(&l->sent)->suspect &&
+	    !link_lags(l) && (p->waited || l->nsent < AHEAD_DEEP);
 }
 
 /* MAIL, where what is open does not do.  -1: no memory. */
@@ -135,6 +168,7 @@ link_send(struct link *l, struct probe *p)
 		l->progress = false;
 	}
 	p->link = l;
+	p->since = mono_now();
 	TAILQ_INSERT_TAIL(&l->sent, p, entry);
 	/* One that cannot be sent any more tells so by CLIENT_CLOSED. */
 	if (is_alone(p))
@@ -169,17 +203,34 @@ rest(struct link *l)
 
 /* --- answers -------------------------------------------------------------- */
 
+/* How long the answer took says how many are sent at a time. */
+static void
+note_lag(struct target *t, const struct link *l, const struct probe *p)
+{
+	int64_t	ms = mono_diff(mono_now(), p->since);
+
+	if (!t->answered || ms < t->quickest)
+		t->quickest = ms;
+	t->answered = true;
+	if (l->nsent >= LAG_FEW && ms > t->quickest + LAG)
+		t->lagged = mono_now();
+}
+
 /* The first of those sent: its reply is here. */
 static struct probe *
 take(struct link *l)
 {
 	struct probe	*p = TAILQ_FIRST(&l->sent);
 
+	note_lag(l->target, l, p);
 	TAILQ_REMOVE(&l->sent, p, entry);
 	p->link = NULL;
 	l->nsent--;
 	l->since = mono_now();
 	l->progress = true;
+	l->target->lost = 0;
+	if (l->target->nqueued > 0)
+		target_mark(l->target);
 	target_works(l->target);
 	return p;
 }
@@ -199,6 +250,7 @@ on_mail(struct link *l, const struct smtp_reply *r)
 		l->mails--;
 	l->accepted = 0;
 	memset(&l->refused, 0, sizeof(l->refused));
+	l->progress = true;
 	if (r->code / 100 == 2)
 		return;
 	l->refused = *r;
@@ -239,6 +291,7 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 	enum lookup_answer	 answer;
 	struct probe		*p;
 	char			 text[256];
+	size_t			 n;
 	bool			 fault;
 
 	if (TAILQ_EMPTY(&l->sent))
@@ -258,7 +311,10 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 		l->accepted++;
 	else if (is_crowded(l, p, r))
 		return;
-	probe_end(p, answer, r, reply_text(r, text, sizeof(text)));
+	(void)strlcpy(text, r == &l->refused ? "MAIL: " : "", sizeof(text));
+	n = strlen(text);
+	(void)reply_text(r, text + n, sizeof(text) - n);
+	probe_end(p, answer, r, text);
 }
 
 static void
@@ -318,18 +374,18 @@ link_take_back(struct link *l)
 	}
 }
 
-/* Asked again, or not: see above.  Was it too often for one of them? */
-static bool
+/* Asked again, or not: see above.  For how many was it too often? */
+static unsigned int
 ask_again(struct link *l, bool silent, const char *why)
 {
-	struct probe	*p, *next;
-	bool		 given_up = false;
+	struct probe	*p;
+	unsigned int	 given_up = 0;
 
-	TAILQ_FOREACH_SAFE(p, &l->sent, entry, next) {
-		if (p == TAILQ_FIRST(&l->sent) || !l->progress)
-			p->tries++;
-		else
+	TAILQ_FOREACH(p, &l->sent, entry) {
+		if (p != TAILQ_FIRST(&l->sent) && l->progress)
 			break;
+		p->tries++;
+		p->suspect = !l->progress;
 	}
 	while ((p = TAILQ_LAST(&l->sent, probes)) != NULL) {
 		TAILQ_REMOVE(&l->sent, p, entry);
@@ -339,7 +395,7 @@ ask_again(struct link *l, bool silent, const char *why)
 			target_again(l->target, p);
 			continue;
 		}
-		given_up = true;
+		given_up++;
 		probe_end(p, LOOKUP_CANNOT, NULL, why);
 	}
 	return given_up;
@@ -351,6 +407,7 @@ greeting_failed(struct link *l, const char *why)
 {
 	struct target	*t = l->target;
 	enum client_end	 end = client_end(l->client);
+	bool		 several = t->remote->address.n > 1;
 
 	if (end == END_TLS && !l->clear &&
 	    l->remote->tls.mode == RTLS_OPPORTUNISTIC) {
@@ -360,11 +417,12 @@ greeting_failed(struct link *l, const char *why)
 		link_dial(l);
 		return;
 	}
-	if (end == END_TLS || end == END_MEMORY)
+	/* Without TLS that is required another address may serve. */
+	if (end == END_MEMORY || (end == END_TLS && !several))
 		link_free(l, 0);
 	else {
 		link_free(l, DONE_USELESS);
-		if (t->remote->address.n > 1 && ++t->useless < USELESS_MAX)
+		if (several && ++t->useless < USELESS_MAX)
 			return;
 	}
 	t->useless = 0;
@@ -376,6 +434,7 @@ on_closed(struct link *l)
 {
 	struct target	*t = l->target;
 	char		 why[256];
+	unsigned int	 given_up;
 	bool		 silent = client_end(l->client) == END_TIMEOUT;
 
 	(void)strlcpy(why, client_why(l->client), sizeof(why));
@@ -384,9 +443,10 @@ on_closed(struct link *l)
 		greeting_failed(l, why);
 		break;
 	case LINK_UP:
-		silent = ask_again(l, silent, why);
+		given_up = ask_again(l, silent, why);
 		link_free(l, 0);
-		if (silent)
+		t->lost += given_up;
+		if (given_up > 0 && (silent || t->lost >= LOST_MAX))
 			target_failed(t, why);
 		break;
 	case LINK_QUITTING:

@@ -36,6 +36,7 @@
 #define POOL_MAX	1024		/* questions kept for the next ones */
 #define OUT_MAX		65536		/* without an answer */
 #define AHEAD_MAX	4096		/* of those, nobody waits for */
+#define COPIES_MAX	(64 * 1024 * 1024)	/* octets of their rates */
 
 struct judge {
 	LIST_ENTRY(judge)	 entry;
@@ -45,6 +46,7 @@ struct judge {
 	struct proto_judge	 q;
 	struct rbuf		 rates;		/* of the frame, or the copy */
 	uint8_t			*copy;
+	size_t			 ncopy;
 	bool			*over;		/* told so, or NULL */
 	struct look		 look;
 	enum judge_by		 by;		/* who knew the domain */
@@ -55,7 +57,7 @@ static LIST_HEAD(, judge)	pool = LIST_HEAD_INITIALIZER(pool);
 static size_t			npool;
 
 static struct {
-	size_t		out, ahead;	/* now */
+	size_t		out, ahead, copies;	/* now */
 	uint64_t	asked, aheads, over;
 	uint64_t	verdict[JUDGE_VERDICT_COUNT];
 } count;
@@ -75,6 +77,7 @@ judge_new(void)
 	LIST_INSERT_HEAD(&judges, j, entry);
 	count.out++;
 	j->copy = NULL;
+	j->ncopy = 0;
 	j->over = NULL;
 	j->look.cancel = NULL;
 	j->by = JUDGE_BY_NONE;
@@ -89,6 +92,7 @@ judge_free(struct judge *j)
 	LIST_REMOVE(j, entry);
 	count.out--;
 	count.ahead -= (j->q.flags & JUDGE_AHEAD) != 0;
+	count.copies -= j->ncopy;
 	free(j->copy);
 	if (npool >= POOL_MAX) {
 		free(j);
@@ -100,18 +104,19 @@ judge_free(struct judge *j)
 
 /* --- rates ---------------------------------------------------------------- */
 
-/* Are these the rates of such a question, all of it?  Takes a copy. */
+/*
+ * Are these the rates of such a question, all of it?  Takes a copy.  What is
+ * held, not charged, has no place here.
+ */
 static bool
 rates_ok(const struct proto_judge *q, struct rbuf r)
 {
-	uint32_t	i;
-	size_t		len;
+	struct proto_rate	rate;
+	uint32_t		i;
 
-	for (i = 0; i < q->nrates; i++) {
-		(void)get_blob(&r, &len);
-		(void)get_u32(&r);
-		(void)get_u64(&r);
-	}
+	for (i = 0; i < q->nrates; i++)
+		if (get_rate(&r, &rate) == -1 || rate.period == 0)
+			return false;
 	return get_end(&r) == 0;
 }
 
@@ -119,16 +124,13 @@ rates_ok(const struct proto_judge *q, struct rbuf r)
 static uint32_t
 charge(struct judge *j)
 {
-	const uint8_t	*key;
-	uint32_t	 i, n;
-	uint64_t	 period;
-	size_t		 len;
+	struct proto_rate	r;
+	uint32_t		i;
 
 	for (i = 0; i < j->q.nrates; i++) {
-		key = get_blob(&j->rates, &len);
-		n = get_u32(&j->rates);
-		period = get_u64(&j->rates);
-		if (key != NULL && !rate_take(key, len, n, period)) {
+		if (get_rate(&j->rates, &r) == -1)
+			break;
+		if (!rate_take(r.key, r.klen, r.count, r.period)) {
 			count.over++;
 			return i + 1;
 		}
@@ -162,8 +164,7 @@ finish(struct judge *j, enum judge_verdict verdict, enum judge_by by,
 	ans.verdict = (uint8_t)verdict;
 	ans.by = (uint8_t)by;
 	ans.remote = remote;
-	ans.charged = verdict == JUDGE_VOUCHED || verdict == JUDGE_FOREIGN ||
-	    verdict == JUDGE_LIVE;
+	ans.charged = verdict == JUDGE_VOUCHED || verdict == JUDGE_LIVE;
 	ans.over = ans.charged ? charge(j) : 0;
 	(void)strlcpy(ans.why, why, sizeof(ans.why));
 	send_answer(j->peer, j->sid, j->seq, &ans);
@@ -274,11 +275,14 @@ keep_rates(struct judge *j)
 
 	if (j->q.nrates == 0)
 		return;
-	if ((j->copy = malloc(len)) == NULL) {
+	if (count.copies + len > COPIES_MAX ||
+	    (j->copy = malloc(len)) == NULL) {
 		look_cancel(&j->look);
-		finish(j, JUDGE_NO_ADDRESS, JUDGE_BY_NONE, 0, "memory");
+		finish(j, JUDGE_NO_ADDRESS, JUDGE_BY_NONE, 0,
+		    "too many questions");
 		return;
 	}
+	count.copies += j->ncopy = len;
 	memcpy(j->copy, j->rates.p, len);
 	rbuf_init(&j->rates, j->copy, len);
 }

@@ -262,6 +262,20 @@ feed(struct target *t, bool busy)
 	}
 }
 
+/* Is all that is queued going to be sent soon, on what there is? */
+static bool
+is_served(const struct target *t)
+{
+	const struct link	*l;
+
+	if (!TAILQ_EMPTY(&t->waited))
+		return false;
+	LIST_FOREACH(l, &t->links, entry)
+		if (l->state == LINK_UP && !l->over && !link_lags(l))
+			return true;
+	return false;
+}
+
 /* As many more as the queue is worth. */
 static void
 dial_more(struct target *t)
@@ -269,7 +283,8 @@ dial_more(struct target *t)
 	size_t		 each, coming = 0, want;
 	struct link	*l;
 
-	if (t->nqueued == 0 || (t->nlinks > 0 && timer_is_set(&t->pause)))
+	if (t->nqueued == 0 || (t->nlinks > 0 && timer_is_set(&t->pause)) ||
+	    is_served(t))
 		return;
 	each = t->one_by_one ? 1 : (size_t)t->remote->limits.recipients;
 	want = (t->nqueued + each - 1) / each;

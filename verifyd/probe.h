@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mono.h"
 #include "proto.h"
 #include "smtp.h"
 
@@ -57,10 +58,12 @@ struct probe {
 	TAILQ_ENTRY(probe)	 entry;
 	struct target		*target;
 	struct link		*link;		/* NULL: in the queue */
+	struct mono		 since;		/* it was sent */
 	bool			 flushed;	/* will be done any moment */
 	bool			 utf8;		/* needs SMTPUTF8 */
 	bool			 as_rcpt;	/* VRFY, by way of RCPT */
 	unsigned int		 tries;		/* connections lost over it */
+	bool			 suspect;	/* of that: it is sent alone */
 	unsigned int		 crowded;	/* 452s behind others */
 };
 

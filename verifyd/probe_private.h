@@ -37,7 +37,11 @@ struct target {
 	struct links		 links;
 	size_t			 nlinks;
 	bool			 one_by_one;	/* it has no PIPELINING */
+	bool			 answered;
+	int64_t			 quickest;	/* ms, of its answers */
+	struct mono		 lagged;	/* one took far longer */
 	unsigned int		 useless;	/* greetings failed in a row */
+	unsigned int		 lost;		/* probes given up in a row */
 	struct timer		 pause;		/* before it is dialled again */
 	int64_t			 hold;		/* ms; 0: it answers */
 	struct mono		 until;
@@ -131,6 +135,8 @@ void		 link_greet(struct link *, int fd);
 bool		 link_takes(const struct link *, const struct probe *);
 /* Is it silent for longer than it takes? */
 bool		 link_is_slow(const struct link *);
+/* Or is it busy with others, so that another connection would be quicker? */
+bool		 link_lags(const struct link *);
 void		 link_send(struct link *, struct probe *);
 /* Nothing more is sent; QUIT once all is answered. */
 void		 link_finish(struct link *);

@@ -224,6 +224,7 @@ hold(struct target *t, const char *why)
 		t->hold = HOLD_LONGEST;
 	t->until = mono_add(now, t->hold);
 	t->trial = NULL;
+	t->lost = 0;
 	(void)snprintf(t->why, sizeof(t->why), "%s is down: %s",
 	    t->remote->obj.name, why);
 	if (log_begin(first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, 0,
@@ -365,6 +366,7 @@ probe_wait(struct probe *p, bool waited)
 	p->waited = waited;
 	TAILQ_INSERT_TAIL(queue_of(t, p), p, entry);
 	t->nqueued++;
+	target_mark(t);
 }
 
 bool

@@ -20,6 +20,10 @@
  * VRFY and EXPN are not kept either; but where VRFY went by way of RCPT that
  * was a question for the address.
  *
+ * What was asked ahead and is no verdict is kept for whom it was asked for: he
+ * comes soon, and would have it asked a second time, and alone.  The first who
+ * comes takes it.
+ *
  * Each who waits has a deadline of his own: one that joins late must not be
  * told no for the time that others have waited.
  */
@@ -41,13 +45,21 @@
 
 #define BUCKETS		4096	/* a power of two */
 #define WAITING_MAX	65536	/* who wait, in all */
+#define KEPT_MAX	4096	/* answers for those who come */
+#define KEPT_LIFE	10000	/* ms */
 
 struct question {
 	LIST_ENTRY(question)	 entry;
 	uint8_t			 hash[SIPHASH_LEN];
 	struct probe		 probe;
 	TAILQ_HEAD(, verify)	 waiting;
+	bool			 ahead;		/* nobody has waited yet */
 	bool			 ended;
+	/* When it is kept, in the order of time. */
+	TAILQ_ENTRY(question)	 kept;
+	struct mono		 since;
+	enum lookup_answer	 answer;
+	char			*why;
 	uint32_t		 id;		/* of the remote */
 	char			*remote;	/* its name */
 	char			 text[];	/* all strings */
@@ -65,6 +77,8 @@ struct verify {
 LIST_HEAD(questions, question);
 
 static struct questions	buckets[BUCKETS];
+static TAILQ_HEAD(, question)	kept = TAILQ_HEAD_INITIALIZER(kept);
+static size_t		nkept;
 static uint8_t		secret[SIPHASH_KEY];
 static size_t		nwaiting;
 static struct {
@@ -233,6 +247,7 @@ join(struct question *qn, const struct verify_question *q,
 	v->arg = arg;
 	timer_init(&v->timer, on_deadline, v);
 	timer_set(&v->timer, t->connect + t->command);
+	qn->ahead = false;
 	TAILQ_INSERT_TAIL(&qn->waiting, v, entry);
 	nwaiting++;
 	return v;
@@ -258,7 +273,7 @@ verify_cancel(struct verify *v)
 
 /* --- questions ------------------------------------------------------------ */
 
-/* Keep what a server has said of an address. */
+/* Keep what a server has said of an address, or that it did not. */
 static void
 keep(const struct question *qn, const struct probe_result *res)
 {
@@ -266,15 +281,55 @@ keep(const struct question *qn, const struct probe_result *res)
 				    qn->probe.rcpt };
 	struct cache_verdict	v = { .exists = res->answer == LOOKUP_YES };
 
-	if (res->reply == NULL || res->remote == NULL ||
-	    (qn->probe.what != LOOK_ADDRESS && !qn->probe.as_rcpt) ||
-	    (res->answer != LOOKUP_YES && res->answer != LOOKUP_NO))
+	if (qn->probe.what != LOOK_ADDRESS && !qn->probe.as_rcpt)
 		return;
+	if (res->reply == NULL || res->remote == NULL ||
+	    (res->answer != LOOKUP_YES && res->answer != LOOKUP_NO)) {
+		cache_put_off(&k, now());
+		return;
+	}
 	v.code = (uint16_t)res->reply->code;
 	(void)strlcpy(v.enhanced, res->reply->enhanced, sizeof(v.enhanced));
 	(void)strlcpy(v.text, res->reply->text, sizeof(v.text));
 	v.text[strcspn(v.text, "\n")] = '\0';
 	cache_store(&k, &v, &res->remote->ttl, now(), true);
+}
+
+static void
+kept_drop(struct question *qn)
+{
+	LIST_REMOVE(qn, entry);
+	TAILQ_REMOVE(&kept, qn, kept);
+	nkept--;
+	free(qn->why);
+	free(qn);
+}
+
+static bool
+kept_is_old(const struct question *qn)
+{
+	return mono_diff(mono_now(), qn->since) > KEPT_LIFE;
+}
+
+/* An answer that nobody has had, and that the cache does not take. */
+static bool
+kept_add(struct question *qn, const struct probe_result *res)
+{
+	struct question	*old;
+
+	if (!qn->ahead || res->reply == NULL ||
+	    (res->answer != LOOKUP_LIVE && res->answer != LOOKUP_CANNOT) ||
+	    (qn->why = strdup(res->why)) == NULL)
+		return false;
+	while ((old = TAILQ_FIRST(&kept)) != NULL &&
+	    (nkept >= KEPT_MAX || kept_is_old(old)))
+		kept_drop(old);
+	qn->answer = res->answer;
+	qn->since = mono_now();
+	qn->ended = true;
+	TAILQ_INSERT_TAIL(&kept, qn, kept);
+	nkept++;
+	return true;
 }
 
 static void
@@ -292,6 +347,8 @@ on_probe(struct probe *p, const struct probe_result *res)
 		a.values = &p->rcpt;
 		a.nvalues = 1;
 	}
+	if (kept_add(qn, res))
+		return;
 	LIST_REMOVE(qn, entry);
 	qn->ended = true;
 	keep(qn, res);
@@ -362,8 +419,9 @@ ask_aside(const struct verify_question *q, const char *sender)
 	uint8_t		 hash[SIPHASH_LEN];
 
 	key_hash(q, sender, hash);
-	if (find(hash) == NULL)
-		(void)start(q, sender, hash, false, &qn);
+	if (find(hash) == NULL &&
+	    start(q, sender, hash, false, &qn) == NULL)
+		qn->ahead = (q->flags & LOOK_AHEAD) != 0;
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -416,6 +474,30 @@ tell_cannot(const struct verify_question *q, const char *sender,
 		done(arg, &a);
 }
 
+/* An answer to what was asked ahead, if there is one.  It is told once. */
+static bool
+tell_kept(const struct verify_question *q, const char *sender,
+    struct question *qn, void (*done)(void *, const struct look_answer *),
+    void *arg)
+{
+	struct look_answer	a = { .answer = qn->answer,
+				    .by = JUDGE_BY_PROBE,
+				    .remote = q->remote->obj.id };
+	char			why[256];
+	bool			old = kept_is_old(qn);
+
+	a.why = why;
+	(void)strlcpy(why, qn->why, sizeof(why));
+	kept_drop(qn);
+	if (old)
+		return false;
+	if (a.answer == LOOKUP_CANNOT)
+		tell_cannot(q, sender, why, done, arg);
+	else
+		done(arg, &a);
+	return true;
+}
+
 /* Can it be asked at all?  What cannot be said is no address of anybody. */
 static bool
 can_be_said(const struct verify_question *q, const char *sender)
@@ -451,7 +533,12 @@ verify_ask(const struct verify_question *q,
 		return NULL;
 	}
 	key_hash(q, sender, hash);
-	if ((qn = find(hash)) != NULL)
+	if ((qn = find(hash)) != NULL && qn->ended) {
+		if (tell_kept(q, sender, qn, done, arg))
+			return NULL;
+		qn = NULL;
+	}
+	if (qn != NULL)
 		count.joined++;
 	else
 		why = start(q, sender, hash, true, &qn);

@@ -7,8 +7,8 @@
 /*
  * load: SMTP clients, many at once, and how long their answers took.
  *
- *	load [-pt] [-c connections] [-m mode] [-n operations]
- *	    [-o per-session] [-s size] port
+ *	load [-bpt] [-c connections] [-i interval] [-m mode] [-n operations]
+ *	    [-o per-session] [-s size] [-u users] port
  *
  * Modes (-m), and the operation that is counted and timed:
  *
@@ -25,6 +25,12 @@
  * is 1, -s 4096 octets of content.  -p pipelines as RFC 2920 has it: the next
  * MAIL goes with a message's content.  -t uses STARTTLS, and believes
  * any certificate.
+ *
+ * Recipients are user0 to user999 in turns; -u says how many there are, 0:
+ * they are new ones, none of which is said twice.  With -b they are new, too,
+ * begin with "bad", and a 550 is what is expected.  -i waits so many ms
+ * between an answer and what comes next.  At SIGTERM no session is begun any
+ * more, and those that wait for -i end: the result is of what was done.
  *
  * An operation begins when the answer before it has come, also if its octets
  * left earlier.  The result is one line of names and numbers:
@@ -44,6 +50,7 @@
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +109,7 @@ struct conn {
 	struct cursor	 rx;		/* what to be answered next */
 	unsigned int	 unanswered;
 	uint64_t	 since;		/* the operation began */
+	uint64_t	 due;		/* -i: when the next one does; 0 */
 	char		*out;		/* a batch, its sent part included */
 	size_t		 out_len, out_off, out_size;
 	size_t		 in_len;
@@ -109,10 +117,14 @@ struct conn {
 };
 
 static enum mode	 mode;
-static bool		 pipelined;
+static bool		 pipelined, bad;
 static struct tls_config *config;	/* NULL: without TLS */
 static size_t		 connections = 20, operations = 1000, each = 1;
+static size_t		 users = 1000;	/* 0: always another one */
+static size_t		 next_user;	/* of the next RCPT */
+static uint64_t		 interval;	/* us */
 static uint16_t		 port;
+static volatile sig_atomic_t	stop;
 static char		*content;	/* with its dot */
 static size_t		 content_len = 4096;
 
@@ -196,6 +208,7 @@ conn_open(struct conn *c)
 	c->shaking = c->over = false;
 	c->out_len = c->out_off = c->in_len = 0;
 	c->since = now_us();
+	c->due = 0;
 	c->s.want = POLLIN;
 	if ((c->s.fd = stream_connect(port)) == -1)
 		err(1, "connect to port %u", port);
@@ -216,7 +229,7 @@ conn_close(struct conn *c)
 	stream_close(&c->s);
 	conn_opened(c);
 	active--;
-	if (given < operations)
+	if (given < operations && !stop)
 		conn_open(c);
 }
 
@@ -254,21 +267,31 @@ conn_write(struct conn *c)
 	c->s.want = POLLIN;
 }
 
+/* A RCPT; returns its length. */
+static size_t
+recipient(char *line, size_t size)
+{
+	size_t	user = next_user++;
+
+	if (users > 0)
+		user %= users;
+	return (size_t)snprintf(line, size, "RCPT TO:<%s%zu@example.com>\r\n",
+	    bad ? "bad" : users == 0 ? "new" : "user", user);
+}
+
 /* What step has to say goes behind the rest of the batch. */
 static void
 put_step(struct conn *c, enum step step)
 {
-	static unsigned int	user;
-	char			line[128];
-	const char		*p = line;
-	size_t			n;
+	char		 line[128];
+	const char	*p = line;
+	size_t		 n;
 
 	if (step == BODY) {
 		p = content;
 		n = content_len;
 	} else if (step == RCPT)
-		n = (size_t)snprintf(line, sizeof(line),
-		    "RCPT TO:<user%u@example.com>\r\n", user++ % 1000);
+		n = recipient(line, sizeof(line));
 	else {
 		p = steps[step].text;
 		n = strlen(p);
@@ -313,7 +336,7 @@ conn_reply(struct conn *c, const char *line)
 {
 	enum step	step = c->rx.step;
 
-	if (atoi(line) != steps[step].code) {
+	if (atoi(line) != (step == RCPT && bad ? 550 : steps[step].code)) {
 		conn_fail(c, line);
 		return;
 	}
@@ -336,7 +359,9 @@ conn_reply(struct conn *c, const char *line)
 		    tls_configure(c->s.tls, config) == -1 ||
 		    tls_connect_socket(c->s.tls, c->s.fd, NULL) == -1)
 			errx(1, "TLS");
-	} else if (c->unanswered == 0)
+	} else if (c->unanswered == 0 && interval > 0)
+		c->due = now_us() + interval;
+	else if (c->unanswered == 0)
 		conn_send(c);
 }
 
@@ -411,13 +436,46 @@ conn_event(struct conn *c)
 
 /* --- a run --------------------------------------------------------------- */
 
+/* The milliseconds until something is due (-i). */
+static int
+wait_ms(void)
+{
+	uint64_t	first = UINT64_MAX, now = now_us();
+	size_t		i;
+
+	if (holding)
+		return -1;
+	for (i = 0; i < started; i++)
+		if (conns[i].due != 0 && conns[i].due < first)
+			first = conns[i].due;
+	if (first == UINT64_MAX)
+		return SILENCE;
+	return first <= now ? 0 : (int)((first - now + 999) / 1000);
+}
+
+static void
+go_on(struct conn *c)
+{
+	uint64_t	now = now_us();
+
+	if (c->due == 0 || (!stop && now < c->due))
+		return;
+	c->due = 0;
+	if (stop) {
+		conn_close(c);
+		return;
+	}
+	c->since = now;
+	conn_send(c);
+}
+
 /* Returns false when stdin has ended, which ends an idle run. */
 static bool
 turn(void)
 {
 	size_t	i, n;
 
-	while (started < connections && opening < OPENING &&
+	while (!stop && started < connections && opening < OPENING &&
 	    given < operations)
 		conn_open(&conns[started++]);
 	for (i = 0; i < started; i++) {
@@ -427,16 +485,22 @@ turn(void)
 	n = started;
 	pfds[n].fd = holding ? STDIN_FILENO : -1;
 	pfds[n].events = POLLIN;
-	switch (poll(pfds, n + 1, holding ? -1 : SILENCE)) {
+	switch (poll(pfds, n + 1, wait_ms())) {
 	case -1:
+		if (errno == EINTR)
+			return true;
 		err(1, "poll");
 	case 0:
+		if (interval > 0)
+			break;
 		errx(1, "nothing came for %d ms, %zu of %zu done", SILENCE,
 		    done, operations);
 	}
 	for (i = 0; i < n; i++)
 		if (pfds[i].fd != -1 && pfds[i].revents != 0)
 			conn_event(&conns[i]);
+	for (i = 0; i < n && interval > 0; i++)
+		go_on(&conns[i]);
 	return pfds[n].fd == -1 || pfds[n].revents == 0;
 }
 
@@ -473,7 +537,7 @@ run(void)
 {
 	uint64_t	begin = now_us(), took = 0;
 
-	while (turn() && (active > 0 || given < operations)) {
+	while (turn() && (active > 0 || (given < operations && !stop))) {
 		if (mode != IDLE_MODE || holding || opening > 0 ||
 		    given < operations)
 			continue;
@@ -547,9 +611,17 @@ make_room(void)
 static void __attribute__((__noreturn__))
 usage(void)
 {
-	fprintf(stderr, "usage: load [-pt] [-c connections] [-m mode] "
-	    "[-n operations]\n\t[-o per-session] [-s size] port\n");
+	fprintf(stderr, "usage: load [-bpt] [-c connections] [-i interval] "
+	    "[-m mode] [-n operations]\n"
+	    "\t[-o per-session] [-s size] [-u users] port\n");
 	exit(1);
+}
+
+static void
+on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
 }
 
 static size_t
@@ -581,10 +653,17 @@ main(int argc, char *argv[])
 {
 	int	ch;
 
-	while ((ch = getopt(argc, argv, "c:m:n:o:ps:t")) != -1) {
+	while ((ch = getopt(argc, argv, "bc:i:m:n:o:ps:tu:")) != -1) {
 		switch (ch) {
+		case 'b':
+			bad = true;
+			users = 0;
+			break;
 		case 'c':
 			connections = number(optarg, 100000);
+			break;
+		case 'i':
+			interval = 1000 * number(optarg, 60000);
 			break;
 		case 'm':
 			set_mode(optarg);
@@ -604,6 +683,10 @@ main(int argc, char *argv[])
 		case 't':
 			make_tls();
 			break;
+		case 'u':
+			users = strcmp(optarg, "0") == 0 ? 0 :
+			    number(optarg, UINT32_MAX);
+			break;
 		default:
 			usage();
 		}
@@ -615,8 +698,11 @@ main(int argc, char *argv[])
 		operations = connections;
 		each = 1;
 	}
+	if (users == 0)
+		next_user = arc4random();
 	make_content(content_len);
 	make_room();
+	(void)signal(SIGTERM, on_term);
 	run();
-	return failed == 0 && done == operations ? 0 : 1;
+	return failed == 0 && (stop || done == operations) ? 0 : 1;
 }

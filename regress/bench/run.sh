@@ -13,7 +13,7 @@
 #	ROUNDS	each row is measured so often, interleaved; its median is shown
 #	SCALE	this many times the usual number of operations
 #	ONLY	a pattern of the shell: only rows with such names, and of
-#		idle, parse and pipe
+#		attack, idle, parse and pipe
 #
 # Load, sink and postern share the machine, so rates are those of all three
 # together, and "ratio" to the row "direct" above, the same load without
@@ -25,10 +25,17 @@
 #	relaybig	messages of 100 KiB, one in each session
 #	tls		as relay, with STARTTLS; the next hop is plain
 #	rcpt		recipients of a local domain, ten in each session
+#	warm		the same, of 1000 that call-forward has asked for
+#	cold		the same, each of which is a question to the sink
 #	noop		NOOP, a hundred in each session
 #
+# attack: what clients notice who ask for a recipient every 2 ms, of those
+# that are known or of new ones, while 100,000 are asked for that nobody has,
+# by 50 sessions, which nothing slows down; and what that does to memory.
+#
 # There is no pass or fail by time.  The exit status is 1 if a message was
-# lost or refused: what the clients were told against what the sink has.
+# lost or refused: what the clients were told against what the sink has; and
+# if a recipient was asked for twice.
 
 set -u
 B=${B:-.} R=${R:-.obj/regress} ROUNDS=${ROUNDS:-3} SCALE=${SCALE:-1}
@@ -78,10 +85,10 @@ sink_start() {
 	read -r _ sinkport <&4 || finish 1
 }
 
-# Sets taken: the messages it has.
+# Sets taken: the messages it has; most: connections at once; asked: RCPTs.
 sink_stop() {
 	kill "$sink"
-	read -r _ taken _ <&4
+	read -r _ taken _ _ _ most _ asked <&4
 	wait "$sink"
 	exec 4<&-
 	sink=''
@@ -92,6 +99,24 @@ users() {
 	if [ "$(id -u)" -eq 0 ] && ! id _postern >/dev/null 2>&1; then
 		echo 'user: {smtpd: nobody, dialer: nobody, resolved: nobody,' \
 		    'verifyd: nobody}'
+	fi
+}
+
+# Recipients are verified, as postern_start is called for a row of that; of
+# attack with the limits for the sink that there are without a word.
+verifying() {
+	case $1 in
+	warm|cold|attack) return 0 ;;
+	esac
+	return 1
+}
+
+limits() {
+	if [ "$1" != attack ]; then
+		echo 'limits: {recipients: 100000, messages: 1000000,' \
+		    'errors: 100000}'
+	else
+		echo 'limits: {messages: 1000000}'
 	fi
 }
 
@@ -115,19 +140,28 @@ configure() {
 	    port: $sinkport
 	    tls: {mode: "off"}
 	    connections: 0
-	    limits: {recipients: 100000, messages: 1000000, errors: 100000}
+	    $(limits "$1")
 	list: {ours: [example.com]}
 	route: {local: sink}
 	session:
 	  rcpt:
 	    max-recipients: 1000
-	    lookup: {domains: list/ours}
+	    lookup:
+	      domains: list/ours
+	$(verifying "$1" && echo '      addresses: remote/sink')
+	    errors:
+	      total: 1000000
+	      wait: 0s
+	      per-address: {total: 1000000}
+	verify-cache: {path: $tmp/verify.cdb}
 	$(users)
 	C
 }
 
+# What was remembered before is not.
 postern_try() {
-	configure
+	configure "$1"
+	rm -f "$tmp/verify.cdb"
 	: >"$tmp/said"
 	"$B/smtpd/postern" -d -f "$tmp/postern.yaml" 2>"$tmp/postern" &
 	postern=$!
@@ -142,11 +176,12 @@ postern_try() {
 	return 1
 }
 
+# postern_start row
 # A free port below those of clients; if it is not, another.  Sets the pids.
 postern_start() {
 	for try in 1 2 3 4 5; do
 		port=$((10000 + ($$ * 7 + try * 1009) % 20000))
-		if postern_try; then
+		if postern_try "$1"; then
 			"$B/smtpd/posternctl" -s "$tmp/control" show status |
 			    awk '$1 == "postern" || $3 == "pid" {
 				print $1, $4 }' >"$tmp/pids"
@@ -176,20 +211,23 @@ pids_of() {
 	esac
 }
 
-# CPU of each role, in clock ticks: five numbers.
+# CPU in clock ticks, four numbers: smtpd, verifyd, the other roles, sink.
 ticks() {
-	for role in postern smtpd dialer resolved sink; do
+	for roles in smtpd verifyd 'postern dialer resolved' sink; do
 		sum=0
-		for pid in $(pids_of $role); do
-			sum=$((sum + $(sed 's/.*) //' "/proc/$pid/stat" |
-			    awk '{ print $12 + $13 }')))
+		for role in $roles; do
+			for pid in $(pids_of "$role"); do
+				sum=$((sum + $(sed 's/.*) //' \
+				    "/proc/$pid/stat" |
+				    awk '{ print $12 + $13 }')))
+			done
 		done
 		echo "$sum"
 	done
 }
 
 # row name direct|through port operations option ...: one line of results,
-# which are: name, way, rate, p50, p99, ticks in 5 columns, load's us, ops
+# which are: name, way, rate, p50, p99, ticks in 4 columns, load's us, ops
 row() {
 	name=$1 way=$2 to=$3 n=$(($4 * SCALE))
 	shift 4
@@ -201,9 +239,15 @@ row() {
 	[ "${ops:=0}" -gt 0 ] || return
 	# shellcheck disable=SC2086	# they are words
 	set -- $before $after
-	echo "$name $way $rate $p50 $p99 $(($6 - $1)) $(($7 - $2))" \
-	    "$(($8 - $3)) $(($9 - $4)) $((${10} - $5)) $cpu $ops" \
-	    >>"$tmp/results"
+	echo "$name $way $rate $p50 $p99 $(($5 - $1)) $(($6 - $2))" \
+	    "$(($7 - $3)) $(($8 - $4)) $cpu $ops" >>"$tmp/results"
+}
+
+# So that call-forward has asked for all that is asked for without -u.
+prime() {
+	"$tools/load" -m rcpt -n 1000 -o 10 "$port" >"$tmp/result" ||
+	    fail "$1: operations failed"
+	verified=1000
 }
 
 # rows name operations option ...: direct, and through postern.
@@ -213,11 +257,19 @@ rows() {
 	shift 2
 	sink_start
 	row "$name" direct "$sinkport" "$count" "$@"
-	direct_ops=$ops
-	postern_start
+	direct_ops=$ops verified=0
+	postern_start "$name"
+	[ "$name" = warm ] && prime warm
 	row "$name" through "$port" "$count" "$@"
 	postern_stop
 	sink_stop
+	[ "$name" = cold ] && verified=$ops
+	if verifying "$name"; then
+		[ "$asked" -eq $((direct_ops + verified)) ] ||
+		    fail "$name: $verified questions were to be asked, but" \
+		    "$((asked - direct_ops)) were"
+		return
+	fi
 	case " $* " in
 	*' -m '*)	;;
 	*)	[ "$taken" -eq $((direct_ops + ops)) ] ||
@@ -226,9 +278,9 @@ rows() {
 	esac
 }
 
-# memory: RSS and PSS of all smtpds, in KiB; the latter only root may see.
+# memory role: RSS and PSS of all of it, in KiB; the latter only root may see.
 memory() {
-	for pid in $(pids_of smtpd); do
+	for pid in $(pids_of "$1"); do
 		cat "/proc/$pid/status" "/proc/$pid/smaps_rollup" 2>/dev/null
 	done | awk '$1 == "VmRSS:" { rss += $2 } $1 == "Pss:" { pss += $2 }
 	    END { print rss + 0, pss + 0 }'
@@ -242,13 +294,13 @@ idle() {
 		return
 	fi
 	sink_start
-	postern_start
-	before=$(memory)
+	postern_start idle
+	before=$(memory smtpd)
 	"$tools/load" -m idle -c "$1" "$port" <"$tmp/hold" >"$tmp/load" &
 	load=$!
 	exec 5>"$tmp/hold" 6<"$tmp/load"
 	read -r _ held <&6 || finish 1
-	after=$(memory)
+	after=$(memory smtpd)
 	exec 5>&-
 	read -r _ ops _ failed _ rate _ <&6
 	wait "$load" || fail "idle $1: $failed of them failed"
@@ -262,6 +314,66 @@ idle() {
 			printf "%6.2f KiB PSS, ", ($4 - $2) / $5
 		printf "opened at %d/s\n", $6
 	}'
+}
+
+# gentle_start: clients that ask now and then, until gentle_stop.
+gentle_start() {
+	"$tools/load" -m rcpt -c 2 -i 2 -n 1000000 -o 100 "$port" \
+	    >"$tmp/known" &
+	known=$!
+	"$tools/load" -m rcpt -c 2 -i 2 -n 1000000 -o 100 -u 0 "$port" \
+	    >"$tmp/new" &
+	load="$known $!"
+}
+
+# gentle_stop name: two lines of what they noticed.
+gentle_stop() {
+	for pid in $load; do
+		kill "$pid"
+		wait "$pid" || fail "attack: operations failed, $1"
+	done
+	load=''
+	for who in known new; do
+		awk -v who="$who" -v when="$1" '{
+			printf "%-6s %-9s p50 %7.2f ms, p99 %7.2f ms, %d ops\n",
+			    who, when, $8, $10, $2
+		}' "$tmp/$who"
+	done
+}
+
+# kib: of smtpd and verifyd.
+kib() {
+	for role in smtpd verifyd; do
+		memory $role | awk '{ print $1 }'
+	done
+}
+
+attack() {
+	n=$((100000 * SCALE))
+	sink_start
+	postern_start attack
+	prime attack
+	# To warm up; as long as the attack may take; the attack.
+	gentle_start
+	"$tools/load" -b -m rcpt -n 1000 -o 100 "$port" >/dev/null
+	gentle_stop warm >/dev/null
+	gentle_start
+	"$tools/load" -m rcpt -c 1 -i 2 -n 1000 -o 100 "$port" >/dev/null
+	gentle_stop quiet
+	# shellcheck disable=SC2046	# they are words
+	set -- $(kib)
+	gentle_start
+	"$tools/load" -b -m rcpt -c 50 -n "$n" -o 100 "$port" \
+	    >"$tmp/result" || fail 'attack: operations failed'
+	gentle_stop attacked
+	# shellcheck disable=SC2046
+	set -- "$@" $(kib)
+	postern_stop
+	sink_stop
+	awk '{ printf "attack %d ops, %d/s, p99 %.2f ms\n", $2, $6, $10 }' \
+	    "$tmp/result"
+	echo "smtpd $1 KiB before, $3 behind it; verifyd $2 and $4;" \
+	    "$most connections at once to the sink"
 }
 
 # --- printing ----------------------------------------------------------------
@@ -280,8 +392,8 @@ heading() {
 # The median by rate of each row, in the order in which they came.
 table() {
 	printf '%-9s%8s%7s%7s%6s  CPU ms for each operation\n' '' '' '' '' ''
-	printf '%-9s%8s%7s%7s%6s%7s%7s%7s%7s%7s%7s\n' '' op/s 'p50 ms' \
-	    'p99 ms' ratio parent smtpd dialer resolv sink load
+	printf '%-9s%8s%7s%7s%6s%8s%8s%8s%8s%8s\n' '' op/s 'p50 ms' \
+	    'p99 ms' ratio smtpd verifyd others sink load
 	awk '{
 		key = $1 " " $2
 		if (!(key in order))
@@ -295,12 +407,12 @@ table() {
 			direct = f[4]
 		printf "%-9s%8d%7.2f%7.2f%6.2f", label, f[4], f[5], f[6],
 		    (direct > 0 ? f[4] / direct : 0)
-		for (i = 7; i <= 11; i++)
-			if (f[3] == "direct" && i < 11)
-				printf "%7s", "-"
+		for (i = 7; i <= 10; i++)
+			if (f[3] == "direct" && i < 10)
+				printf "%8s", "-"
 			else
-				printf "%7.4f", f[i] * 1000 / hz / f[13]
-		printf "%7.4f\n", f[12] / 1000
+				printf "%8.4f", f[i] * 1000 / hz / f[12]
+		printf "%8.4f\n", f[11] / 1000
 	}
 	function median(	f) {
 		split(rows[int((count + 1) / 2)], f)
@@ -321,9 +433,15 @@ while [ "$round" -lt "$ROUNDS" ]; do
 	rows relaybig 5000 -s 102400
 	rows tls 1500 -t
 	rows rcpt 100000 -m rcpt -o 10
+	rows warm 100000 -m rcpt -o 10
+	rows cold 100000 -m rcpt -o 10 -u 0
 	rows noop 300000 -m cmd -o 100
 done
 [ -s "$tmp/results" ] && table
+if wanted attack; then
+	echo
+	attack
+fi
 if wanted idle; then
 	echo
 	idle 1000

@@ -5,14 +5,16 @@
  */
 
 /*
- * sink: a next hop that takes everything, as cheaply as it can be done.
+ * sink: a next hop that takes everything, as cheaply as it can be done, but
+ * recipients that begin with "bad".
  *
  *	sink [-c file -k file]
  *
  * It listens at a free port of loopback and prints "port N".  With a
  * certificate and its key it offers STARTTLS.  At SIGTERM it prints
- * "messages N connections N" and ends: what it says there against what the
- * clients were told is how a lost message is found.
+ * "messages N connections N most N rcpts N" and ends: what it says there
+ * against what the clients were told is how a lost message is found.  most:
+ * connections at once.
  *
  * All it needs to know of a line is how it begins: the verb of a command,
  * the dot of a message's end.  So nothing is kept but the first octets of the
@@ -46,7 +48,7 @@ struct session {
 	bool		 data;		/* in the content */
 	bool		 gone;
 	size_t		 len;		/* of the line so far */
-	char		 head[8];	/* how it begins */
+	char		 head[16];	/* how it begins */
 };
 
 static const struct command {
@@ -68,7 +70,7 @@ static struct session		**sessions;
 static struct pollfd		 *pfds;
 static size_t			  nsessions, size;
 static struct tls		 *tls_server_ctx;
-static unsigned long long	  messages, connections;
+static unsigned long long	  messages, connections, most, rcpts;
 static char			  out[OUTPUT];	/* to the session in hand */
 static size_t			  nout;
 static volatile sig_atomic_t	  stop;
@@ -121,7 +123,12 @@ command(struct session *ss)
 	for (i = 0; i < NCOMMANDS; i++)
 		if (strncasecmp(ss->head, commands[i].verb, 4) == 0)
 			break;
-	say(ss, i < NCOMMANDS ? commands[i].reply : "500 5.5.1 no\r\n");
+	rcpts += strncasecmp(ss->head, "RCPT", 4) == 0;
+	if (strncasecmp(ss->head, "RCPT TO:<bad", 12) == 0)
+		say(ss, "550 5.1.1 nobody\r\n");
+	else
+		say(ss, i < NCOMMANDS ? commands[i].reply :
+		    "500 5.5.1 no\r\n");
 	ss->data = strncasecmp(ss->head, "DATA", 4) == 0;
 	if (strncasecmp(ss->head, "QUIT", 4) == 0) {
 		flush(ss);
@@ -211,6 +218,8 @@ session_new(int fd)
 	ss->s.fd = fd;
 	ss->s.want = POLLIN;
 	sessions[nsessions++] = ss;
+	if (nsessions > most)
+		most = nsessions;
 	connections++;
 	say(ss, "220 sink ESMTP\r\n");
 	flush(ss);
@@ -303,6 +312,7 @@ main(int argc, char *argv[])
 	fflush(stdout);
 	while (!stop)
 		turn(lfd, &old);
-	printf("messages %llu connections %llu\n", messages, connections);
+	printf("messages %llu connections %llu most %llu rcpts %llu\n",
+	    messages, connections, most, rcpts);
 	return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -73,19 +73,33 @@ is_bdat(const char *p, const char *end, size_t *n, bool *last,
 	return *n <= (size_t)(end - *next);
 }
 
+/* A RSET with an argument is refused, and resets nothing. */
+static bool
+is_rset(const char *p, const char *end)
+{
+	const char	*nl;
+	bool		 is;
+
+	if ((nl = next_line(p, end, "RSET", &is)) == NULL || !is)
+		return false;
+	for (p += 4; p < nl; p++)
+		if (strchr(" \t\r\n", *p) == NULL)
+			return false;
+	return true;
+}
+
 /* Are the chunks from p on, up to the last, the content? */
 static bool
 is_chunks(const char *p, const char *end, const char *content, size_t len)
 {
 	const char	*next;
 	size_t		 n, at = 0;
-	bool		 last, rset;
+	bool		 last;
 
 	for (; p != NULL && p < end; p = next) {
 		if (!is_bdat(p, end, &n, &last, &next)) {
 			/* A MAIL between them is refused, and they go on. */
-			(void)next_line(p, end, "RSET", &rset);
-			if (rset)
+			if (is_rset(p, end))
 				return false;
 			continue;
 		}

@@ -62,6 +62,7 @@ frame_begin(struct conn *c, struct block *body, int rounds, int argc,
 	f->body = body;
 	f->next = TAILQ_FIRST(body);
 	f->left = f->next == NULL ? 0 : rounds - 1;
+	f->since = now_us();
 	f->call = argv != NULL;
 	f->argc = argc;
 	f->argv = argv;

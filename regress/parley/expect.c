@@ -27,6 +27,8 @@
 
 #include "parley.h"
 
+#define AGAIN	20000		/* us between two rounds of until */
+
 /* --- receiving --------------------------------------------------------- */
 
 /* One line without its CRLF; it stays in conn.in until line_taken(). */
@@ -128,6 +130,39 @@ act_skip(struct conn *c, struct step *s)
 		trace(c, s->line, yes ? "< " : "< (skipped) ", line, len);
 		line_taken(c, len);
 	}
+	return R_DONE;
+}
+
+/* The end of an until: another round, unless the line matches. */
+enum res
+act_found(struct conn *c, struct step *s)
+{
+	struct frame	*f = &c->frames[c->depth - 1];
+	const char	*line;
+	size_t		 len;
+	enum res	 res;
+	bool		 yes;
+
+	if (!c->begun) {
+		if ((res = line_get(c, s, &line, &len)) != R_DONE)
+			return res;
+		if (line_glob(c, s, line, len, &yes) != R_DONE)
+			return R_FAIL;
+		if (!yes && now_us() >= f->since + talk.deadline)
+			return mismatch(c, s, s->arg, line, len);
+		trace(c, s->line, yes ? "< " : "< (not yet) ", line, len);
+		line_taken(c, len);
+		if (yes)
+			return R_DONE;
+		c->begun = true;
+		c->since = now_us();
+	}
+	if (now_us() < c->since + AGAIN) {
+		c->want = 0;
+		c->until = c->since + AGAIN;
+		return R_WAIT;
+	}
+	f->left = 1;
 	return R_DONE;
 }
 

@@ -145,6 +145,7 @@ struct frame {
 	struct block	 *body;
 	struct step	 *next;
 	int		  left;		/* rounds after this one */
+	int64_t		  since;	/* when it began */
 	bool		  call;		/* a proc: owns argv */
 	int		  argc;
 	char		**argv;
@@ -329,6 +330,8 @@ enum res conn_wait(struct conn *, short);
 
 /* The verb of this name; any other word calls a proc. */
 const struct verb	*verb_find(const char *);
+/* For what repeats its lines until one comes, the step that looks; or NULL. */
+const struct verb	*verb_found(const struct verb *);
 bool	 verb_is_call(const struct verb *);
 /* Does the block, or a proc it calls, wait at the barrier? */
 bool	 block_syncs(const struct block *, const char *, int);
@@ -344,6 +347,7 @@ enum res act_line(struct conn *, struct step *);
 enum res act_reply(struct conn *, struct step *);
 enum res act_ere(struct conn *, struct step *);
 enum res act_skip(struct conn *, struct step *);
+enum res act_found(struct conn *, struct step *);
 enum res act_exact(struct conn *, struct step *);
 enum res act_count(struct conn *, struct step *);
 enum res act_data(struct conn *, struct step *);

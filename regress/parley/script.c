@@ -40,6 +40,21 @@ step_check(const struct step *s)
 	return 0;
 }
 
+/* Where "until" looks whether it has come. */
+static void
+step_found(struct step *until)
+{
+	struct step	*st;
+
+	if (verb_found(until->verb) == NULL)
+		return;
+	st = xcalloc(1, sizeof(*st));
+	st->line = until->line;
+	st->verb = verb_found(until->verb);
+	st->arg = xstrdup(until->arg);
+	TAILQ_INSERT_TAIL(until->body, st, entry);
+}
+
 /* A line inside an actor -> a step at the end of the block. */
 static int
 step_read(struct block *b, char *s)
@@ -68,6 +83,7 @@ step_read(struct block *b, char *s)
 		st->arg = xstrdup(rest);
 		if (block_read(st->body) == -1)
 			return -1;
+		step_found(st);
 	} else if ((st->verb->flags & V_TEXT) != 0 && strcmp(rest, "{") == 0 &&
 	    (st->text = text_read()) == NULL)
 		return -1;

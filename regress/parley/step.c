@@ -327,6 +327,13 @@ act_repeat(struct conn *c, struct step *s)
 	return conn_enter(c, s, n, 0, NULL);
 }
 
+/* Its last step, act_found, has it done again. */
+static enum res
+act_until(struct conn *c, struct step *s)
+{
+	return conn_enter(c, s, 1, 0, NULL);
+}
+
 static enum res
 act_call(struct conn *c, struct step *s)
 {
@@ -365,10 +372,12 @@ static const struct verb verbs[] = {
 	{ "slow",	act_slow,	V_ARG },
 	{ "sync",	act_sync,	V_ARG },
 	{ "kill",	act_kill,	V_ARG },
-	{ "repeat",	act_repeat,	V_SENDS | V_BODY | V_ARG }
+	{ "repeat",	act_repeat,	V_SENDS | V_BODY | V_ARG },
+	{ "until",	act_until,	V_SENDS | V_BODY | V_ARG }
 };
 
 static const struct verb call = { "call", act_call, V_SENDS };
+static const struct verb found = { "until", act_found, V_EXACT };
 
 const struct verb *
 verb_find(const char *word)
@@ -379,6 +388,12 @@ verb_find(const char *word)
 		if (strcmp(verbs[i].word, word) == 0)
 			return &verbs[i];
 	return &call;
+}
+
+const struct verb *
+verb_found(const struct verb *v)
+{
+	return v->act == act_until ? &found : NULL;
 }
 
 bool

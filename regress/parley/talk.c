@@ -329,12 +329,32 @@ stmt_find(const char *word)
 	return NULL;
 }
 
+/* A talk with clients of which none runs passes, and has tested nothing. */
+static bool
+is_idle(void)
+{
+	const struct actor	*a, *client = NULL;
+	const struct stmt	*st;
+
+	TAILQ_FOREACH(a, &talk.actors, entry)
+		if (!a->server)
+			client = a;
+	TAILQ_FOREACH(st, &talk.stmts, entry)
+		if (st->word->act == do_run)
+			return false;
+	if (client != NULL)
+		fail(NULL, client->line, "no client is run");
+	return client != NULL;
+}
+
 int
 talk_play(void)
 {
 	struct actor	*a;
 	struct stmt	*st;
 
+	if (is_idle())
+		return -1;
 	TAILQ_FOREACH(a, &talk.actors, entry)
 		if (a->server && actor_listen(a) == -1)
 			return -1;

@@ -91,6 +91,7 @@ if is_root; then
 	    "srw------- $(id -u nobody) 12345"
 else
 	skip 'owners' 'only root may give a socket away'
+	rights='mode: 0600'
 fi
 check
 says '-n beside the one that runs' 'configuration OK'

@@ -119,14 +119,14 @@ judge()
 	[ "$1" = kill ] || shows "$tmp/$1.err"
 }
 
-# often name n what: once a second, as far as the machine had the time
+# often name n what: each smtpd was meant more than once; how often in all is
+# the machine's matter, since the messages have their number and not their time
 often()
 {
-	least=$(($(field ms "$tmp/$1.sum") / 2000 + 1))
-	if [ "$2" -ge "$least" ]; then
+	if [ "$2" -ge 4 ]; then
 		ok "$1: $2 $3"
 	else
-		not_ok "$1: $2 $3, not $least"
+		not_ok "$1: only $2 $3"
 	fi
 }
 

@@ -13,7 +13,7 @@
 name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
-    xclient databases lists lookupd verify removed stalwart \
+    xclient databases lists lookupd demo verify removed stalwart \
     lookups; do
 	case $script in
 	*"${ONLY-}"*) ;;

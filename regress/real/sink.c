@@ -7,11 +7,12 @@
 /*
  * sink: a next hop that takes every message and writes down which it took.
  *
- *	sink [-px] [-c file] [-d ms] [-o file] port
+ *	sink [-px] [-c file] [-d ms] [-o file] [-u user] port
  *
  * It offers PIPELINING, 8BITMIME and SIZE, with -x XCLIENT too, and answers
  * 250 to each final dot, after -d milliseconds if that is given: then more
- * messages are on their way between dot and answer.  What has the field
+ * messages are on their way between dot and answer.  A recipient of the local
+ * part that -u gives is not there.  What has the field
  *
  *	X-Ledger: ID LENGTH HASH
  *
@@ -107,6 +108,7 @@ static volatile sig_atomic_t stop;
 static FILE		 *out, *clients;
 static bool		  offers_xclient, wants_proxy;
 static int64_t		  delay;
+static const char	 *unknown;
 static struct {
 	unsigned long long messages, bad, connections, octets, aborted;
 } sum;
@@ -426,9 +428,14 @@ static void
 rcpt(struct session *s)
 {
 	const char	*lt = strchr(s->line, '<');
+	const char	*to = lt != NULL ? lt + 1 : "";
+	size_t		 len = unknown != NULL ? strlen(unknown) : 0;
 
-	(void)snprintf(s->rcpt, sizeof(s->rcpt), "%s",
-	    lt != NULL ? lt + 1 : "");
+	if (len > 0 && strncasecmp(to, unknown, len) == 0 && to[len] == '@') {
+		say(s, "550 5.1.1 no such user here\r\n");
+		return;
+	}
+	(void)snprintf(s->rcpt, sizeof(s->rcpt), "%s", to);
 	s->rcpts++;
 	say(s, "250 2.1.5 ok\r\n");
 }
@@ -661,7 +668,7 @@ main(int argc, char *argv[])
 	struct sigaction	 sa = { .sa_handler = on_term };
 	int			 ch, lfd;
 
-	while ((ch = getopt(argc, argv, "c:d:o:px")) != -1) {
+	while ((ch = getopt(argc, argv, "c:d:o:pu:x")) != -1) {
 		switch (ch) {
 		case 'c':
 			if ((clients = fopen(optarg, "w")) == NULL)
@@ -677,6 +684,9 @@ main(int argc, char *argv[])
 		case 'p':
 			wants_proxy = true;
 			break;
+		case 'u':
+			unknown = optarg;
+			break;
 		case 'x':
 			offers_xclient = true;
 			break;
@@ -686,7 +696,7 @@ main(int argc, char *argv[])
 	}
 	if (argc - optind != 1) {
 		(void)fprintf(stderr, "usage: sink [-px] [-c file] [-d ms] "
-		    "[-o file] port\n");
+		    "[-o file] [-u user] port\n");
 		return 1;
 	}
 	(void)sigaction(SIGTERM, &sa, NULL);

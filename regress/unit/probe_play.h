@@ -162,6 +162,7 @@ static struct {
 	size_t		 lost_at;	/* RCPTs of a connection, and gone */
 	size_t		 bye_at;	/* likewise, with a 421 */
 	const char	*lost_over;	/* gone at this local part */
+	bool		 dies;		/* and what it had to say with it */
 	bool		 mute;		/* no answer to RCPT */
 	const char	*octets;	/* instead of an answer */
 	size_t		 repeat;	/* of them */
@@ -338,6 +339,10 @@ server_turn(struct server *s)
 	}
 	s->n += (size_t)n;
 	s->in[s->n] = '\0';
+	if (how.dies && strstr(s->in, how.lost_over) != NULL) {
+		server_close(s);
+		return;
+	}
 	if (strncmp(s->in, "PROXY ", 6) == 0)
 		seen.first++;
 	while (s->fd != -1 && (end = strstr(s->in, "\r\n")) != NULL) {
@@ -493,7 +498,7 @@ set_text(char **field, const char *to)
 static struct {
 	enum cache_view		 view;		/* of everything */
 	struct cache_verdict	 verdict;
-	size_t			 stores, deletes;
+	size_t			 stores, deletes, put_off;
 	struct cache_verdict	 stored;
 	char			 rcpt[512], sender[512], remote[64];
 	bool			 probe;
@@ -520,6 +525,14 @@ cache_store(const struct cache_key *k, const struct cache_verdict *v,
 	strlcpy(cache.remote, k->remote, sizeof(cache.remote));
 	strlcpy(cache.rcpt, k->rcpt, sizeof(cache.rcpt));
 	strlcpy(cache.sender, k->sender, sizeof(cache.sender));
+}
+
+void
+cache_put_off(const struct cache_key *k, uint64_t t)
+{
+	(void)k;
+	(void)t;
+	cache.put_off++;
 }
 
 bool

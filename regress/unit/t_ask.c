@@ -98,6 +98,15 @@ session_go(struct session *s)
 	s->wait = WAIT_NONE;
 }
 
+static int64_t	age;		/* of the command */
+
+int64_t
+command_age(const struct session *s)
+{
+	(void)s;
+	return age;
+}
+
 void
 session_end(struct session *s, const char *why)
 {
@@ -233,6 +242,25 @@ test_cannot(void)
 	timer_fire();
 	is_int(told, 1, "lost");
 	is_int(answer, -1, "cannot tell");
+}
+
+/* Its client waits five minutes for a command, not for each question. */
+static void
+test_long(void)
+{
+	struct session	s;
+
+	begin(&s);
+	age = 275000;
+	ask(&s);
+	is_int(running_ms, 5000, "what is left of the command's time");
+	is_int(come(77, sent_seq, LOOKUP_YES, 0), 0, "answered");
+	age = 300000;
+	ask(&s);
+	is_int(running_ms, 0, "nothing is left");
+	timer_fire();
+	is_int(answer, -1, "cannot tell");
+	age = 0;
 }
 
 static void
@@ -405,6 +433,7 @@ main(void)
 {
 	test_answer();
 	test_cannot();
+	test_long();
 	test_not_an_answer();
 	test_state();
 	test_tarpit();

@@ -72,7 +72,8 @@ test_times(bool in_file)
 static void
 test_replace(bool in_file)
 {
-	const char	*name = in_file ? "over a file" : "in memory";
+	const char		*name = in_file ? "over a file" : "in memory";
+	struct cache_key	 a = key_of("a@x");
 
 	cache_clear();
 	put("a@x", &yes, NOW, true);
@@ -87,6 +88,14 @@ test_replace(bool in_file)
 	put("a@x", &no, NOW + DAY / 2 + 5, true);
 	is_view("a@x", NOW + DAY / 2 + 6, CACHE_FRESH, &yes, name);
 	is_view("a@x", NOW + DAY / 2 + 5 + 3600, CACHE_REFRESH, &yes, name);
+	is_view("a@x", NOW + DAY, CACHE_STALE, &yes, name);
+	/* Nobody could tell: not asked for a minute. */
+	cache_put_off(&a, NOW + DAY / 2 + 5 + 3599);
+	is_view("a@x", NOW + DAY / 2 + 5 + 3600, CACHE_REFRESH, &yes, name);
+	cache_put_off(&a, NOW + DAY / 2 + 5 + 3600);
+	is_view("a@x", NOW + DAY / 2 + 5 + 3659, CACHE_FRESH, &yes, name);
+	is_view("a@x", NOW + DAY / 2 + 5 + 3660, CACHE_REFRESH, &yes, name);
+	cache_put_off(&a, NOW + DAY);
 	is_view("a@x", NOW + DAY, CACHE_STALE, &yes, name);
 	/* What a next hop says of a message is another thing. */
 	put("a@x", &no, NOW + 20, false);
@@ -262,6 +271,32 @@ test_given_up(void)
 	is_view("a@x", NOW, CACHE_FRESH, &no, "at last");
 }
 
+/* A file that somebody cuts while it is in use: the next one is whole. */
+static void
+test_cut(void)
+{
+	const char	*why;
+	int		 fd, counted;
+
+	for (counted = 0; counted < 2; counted++) {
+		cache_clear();
+		put("a@x", &yes, NOW, true);
+		fd = write_and_take(NOW);
+		put("b@x", &yes, NOW, true);
+		ok(ftruncate(fd, 2050) == 0, "cut");
+		is_view("a@x", NOW, CACHE_MISS, NULL, "cut: a miss");
+		is_view("b@x", NOW, CACHE_FRESH, &yes, "in memory");
+		if (counted)
+			cache_bound(1);
+		(void)close(fd);
+		(void)close(write_and_take(NOW));
+		is_int(check_all(1000), 1, "a good file");
+		is_int(cache.snap.count, 1, "with what there is");
+		is_view("b@x", NOW, CACHE_FRESH, &yes, "of the new file");
+		ok(cache_load(-1, &why) == 0, "none");
+	}
+}
+
 static void
 test_restart(void)
 {
@@ -309,6 +344,8 @@ test_flush(void)
 		cache_flush("lmt");
 		is_view("a@x", NOW, CACHE_FRESH, &yes, "another remote's");
 		cache_flush("lmtp");
+		cache_flush("lmtp");
+		is_int(cache.nflushed, 2, "each is noted once");
 		is_view("a@x", NOW, CACHE_MISS, NULL, "flushed");
 		ok(cache_find(&k, NOW, &v) == CACHE_FRESH, "the other's");
 		ok(cache.stats.unsaved > 0, "to be saved");
@@ -402,6 +439,7 @@ main(void)
 	test_odd();
 	test_meanwhile();
 	test_given_up();
+	test_cut();
 	test_restart();
 	test_flush();
 	test_bound();

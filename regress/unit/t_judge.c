@@ -314,9 +314,49 @@ want_judge(struct conn *c, uint32_t seq, enum judge_verdict verdict,
 	is_int(g->seq, seq, "its seq");
 	is_int(a.verdict, verdict, "%u: the verdict (%s)", seq, a.why);
 	is_int(a.by, by, "%u: whose word", seq);
-	is_int(a.charged, verdict == JUDGE_VOUCHED ||
-	    verdict == JUDGE_FOREIGN || verdict == JUDGE_LIVE, "charged");
+	is_int(a.charged, verdict == JUDGE_VOUCHED || verdict == JUDGE_LIVE,
+	    "charged");
 	is_int(a.over, 0, "no rate is passed");
+	got_free(g);
+}
+
+/* A question with rates: words "KEY COUNT PERIOD ...". */
+static void
+judge_rates(struct conn *c, uint8_t flags, struct proto_path domains,
+    struct proto_path addresses, const char *rcpt, const char *words)
+{
+	struct proto_judge	 q = { .flags = flags, .domains = domains,
+				     .addresses = addresses };
+	struct wbuf		 w = { 0 }, rates = { 0 };
+	char			*all = strdup(words), *rest = all, *key;
+
+	while (rest != NULL && (key = strsep(&rest, " ")) != NULL) {
+		put_str(&rates, key);
+		put_u32(&rates, (uint32_t)atoi(strsep(&rest, " ")));
+		put_u64(&rates, (uint64_t)atoll(strsep(&rest, " ")));
+		q.nrates++;
+	}
+	(void)strlcpy(q.rcpt, rcpt, sizeof(q.rcpt));
+	put_judge(&w, &q);
+	put_raw(&w, rates.data, rates.len);
+	conn_send(c, MSG_JUDGE, 5, 1, -1, &w);
+	wbuf_clear(&rates);
+	free(all);
+}
+
+static void
+want_over(uint32_t over, bool charged, const char *what)
+{
+	struct proto_judge_ans	 a;
+	struct got		*g = conn_wait(&smtpd0, MSG_JUDGE_ANS);
+	struct msg		 m;
+
+	if (!ok(g != NULL, "an answer"))
+		exit(done("t_judge"));
+	m = got_msg(g);
+	is_int(get_judge_ans(&m, &a), 0, "JUDGE_ANS");
+	is_int(a.over, over, "%s: over", what);
+	is_int(a.charged, charged, "%s: charged", what);
 	got_free(g);
 }
 
@@ -716,6 +756,98 @@ test_ahead(void)
 	end_sql();
 }
 
+/*
+ * Rates are charged in order; the first that is passed ends that, and those
+ * before it stay charged.  Whoever is not admitted charges none.
+ */
+static void
+test_rates(void)
+{
+	struct proto_path	d = PATH(LOOK_LIST, LIST_D);
+	struct proto_path	a = PATH(LOOK_DIRECTORY, DIR_C + 100);
+	static const char	three[] = "a 3 600000 b 1 600000 c 9 600000";
+	static const char	*const bad[] = { "a 0 600000", "a 1 0",
+				    "a 1 9000000000000" };
+	size_t			i;
+
+	begin();
+	judge_rates(&smtpd0, 0, d, a, "nobody@a.test", three);
+	want_over(0, false, "unknown");
+	judge_rates(&smtpd0, 0, d, PATH(LOOK_DB, 99), "u@a.test", three);
+	want_over(0, false, "cannot tell");
+	judge_rates(&smtpd0, JUDGE_AHEAD, d, a, "u@a.test", three);
+	judge_rates(&smtpd0, 0, d, a, "u@a.test", three);
+	want_over(0, true, "vouched");
+	judge_rates(&smtpd0, 0, d, a, "u@c.test", three);
+	want_over(2, true, "the second is passed");
+	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", "a 3 600000");
+	want_over(0, true, "the first was charged twice");
+	judge_rates(&smtpd0, 0, d, a, "u@a.test", "a 3 600000");
+	want_over(1, true, "and now it is passed");
+	for (i = 0; i < 8; i++) {
+		judge_rates(&smtpd0, 0, d, a, "u@a.test", "c 9 600000");
+		want_over(0, true, "the third was charged once");
+	}
+	judge_rates(&smtpd0, 0, d, a, "u@a.test", "c 9 600000");
+	want_over(1, true, "and now that is passed");
+
+	/* What is no rate ends the pipe, not the process. */
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		judge_rates(&smtpd1, 0, d, a, "u@a.test", bad[i]);
+		ok(conn_ended(&smtpd1), "%s: it is cut off", bad[i]);
+		conn_close(&smtpd1);
+		child_peer(&ver, &smtpd1, R_SMTPD, 1);
+	}
+	judge_rates(&smtpd0, 0, d, a, "u@a.test", "d 1 1000");
+	want_over(0, true, "the other pipe");
+	end();
+}
+
+/* Questions that wait with as many and as long rates as there can be. */
+static void
+test_fat(void)
+{
+	struct config		*conf = settings(2, DS_SQL + 1);
+	struct conf_datasource	*ds;
+	struct proto_judge_ans	 a;
+	struct got		*g;
+	struct msg		 m;
+	static char		 words[64 * 1040];
+	char			*p = words;
+	int			 i;
+
+	begin();
+	ds = (struct conf_datasource *)(void *)conf_find(&conf->datasources,
+	    "sql");
+	ds->timeout = 100000;
+	configure(conf);
+	for (i = 0; i < 64; i++)
+		p += sprintf(p, "%s%01020d 1 60000", i == 0 ? "" : " ", i);
+	for (i = 0; i < 1100; i++) {
+		judge_rates(&smtpd0, 0, NOWHERE_, PATH(LOOK_DIRECTORY,
+		    DIR_S + 1), "u@a.test", words);
+		child_sync(&ver);
+	}
+	g = conn_wait(&smtpd0, MSG_JUDGE_ANS);
+	if (ok(g != NULL, "beyond the bound there is an answer")) {
+		m = got_msg(g);
+		is_int(get_judge_ans(&m, &a), 0, "JUDGE_ANS");
+		is_int(a.verdict, JUDGE_NO_ADDRESS, "nobody can tell");
+		is_str(a.why, "too many questions", "why");
+		got_free(g);
+	}
+	ok(child_stat(&ver, "verifyd.judge.out") > 900, "the others wait");
+	conn_close(&smtpd0);
+	child_sync(&ver);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.judge.out"), 0, "until they go");
+	judge_rates(&smtpd1, 0, PATH(LOOK_LIST, LIST_D), NOWHERE_,
+	    "u@a.test", words);
+	conn_expect(&smtpd1, MSG_JUDGE_ANS, "the next one is answered");
+	child_stop(&ver);
+	conn_close(&smtpd1);
+}
+
 /* What is no answer ends the pipe. */
 static void
 test_broken(void)
@@ -773,6 +905,8 @@ main(int argc, char **argv)
 	test_lost();
 	test_late();
 	test_ahead();
+	test_rates();
+	test_fat();
 	test_broken();
 	return done("t_judge");
 }

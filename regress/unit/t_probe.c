@@ -88,6 +88,54 @@ test_pool(void)
 	is_int(open_servers(), 0, "closed");
 }
 
+/* A server that takes its time for each has few of them at a time. */
+static void
+test_lag(void)
+{
+	static struct answer	a[30];
+	char			rcpt[64];
+	size_t			i;
+
+	ask(&a[0], "first@d.test");
+	settle();
+	how.mute = true;
+	for (i = 0; i < nitems(a); i++) {
+		snprintf(rcpt, sizeof(rcpt), "u%zu@d.test", i);
+		ask(&a[i], rcpt);
+		if (i == 3) {
+			settle();
+			is_int(seen.connections, 1, "four on one connection");
+			pass(15);
+		} else if (i == 4) {
+			settle();
+			is_int(seen.connections, 1, "a fifth soon after");
+			pass(15);
+		} else if (i == 5) {
+			settle();
+			is_int(seen.connections, 2, "later: on another one");
+			is_int(seen.rcpts, 7, "and at once");
+		}
+	}
+	settle();
+	is_int(seen.connections, 2, "that one has not been slow");
+	how.mute = false;
+	for (i = 0; i < 5; i++)
+		say(&servers[0], "250 2.1.5 fine\r\n");
+	for (i = 5; i < nitems(a); i++)
+		say(&servers[1], "250 2.1.5 fine\r\n");
+	settle();
+	for (i = 0; i < nitems(a); i++)
+		want(&a[i], LOOKUP_YES, "late");
+	how.mute = true;
+	for (i = 0; i < nitems(a); i++) {
+		snprintf(rcpt, sizeof(rcpt), "v%zu@d.test", i);
+		ask(&a[i], rcpt);
+	}
+	settle();
+	is_int(seen.rcpts, 31 + 4 * 4, "then four for each connection");
+	is_int(seen.connections, 4, "of as many as there may be");
+}
+
 static void
 test_join(void)
 {
@@ -199,7 +247,7 @@ test_mail_refused(void)
 	settle();
 	want(&a, LOOKUP_CANNOT, "MAIL refused");
 	want(&b, LOOKUP_CANNOT, "and its other recipient");
-	is_str(a.why, "550 5.7.1 not you", "why");
+	is_str(a.why, "MAIL: 550 5.7.1 not you", "why");
 	how.mail = NULL;
 	ask(&a, "r@d.test");
 	settle();
@@ -359,6 +407,64 @@ test_lost(void)
 	settle();
 	want(&a[0], LOOKUP_YES, "before the one that it dies of");
 	want(&a[1], LOOKUP_CANNOT, "that one");
+	want(&a[2], LOOKUP_YES, "behind it");
+}
+
+/* An address that the server dies of costs nobody else his answer. */
+static void
+test_deadly(void)
+{
+	struct answer	a, b, c, d;
+
+	how.lost_over = "deadly";
+	ask(&a, "deadly@d.test");
+	ask(&b, "one@d.test");
+	ask(&c, "deadly.too@d.test");
+	ask(&d, "two@d.test");
+	settle();
+	want(&a, LOOKUP_CANNOT, "deadly");
+	want(&b, LOOKUP_YES, "one");
+	want(&c, LOOKUP_CANNOT, "deadly, too");
+	want(&d, LOOKUP_YES, "two");
+	is_int(stat_of("probe.held "), 0, "it is not down");
+	ask(&a, "deadly@d.test");
+	settle();
+	ask(&b, "three@d.test");
+	settle();
+	want(&a, LOOKUP_CANNOT, "deadly alone");
+	want(&b, LOOKUP_YES, "nor then");
+
+	/* The replies in front of it are lost as well. */
+	anew();
+	how.lost_over = "deadly";
+	how.dies = true;
+	ask(&a, "one@d.test");
+	ask(&b, "two@d.test");
+	ask(&c, "deadly@d.test");
+	ask(&d, "three@d.test");
+	settle();
+	want(&a, LOOKUP_YES, "one, died");
+	want(&b, LOOKUP_YES, "two, died");
+	want(&c, LOOKUP_CANNOT, "deadly, died");
+	want(&d, LOOKUP_YES, "three, died");
+	is_int(stat_of("probe.held "), 0, "it is not down");
+
+	/* One that dies of everybody is. */
+	anew();
+	how.lost_over = "@d.test";
+	ask(&a, "one@d.test");
+	ask(&b, "two@d.test");
+	ask(&c, "three@d.test");
+	settle();
+	want(&a, LOOKUP_CANNOT, "one of all");
+	want(&b, LOOKUP_CANNOT, "two of all");
+	want(&c, LOOKUP_CANNOT, "three of all");
+	is_int(stat_of("probe.held "), 1, "it is down");
+	how.lost_over = NULL;
+	pass(1100);
+	ask(&a, "one@d.test");
+	settle();
+	want(&a, LOOKUP_YES, "up again");
 }
 
 /* The server closed it while nobody needed it. */
@@ -495,6 +601,15 @@ test_greeting(void)
 	settle();
 	want(&a, LOOKUP_CANNOT, "no TLS");
 	ok(strstr(a.why, "STARTTLS") != NULL, "%s", a.why);
+	is_int(dial.useless, 0, "it serves others");
+	anew();
+	remote->tls.mode = RTLS_REQUIRED;
+	if (strs_add(&remote->address, copy("mx2.test")) == -1)
+		abort();
+	ask(&a, "r@d.test");
+	settle();
+	want(&a, LOOKUP_CANNOT, "no TLS anywhere");
+	is_int(dial.useless, 3, "each was tried");
 	anew();
 	if (strs_add(&remote->address, copy("mx2.test")) == -1)
 		abort();
@@ -538,6 +653,13 @@ test_cache(void)
 	settle();
 	is_int(seen.rcpts, 1, "and asked");
 	is_int(cache.stores, 1, "the answer is for the cache to judge");
+	is_int(cache.put_off, 0, "it is one");
+	ask(&a, "451.4.3.0.r@d.test");
+	ask(&a, "550.5.7.1.r@d.test");
+	settle();
+	is_int(seen.rcpts, 3, "those are asked, too");
+	is_int(cache.stores, 1, "they say nothing");
+	is_int(cache.put_off, 2, "and are put off");
 }
 
 static void
@@ -580,6 +702,69 @@ test_ahead(void)
 	settle();
 	want(&c, LOOKUP_YES, "the question itself");
 	is_int(seen.rcpts, 1, "was asked once");
+}
+
+/* What was asked ahead and is no verdict is told once, and asked once. */
+static void
+test_ahead_kept(void)
+{
+	struct answer	a, b;
+
+	ask_what(&a, "552.5.2.2.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	ask_what(&a, "450.4.2.1.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	is_int(seen.rcpts, 2, "asked");
+	ask_what(&a, "552.5.2.2.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	ask(&a, "552.5.2.2.r@d.test");
+	ask(&b, "450.4.2.1.r@d.test");
+	want(&a, LOOKUP_LIVE, "no word of it");
+	is_int(a.remote, 7, "of the remote");
+	want(&b, LOOKUP_CANNOT, "not now");
+	is_str(b.why, "450 4.2.1 said", "and why");
+	is_int(seen.rcpts, 2, "asked once");
+	ask(&a, "552.5.2.2.r@d.test");
+	ask(&b, "450.4.2.1.r@d.test");
+	settle();
+	want(&a, LOOKUP_LIVE, "the next one has it asked anew");
+	want(&b, LOOKUP_CANNOT, "both of them");
+	is_int(seen.rcpts, 4, "asked again");
+	ask_what(&a, "450.4.2.1.r@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	pass(60000);
+	ask(&b, "450.4.2.1.r@d.test");
+	settle();
+	want(&b, LOOKUP_CANNOT, "too old to be told");
+	is_int(seen.rcpts, 6, "asked anew");
+}
+
+/* Few of them stand before one that somebody waits for. */
+static void
+test_ahead_many(void)
+{
+	static struct answer	a[80];
+	struct answer		b;
+	char			rcpt[64];
+	size_t			i;
+
+	remote->limits.recipients = 100;
+	how.mute = true;
+	for (i = 0; i < nitems(a); i++) {
+		snprintf(rcpt, sizeof(rcpt), "u%zu@d.test", i);
+		ask_what(&a[i], rcpt, "", LOOK_ADDRESS, LOOK_AHEAD);
+	}
+	settle();
+	is_int(seen.rcpts, 64, "so many ahead");
+	ask(&b, "u79@d.test");
+	settle();
+	is_int(seen.rcpts, 65, "the one that is waited for goes at once");
+	is_str(seen.last_rcpt, "RCPT TO:<u79@d.test>", "that one");
+	is_int(seen.connections, 1, "nobody needs another connection");
+	how.mute = false;
+	for (i = 0; i < 65; i++)
+		say(&servers[0], "250 2.1.5 fine\r\n");
+	settle();
+	want(&b, LOOKUP_YES, "asked ahead, then waited for");
+	is_int(seen.rcpts, 80, "and all others");
 }
 
 static void
@@ -723,12 +908,14 @@ int
 main(void)
 {
 	static void	(*const tests[])(void) = { test_burst, test_pool,
-		test_join, test_senders, test_one_by_one, test_readings,
-		test_mail_refused, test_crowded, test_full, test_errors,
-		test_utf8, test_vrfy, test_lost, test_stale_connection,
+		test_lag, test_join, test_senders, test_one_by_one,
+		test_readings, test_mail_refused, test_crowded, test_full,
+		test_errors, test_utf8, test_vrfy, test_lost, test_deadly,
+		test_stale_connection,
 		test_silent, test_dribble, test_garbage, test_down,
 		test_greeting, test_cache, test_stale, test_ahead,
-		test_cancel, test_bounds, test_generation, test_verdicts };
+		test_ahead_kept, test_ahead_many, test_cancel, test_bounds,
+		test_generation, test_verdicts };
 	size_t	i;
 
 	play_init();
