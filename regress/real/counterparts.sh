@@ -182,9 +182,37 @@ dovecot_empty()
 	    mv "$tmp/$1/users.new" "$tmp/$1/users"
 }
 
+# dovecot_drop name port user: there is no such mailbox any more, which it
+# sees the next second
+dovecot_drop()
+{
+	sed "/^$3:/d" "$tmp/$1/users" >"$tmp/$1/users.new" &&
+	    mv "$tmp/$1/users.new" "$tmp/$1/users"
+	wait_for 10 dovecot_says "$2" '550 5.1.1' "$3@example.org"
+}
+
+# dovecot_add name port user: there is one again
+dovecot_add()
+{
+	if is_root; then
+		owner=nobody
+	else
+		owner=$(id -un)
+	fi
+	echo "$3::$(id -u "$owner"):$(id -g "$owner")::$tmp/$1/home/$3::" \
+	    >>"$tmp/$1/users"
+	wait_for 10 dovecot_says "$2" '250 2.1.5' "$3@example.org"
+}
+
+dovecot_says()
+{
+	[ "$(ask -l "$1" "$3")" = "$2 $3" ]
+}
+
 # dovecot_start name: it listens when this returns; its pid is $dovecot
 dovecot_start()
 {
+	rm -f "$tmp/$1/log"
 	PATH=$PATH:/usr/sbin dovecot -F -c "$tmp/$1/dovecot.conf" \
 	    </dev/null >"$tmp/$1/out" 2>&1 &
 	dovecot=$!
@@ -199,6 +227,35 @@ dovecot_start()
 dovecot_has_started()
 {
 	grep -q 'starting up' "$tmp/$1/log" 2>/dev/null || gone "$dovecot"
+}
+
+# dovecot_stop port: nobody is there when this returns
+dovecot_stop()
+{
+	kill -TERM "$dovecot"
+	wait_for 20 gone "$dovecot"
+	wait "$dovecot" 2>/dev/null
+	wait_for 20 nobody_at "$1"
+}
+
+nobody_at()
+{
+	python3 - "$1" <<-'EOT'
+	import socket, sys
+	s = socket.socket()
+	sys.exit(s.connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0)
+	EOT
+}
+
+# dovecot_asked name port user: how often it looked that one up.  What it
+# logs comes behind what it says, but in order: one more question, and that
+# is there when its own line is.
+dovecot_asked()
+{
+	markers=$((${markers-0} + 1))
+	ask -l "$2" "marker$markers@example.org" >/dev/null
+	wait_for 10 grep -q "lookup: user=marker$markers " "$tmp/$1/log"
+	grep -c "lookup: user=$3 " "$tmp/$1/log"
 }
 
 # --- OpenSMTPD ---------------------------------------------------------------

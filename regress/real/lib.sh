@@ -271,6 +271,30 @@ children()
 		print $1, $2, $4 }'
 }
 
+# die role: all processes of it, at once; they are started again
+die()
+{
+	old=$(children "$1" | awk '{ print $3 }')
+	# shellcheck disable=SC2086	# words are wanted
+	kill -KILL $old
+	for p in $old; do
+		wait_for 10 gone "$p"
+	done
+	wait_for 20 all_others "$1" "$old"
+}
+
+# all_others role pids: as many, and none of those
+all_others()
+{
+	new=$(children "$1" | awk '{ print $3 }')
+	[ "$(echo "$new" | wc -w)" -eq "$(echo "$2" | wc -w)" ] || return 1
+	for p in $new; do
+		case " $(echo "$2" | tr '\n' ' ') " in
+		*" $p "*) return 1 ;;
+		esac
+	done
+}
+
 # stat name: a number of show stats
 stat()
 {
@@ -280,6 +304,53 @@ stat()
 stat_is()
 {
 	[ "$(stat "$1")" = "$2" ]
+}
+
+# cached key [remote address]: a value of show cache, or of that verdict
+cached()
+{
+	key=$1
+	shift
+	if [ $# -eq 0 ]; then
+		ctl show cache
+	else
+		ctl cache get "$@"
+	fi | awk -v key="$key" '$1 == key { print $2 }'
+}
+
+# cached_is value key [remote address]
+cached_is()
+{
+	value=$1
+	shift
+	[ "$(cached "$@")" = "$value" ]
+}
+
+# --- a client that asks, and sends nothing -----------------------------------
+
+# ask [option ...] port word ...: see rcpt.py
+ask()
+{
+	timeout 150 python3 -S "$here/rcpt.py" "$@"
+}
+
+# says what, wanted, address: to one recipient, of the postern at $smtp
+says()
+{
+	is "$1" "$(ask "$smtp" "$3")" "$2 $3"
+}
+
+# comes_to what, wanted, address: it says that in the end
+comes_to()
+{
+	wait_for 30 told "$2" "$3"
+	is "$1" "$answer" "$2 $3"
+}
+
+told()
+{
+	answer=$(ask "$smtp" "$2")
+	[ "$answer" = "$1 $2" ]
 }
 
 # certificate: a self-signed one for 127.0.0.1 in $tmp/cert.pem

@@ -214,30 +214,6 @@ for_now()
 	copies later 1 $good $bad
 }
 
-# die role: all processes of it, at once; they are started again
-die()
-{
-	old=$(children "$1" | awk '{ print $3 }')
-	# shellcheck disable=SC2086	# words are wanted
-	kill -KILL $old
-	for p in $old; do
-		wait_for 10 gone "$p"
-	done
-	wait_for 20 all_others "$1" "$old"
-}
-
-# all_others role pids: as many, and none of those
-all_others()
-{
-	new=$(children "$1" | awk '{ print $3 }')
-	[ "$(echo "$new" | wc -w)" -eq "$(echo "$2" | wc -w)" ] || return 1
-	for p in $new; do
-		case " $(echo "$2" | tr '\n' ' ') " in
-		*" $p "*) return 1 ;;
-		esac
-	done
-}
-
 # dies_between tag role: after the first attempt
 dies_between()
 {

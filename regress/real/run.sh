@@ -13,7 +13,7 @@
 name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
-    xclient databases lists lookupd demo; do
+    xclient databases lists lookupd demo verify removed; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;
