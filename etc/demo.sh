@@ -116,7 +116,8 @@ while IFS= read -r line <&3; do
 	[ "$line" = ready ] && break
 done
 [ "$line" = ready ] || finish 1
-to="curl --url smtp://127.0.0.1:$port/client.example --mail-from you@example.net"
+to="curl --url smtp://127.0.0.1:$port/client.example"
+to="$to --mail-from you@example.net"
 ctl="smtpd/posternctl -s $tmp/postern.sock"
 cat <<C
 

@@ -154,6 +154,10 @@ end_fields(bool json, bool errors)
 		printf("{\"ok\":%s}\n", errors ? "false" : "true");
 		return;
 	}
+	if (json && strcmp(fields[0].name, "ok") == 0) {
+		printf("{\"ok\":true}\n");
+		return;
+	}
 	for (i = 0; i < nfields; i++) {
 		if (json) {
 			printf("%s", i == 0 ? "{" : ",");

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_hop.h"
 #include "front_limit.h"
 #include "list.h"
 #include "log.h"
@@ -188,7 +189,8 @@ front_ctl(const char *request, int fd)
 		    "%s %llu\n", name, (unsigned long long)stats.field);
 		STATS(X)
 #undef X
-	}
+	} else if (strcmp(request, "show routes") == 0)
+		pool_show(fd);
 	(void)send(fd, page, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)close(fd);
 }

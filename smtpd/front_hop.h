@@ -106,6 +106,8 @@ bool		 hop_is_keepable(const struct hop *);
 struct hop	*pool_take(uint32_t remote, char *domain, struct session *);
 /* Nobody's: for who waits, or into the pool. */
 void		 pool_put(struct hop *);
+/* How many are idle, for posternctl show routes. */
+void		 pool_show(int fd);
 /* It leaves the pool. */
 void		 pool_remove(struct hop *);
 

@@ -16,15 +16,19 @@
  * as it needs to be.
  */
 
+#include <sys/types.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/tree.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "front_hop.h"
 #include "msg.h"
 #include "peer.h"
+#include "proc.h"
 #include "proto.h"
 
 struct pool {
@@ -217,4 +221,36 @@ hop_close_idle(void)
 
 	while ((p = RB_MIN(pools, &pools)) != NULL)
 		hop_quit(TAILQ_FIRST(&p->hops));
+}
+
+static size_t
+idle_of(uint32_t remote)
+{
+	struct pool	*p;
+	struct hop	*h;
+	size_t		 n = 0;
+
+	RB_FOREACH(p, pools, &pools)
+		if (p->remote == remote)
+			TAILQ_FOREACH(h, &p->hops, entry)
+				n++;
+	return n;
+}
+
+void
+pool_show(int fd)
+{
+	const struct config	*conf = proc_conf();
+	char			 line[512];
+	size_t			 i;
+	int			 n;
+
+	for (i = 0; conf != NULL && i < conf->remotes.n; i++) {
+		n = snprintf(line, sizeof(line), "route %s idle %zu\n",
+		    conf->remotes.v[i]->name,
+		    idle_of(conf->remotes.v[i]->id));
+		if (n > 0 && (size_t)n < sizeof(line))
+			(void)send(fd, line, (size_t)n,
+			    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
 }

@@ -276,7 +276,7 @@ static const struct {
 	{ "show status",	do_status, 0, false },
 	{ "show stats",		NULL, R_ALL, false },
 	{ "show cache",		NULL, R_VERIFYD, false },
-	{ "show routes",	NULL, R_VERIFYD | R_DIALER, false },
+	{ "show routes",	NULL, R_VERIFYD | R_DIALER | R_SMTPD, false },
 	{ "cache get",		NULL, R_VERIFYD, true },
 	{ "cache delete",	NULL, R_VERIFYD, true },
 	{ "cache flush",	NULL, R_VERIFYD, true },

@@ -198,6 +198,17 @@ wanted(struct load *l, const struct node *dir, const char *key)
 	    text_of(dir, "type"), key);
 }
 
+/* What is wrong with a key of it that has a value. */
+static void
+bad_key(struct load *l, const struct node *dir, const char *key,
+    const char *why)
+{
+	size_t	mark = path_push(l, key);
+
+	load_error(l, node_child(dir, key), "%s", why);
+	path_pop(l, mark);
+}
+
 /* sql, cdb: a datasource of that kind. */
 static void
 check_source(struct load *l, const struct node *dir, bool files)
@@ -208,7 +219,7 @@ check_source(struct load *l, const struct node *dir, bool files)
 	if (!has(dir, "datasource"))
 		wanted(l, dir, "datasource");
 	else if (has_uri(ds) && is_files(node_child(ds, "uri")) != files)
-		load_error(l, node_child(dir, "datasource"), files ?
+		bad_key(l, dir, "datasource", files ?
 		    "is a database: wanted one of cdb: or file:" :
 		    "is of files and has no queries: wanted a database");
 	if (!files && !has(node_child(dir, "query"), "address"))
@@ -219,11 +230,15 @@ static void
 check_list(struct load *l, const struct node *dir)
 {
 	const struct node	*n = node_child(dir, "addresses");
+	char			 why[256];
 
 	if (!has(dir, "addresses"))
 		wanted(l, dir, "addresses");
-	else if (strncmp(n->text, "list/", 5) != 0)
-		load_error(l, n, "'%s', wanted list/NAME", n->text);
+	else if (strncmp(n->text, "list/", 5) != 0) {
+		(void)snprintf(why, sizeof(why), "'%s', wanted list/NAME",
+		    n->text);
+		bad_key(l, dir, "addresses", why);
+	}
 }
 
 /* That mx is for routes only was said by check_ref. */
@@ -236,7 +251,7 @@ check_server(struct load *l, const struct node *dir)
 		wanted(l, dir, "remote");
 	else if (strcmp(text_of(dir, "remote"), "mx") != 0 &&
 	    (why = why_not_asked(l, text_of(dir, "remote"))) != NULL)
-		load_error(l, node_child(dir, "remote"), "%s", why);
+		bad_key(l, dir, "remote", why);
 	if (!has(dir, "domains"))
 		wanted(l, dir, "domains");
 }
@@ -280,7 +295,7 @@ check_one(struct load *l, const struct node *dir)
 			load_key_error(l, query->kids[i],
 			    "a directory of type %s has no queries", type);
 	if (loops(l, dir))
-		load_error(l, node_child(dir, "domains"),
+		bad_key(l, dir, "domains",
 		    "leads from one directory to the next without an end");
 }
 

@@ -184,25 +184,30 @@ caps_restore(const struct config *conf)
 	}
 }
 
+void
+caps_met(uint32_t remote, uint32_t caps)
+{
+	struct known	*k;
+	bool		 is_new;
+
+	/* One of a generation that has just ended is no mistake. */
+	if (!is_remote(remote) || (k = known_of(remote, &is_new)) == NULL ||
+	    (!is_new && k->caps == caps))
+		return;
+	k->caps = caps;
+	k->is_news = has_news = true;
+	keep(k);
+}
+
 int
 caps_seen(struct peer *p, struct msg *m)
 {
 	struct proto_caps	 c;
-	struct known		*k;
-	bool			 is_new;
 
 	(void)p;
 	if (get_caps(m, &c) == -1)
 		return -1;
-	/* One of a generation that has just ended is no mistake. */
-	if (!is_remote(c.remote))
-		return 0;
-	if ((k = known_of(c.remote, &is_new)) == NULL ||
-	    (!is_new && k->caps == c.caps))
-		return 0;
-	k->caps = c.caps;
-	k->is_news = has_news = true;
-	keep(k);
+	caps_met(c.remote, c.caps);
 	return 0;
 }
 

@@ -47,6 +47,7 @@
 #include "probe_private.h"
 #include "proc.h"
 #include "proxy_header.h"
+#include "verifyd.h"
 
 #define SLOW		1000	/* ms of silence: rather another connection */
 #define LAG		20	/* ms more than an answer can take: so, too, */
@@ -465,6 +466,7 @@ on_ready(struct link *l)
 	l->target->useless = 0;
 	l->target->one_by_one =
 	    (client_extensions(l->client) & EXT_PIPELINING) == 0;
+	caps_met(l->remote->obj.id, client_extensions(l->client));
 	rest(l);
 }
 

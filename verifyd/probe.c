@@ -418,3 +418,27 @@ probe_stats(char *text, size_t size)
 	    "verifyd.probe.connections %zu\n",
 	    (unsigned long long)count.dials, count.links);
 }
+
+int
+probe_show(uint32_t remote, char *text, size_t size)
+{
+	const struct target	*t = target_find(remote);
+	const struct link	*l;
+	const char		*name;
+	size_t			 busy = 0;
+	int64_t			 left = 0;
+
+	text[0] = '\0';
+	if (t == NULL)
+		return 0;
+	name = t->remote->obj.name;
+	LIST_FOREACH(l, &t->links, entry)
+		busy += l->nsent > 0;
+	if (t->hold != 0 && (left = mono_diff(t->until, mono_now())) < 0)
+		left = 0;
+	return snprintf(text, size, "route %s probes %zu\n"
+	    "route %s probes.busy %zu\nroute %s questions %zu\n"
+	    "route %s state %s\nroute %s hold %lld\n", name, t->nlinks, name,
+	    busy, name, t->nprobes, name, t->hold != 0 ? t->why : "up", name,
+	    (long long)(left + 999) / 1000);
+}

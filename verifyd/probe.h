@@ -103,6 +103,8 @@ void		 probe_release(struct config *);
 /* The process ends: say goodbye. */
 void		 probe_stop(void);
 int		 probe_stats(char *, size_t);
+/* Of a remote, lines for posternctl show routes; "" if it was never asked. */
+int		 probe_show(uint32_t remote, char *, size_t);
 
 /* reply.c ----------------------------------------------------------------- */
 

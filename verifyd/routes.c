@@ -6,7 +6,8 @@
 
 /*
  * What there is to say of each remote, for posternctl show routes: here what
- * the configuration and its EHLO said; the dialer adds its connections.
+ * the configuration and its EHLO said, and how it is asked; the dialer adds
+ * connections, and smtpd those that are idle.
  */
 
 #include <sys/types.h>
@@ -18,6 +19,7 @@
 
 #include "config.h"
 #include "log.h"
+#include "probe.h"
 #include "smtp_client.h"
 #include "verifyd.h"
 
@@ -86,6 +88,7 @@ show_route(const struct conf_remote *r, int fd)
 		n += snprintf(text + n, sizeof(text) - (size_t)n,
 		    "route %s offers %s\n", name, list);
 	}
+	n += probe_show(r->obj.id, text + n, sizeof(text) - (size_t)n);
 	if (write(fd, text, (size_t)n) == -1)
 		log_debug("show routes: %s", strerror(errno));
 }

@@ -48,6 +48,8 @@ void	verifyd_each_smtpd(void (*fn)(struct peer *, const void *),
 void	caps_peer_up(struct peer *);
 /* REMOTE_SEEN. */
 int	caps_seen(struct peer *, struct msg *);
+/* We have greeted a remote ourselves, and this (EXT_*) is what it offered. */
+void	caps_met(uint32_t remote, uint32_t caps);
 /* At the end of a turn: tell all what is new. */
 void	caps_turn(void);
 /* A new generation: what the cache remembers of its remotes. */

@@ -30,6 +30,8 @@
 
 #include "parley.h"
 
+#define CONTROL_WORDS	8	/* of posternctl's arguments */
+
 #define PORT_MAX	10
 
 struct forbidden {
@@ -307,25 +309,25 @@ daemon_status(int line)
 }
 
 int
-daemon_control(int line, const char *a, const char *b, struct bytes *out)
+daemon_control(int line, const char *words, struct bytes *out)
 {
-	char	*argv[6] = { NULL };
+	char	*argv[CONTROL_WORDS + 4] = { NULL }, *copy, *p;
 	char	 s[] = "-s";
-	int	 i, rv;
+	int	 n = 3, rv;
 
 	if (!daemon_.running) {
 		fail(NULL, line, "no daemon is running");
 		return -1;
 	}
+	p = copy = xstrdup(words);
 	argv[0] = xasprintf("%s/smtpd/posternctl", talk.build);
 	argv[1] = s;
 	argv[2] = daemon_.control;
-	argv[3] = xstrdup(a);
-	argv[4] = b == NULL ? NULL : xstrdup(b);
+	while (n < CONTROL_WORDS + 3 && (argv[n] = next_word(&p)) != NULL)
+		n++;
 	rv = child_run(line, argv, out);
 	free(argv[0]);
-	for (i = 3; i < 5; i++)
-		free(argv[i]);
+	free(copy);
 	return rv;
 }
 
@@ -409,7 +411,7 @@ role_pid(int line, const char *role, const char *index)
 
 	if (strcmp(role, "postern") == 0)
 		return daemon_.child.pid;
-	if (daemon_control(line, "show", "status", &out) == -1)
+	if (daemon_control(line, "show status", &out) == -1)
 		return -1;
 	text = p = bytes_str(&out);
 	while (pid == -1 && (l = strsep(&p, "\n")) != NULL)

@@ -421,7 +421,7 @@ int	 daemon_kill(int, char *, bool may_ask);
 /* Can that be done without asking anybody?  "ROLE ..." */
 bool	 daemon_knows(const char *);
 /* Run posternctl with one or two words; its exit status, -1 after fail(). */
-int	 daemon_control(int, const char *, const char *, struct bytes *);
+int	 daemon_control(int, const char *, struct bytes *);
 /* Run postern -n on this file; likewise. */
 int	 daemon_check(int, const char *, struct bytes *);
 /* How many of these lines, or of all logs', match the glob. */

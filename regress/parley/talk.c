@@ -153,7 +153,7 @@ do_reload(struct stmt *st)
 
 	if (!wrong && st->arg[0] != '\0')
 		return bad(st, "or reload fails");
-	rv = daemon_control(st->line, "reload", NULL, &out);
+	rv = daemon_control(st->line, "reload", &out);
 	if (rv != -1 && wrong == (rv != 0))
 		tracef(NULL, st->line, "reload: status %d", rv);
 	else if (rv != -1) {
@@ -163,6 +163,60 @@ do_reload(struct stmt *st)
 	}
 	say_keep(&out);
 	return rv == -1 ? -1 : 0;
+}
+
+/* What was said, line by line, is what the text has as globs. */
+static int
+said_matches(const struct stmt *st, char *said, char *text)
+{
+	char	*got = NULL, *want = NULL, *shown;
+
+	while (said != NULL || text != NULL) {
+		got = strsep(&said, "\n");
+		want = strsep(&text, "\n");
+		if (got == NULL || want == NULL ||
+		    !glob(want, got, strlen(got)))
+			break;
+		got = want = NULL;
+	}
+	if (got == NULL && want == NULL)
+		return 0;
+	shown = escape(got == NULL ? "" : got, got == NULL ? 0 : strlen(got));
+	fail(NULL, st->line, "wanted: %s; got: \"%s\"",
+	    want == NULL ? "the end" : want, shown);
+	free(shown);
+	return -1;
+}
+
+/* "ctl [fails] WORD ... {" */
+static int
+do_ctl(struct stmt *st)
+{
+	struct bytes	 out = { 0 };
+	char		*words = st->arg, *said, *text;
+	bool		 fails = strncmp(words, "fails ", 6) == 0;
+	int		 rv;
+
+	if ((words = expand(NULL, st->line, words + (fails ? 6 : 0))) == NULL)
+		return -1;
+	if ((text = expand(NULL, st->line, st->text)) == NULL) {
+		free(words);
+		return -1;
+	}
+	if ((rv = daemon_control(st->line, words, &out)) != -1) {
+		tracef(NULL, st->line, "ctl %s: status %d", words, rv);
+		said = bytes_str(&out);
+		if (rv != (fails ? 1 : 0)) {
+			fail(NULL, st->line, "status %d: %s", rv, said);
+			rv = -1;
+		} else
+			rv = said_matches(st, said, text);
+		free(said);
+	}
+	bytes_free(&out);
+	free(words);
+	free(text);
+	return rv;
 }
 
 static int
@@ -313,6 +367,7 @@ static const struct stmt_word words[] = {
 	{ "run",	do_run,		false },
 	{ "reload",	do_reload,	false },
 	{ "kill",	do_kill,	false },
+	{ "ctl",	do_ctl,		true },
 	{ "expect",	do_expect,	false },
 	{ "requires",	do_requires,	false },
 	{ "deadline",	do_deadline,	false }

@@ -188,7 +188,7 @@ expect_stat(struct stmt *st, char *p)
 	if ((w.what = next_word(&p)) == NULL || wish_read(&w, &p) == -1)
 		return bad(st, "stat NAME OP N");
 	for (;;) {
-		if (daemon_control(st->line, "show", "stats", &out) == -1)
+		if (daemon_control(st->line, "show stats", &out) == -1)
 			return -1;
 		text = bytes_str(&out);
 		known = stat_find(text, w.what, &w.seen);

@@ -343,7 +343,7 @@ says()
 # comes_to what, wanted, address: it says that in the end
 comes_to()
 {
-	wait_for 30 told "$2" "$3"
+	wait_for 15 told "$2" "$3"
 	is "$1" "$answer" "$2 $3"
 }
 

@@ -36,12 +36,21 @@ class Session:
         self.opts, self.words = opts, words
         self.lines = []
         self.lost = False
-        self.socket = socket.create_connection(("127.0.0.1", port), 60)
+        self.file = None
+        self.port = port
+
+    def connect(self):
+        try:
+            self.socket = socket.create_connection(("127.0.0.1", self.port),
+                                                   60)
+        except OSError:
+            raise Lost
         self.file = self.socket.makefile("rb")
 
     def say(self, text):
         try:
-            self.socket.sendall(text.encode())
+            if self.file is not None:
+                self.socket.sendall(text.encode())
         except OSError:
             pass            # the reply tells
 
@@ -60,6 +69,7 @@ class Session:
                 return text
 
     def begin(self):
+        self.connect()
         self.reply()
         self.say("LHLO client.test\r\n" if "-l" in self.opts else
                  "EHLO client.test\r\n")

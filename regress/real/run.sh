@@ -13,7 +13,8 @@
 name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
-    xclient databases lists lookupd demo verify removed; do
+    xclient databases lists lookupd demo verify removed stalwart \
+    lookups; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;

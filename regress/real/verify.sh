@@ -20,9 +20,10 @@ why=$(dovecot_missing)
 [ -z "$why" ] || skip_all "$why"
 
 # shellcheck disable=SC2046	# words are wanted
-set -- $(real ports 4)
-smtp=$1 lmtp=$2 store=$3 hop2=$4
+set -- $(real ports 5)
+smtp=$1 lmtp=$2 store=$3 hop2=$4 hop3=$5
 failure=defer ttl='' local=hop verbs=hop
+tls='mode: "off"' from='""'
 
 # configure: example.org is asked of hop and goes to $local;
 # tls.example.org is the Postfix's.
@@ -54,7 +55,8 @@ configure()
 	  other:
 	    address: 127.0.0.1
 	    port: $hop2
-	    tls: {mode: "off"}
+	    tls: {$tls}
+	    mail-from: $from
 	    timeout: {connect: 2s, command: 5s}
 	session:
 	  rcpt:
@@ -267,6 +269,11 @@ users='alice bob dave frank'
 postfix_make other "$hop2" <<EOT
 virtual_mailbox_domains = tls.example.org
 smtpd_recipient_limit = 20
+smtpd_client_connection_count_limit = 2
+smtpd_client_event_limit_exceptions =
+smtpd_null_access_lookup_key = <>
+smtpd_tls_cert_file = $tmp/cert.pem
+smtpd_tls_key_file = $tmp/key.pem
 recipient_delimiter = +
 smtpd_recipient_restrictions =
     check_recipient_access regexp:$tmp/other/all
@@ -277,6 +284,11 @@ cat >"$tmp/other/some" <<EOT
 later@tls.example.org	450 4.2.0 not now
 policy@tls.example.org	554 5.7.1 not from there
 EOT
+certificate
+echo '<>	554 5.7.1 no null senders' >"$tmp/other/senders"
+postfix_listens other "$hop3" smtpd_tls_security_level=encrypt \
+    smtpd_delay_reject=no \
+    "smtpd_sender_restrictions=check_sender_access,texthash:$tmp/other/senders"
 postfix_start other
 failure=defer ttl='' local=hop verbs=other
 configure
@@ -299,11 +311,44 @@ is "Postfix: and that is one question" "$(postfix_asked dave)" 1
 # shellcheck disable=SC2046	# words are wanted
 is "Postfix: more than it takes at once" "$(ask -c -p "$smtp" \
     $(seq -f 'dave+%g@tls.example.org' 60))" '250 2.1.5 60'
+# It does not give it all the connections that it would use: 421 for a banner.
+# shellcheck disable=SC2046	# words are wanted
+is "Postfix: more than it has connections for" "$(ask -p -c "$smtp" \
+    $(seq -f 'erin%g@tls.example.org' 500))" '550 5.1.1 500'
+if grep -q 'Connection concurrency limit exceeded' "$tmp/other/log"; then
+	ok "Postfix: so it says"
+else
+	not_ok "Postfix: so it says"
+fi
 postfix_kill "$tmp/other"
 says "Postfix: it is killed: known" '250 2.1.5' alice@tls.example.org
 says "Postfix: known not to be there" '550 5.1.1' nobody@tls.example.org
 says "Postfix: not known" '451 4.4.3' frank@tls.example.org
 postfix_start other
 comes_to "Postfix: it is back" '250 2.1.5' frank@tls.example.org
+
+# It wants TLS, and no null sender.
+hop2=$hop3
+reload "TLS is wanted"
+says "Postfix: without it" '451 4.4.3' carol@tls.example.org
+tls="mode: required, ca: $tmp/cert.pem, name: another.example.net"
+from=probe@example.net
+reload "TLS with another"
+says "Postfix: another's certificate" '451 4.4.3' carol@tls.example.org
+tls="mode: required, ca: $tmp/cert.pem, name: 127.0.0.1" from='""'
+reload "TLS, and the null sender"
+says "Postfix: it has no null senders" '451 4.4.3' carol@tls.example.org
+is "Postfix: which is a warning" "$(grep -c \
+    'warn: other answers our MAIL with 554 5.7.1' "$tmp/postern.log")" 1
+from=sender
+reload "the client is the sender"
+comes_to "Postfix: with TLS and a sender" '550 5.1.1' carol@tls.example.org
+says "Postfix: one that is there" '250 2.1.5' frank@tls.example.org
+is "Postfix: for a null one nobody can tell" "$(ask -f '' "$smtp" \
+    grace@tls.example.org)" '451 4.4.3 grace@tls.example.org'
+is "a verdict is for a sender" "$(for sender in sender@example.net \
+    other@example.net; do
+	ctl cache get other frank@tls.example.org "$sender"
+    done | awk '$1 == "state" { print $2 }' | tr '\n' ' ')" "fresh none "
 postern_stop
 finish

@@ -36,6 +36,7 @@
 #include "t.h"
 #include "timer.h"
 #include "verify.h"
+#include "verifyd.h"
 
 /* --- time ----------------------------------------------------------------- */
 
@@ -542,6 +543,13 @@ cache_delete(const struct cache_key *k, uint64_t t)
 	cache.deletes++;
 	strlcpy(cache.rcpt, k->rcpt, sizeof(cache.rcpt));
 	return true;
+}
+
+void
+caps_met(uint32_t r, uint32_t caps)
+{
+	is_int(r, remote->obj.id, "whose offer it is");
+	(void)caps;
 }
 
 /* --- asking --------------------------------------------------------------- */
