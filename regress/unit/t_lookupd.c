@@ -266,7 +266,10 @@ test_wal(void)
 	end();
 }
 
-/* The jail knows a directory, not its name: the process gives way. */
+/*
+ * The jail knows a directory, not its name: the process gives way.  One whose
+ * kernel keeps no directories, or whose sanitizers want no jail, need not.
+ */
 static void
 test_directory(void)
 {
@@ -277,6 +280,11 @@ test_directory(void)
 	if (mkdir(path_of("sub"), 0755) == -1)
 		die("mkdir");
 	sql("sub/users.db", USERS);
+	if (child_logged(&db, "landlock") == 0) {
+		want("n", "a@example.org", "n|1");
+		end();
+		return;
+	}
 	put_ask(&asker0, 1, 0, "n", 1, "key", "a@example.org", NULL);
 	is_int(child_wait(&db), 0, "it ends, well");
 	conn_close(&db.parent);

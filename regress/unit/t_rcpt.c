@@ -315,6 +315,16 @@ conf_of(const char *yaml)
 }
 
 static void
+conf_end(struct config *conf)
+{
+	uint32_t	i;
+
+	for (i = 0; i < conf->lists.n; i++)
+		list_free(conf->lists.v[i]->priv);
+	conf_unref(conf);
+}
+
+static void
 begin(struct session *s, struct config *conf)
 {
 	static struct conf_listener	listener;
@@ -391,7 +401,7 @@ test_lists(void)
 	is_int(live, 1, "postmaster");
 	is_int(asked, 0, "nobody was asked");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 
 	conf = conf_of("route: {local: b}\nsession: {rcpt: {lookup: "
 	    "{domains: list/ours}}}\n");
@@ -400,7 +410,7 @@ test_lists(void)
 	is_int(live, 1, "no look-up of addresses: live");
 	is_int(asked, 0, "nobody was asked");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* --- verdicts ------------------------------------------------------------- */
@@ -488,7 +498,7 @@ test_row(size_t i)
 		is_str(why, "told", "row %zu: why", i);
 	}
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* Some addresses of a domain that is looked up are in a list. */
@@ -513,7 +523,7 @@ test_half(void)
 	tell(&s, JUDGE_FOREIGN, JUDGE_BY_DB, 0, "");
 	is_str(said, DENIED, "not local");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* The postmaster of a local domain is never unknown. */
@@ -537,7 +547,7 @@ test_postmaster(void)
 	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
 	is_int(vouched, 1, "one that is there");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* Who verifies an address takes its mail, unless a route says otherwise. */
@@ -564,7 +574,7 @@ test_route(void)
 	is_str(said, LATER, "nobody to be asked");
 	is_int(said_flags, 0, "not counted");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* --- marks ---------------------------------------------------------------- */
@@ -608,7 +618,7 @@ test_marks(void)
 	rcpt(&s, "x@l.test");
 	is_int(asked, 0, "not asked any more");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 /* --- rates ---------------------------------------------------------------- */
@@ -648,7 +658,19 @@ test_rates(void)
 	is_int(rated, 0, "not for the postmaster");
 	is_int(live, 1, "who is admitted");
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
+
+	conf = conf_of("route: {local: b, relay: b}\nsession: {rcpt: {relay: "
+	    "true, lookup: {domains: list/db}}}\n");
+	(void)conf_map_add(&conf->session.throttles,
+	    calloc(1, sizeof(struct conf_throttle)));
+	begin(&s, conf);
+	rcpt(&s, "d@f.test");
+	tell(&s, JUDGE_FOREIGN, JUDGE_BY_CACHE, 0, "");
+	is_int(rode, 0, "a foreign one is not charged by the question");
+	is_int(rated, 1, "but asks in its turn");
+	end(&s);
+	conf_end(conf);
 }
 
 /* --- ahead ---------------------------------------------------------------- */
@@ -692,7 +714,7 @@ test_ahead(void)
 	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
 	input = "";
 	end(&s);
-	conf_unref(conf);
+	conf_end(conf);
 }
 
 int
