@@ -67,12 +67,12 @@ verb()
 	ask -v "$1" "$smtp" "$2"
 }
 
-tables='CREATE TABLE users (address TEXT PRIMARY KEY);
+tables="CREATE TABLE users (address TEXT PRIMARY KEY);
 	CREATE TABLE lists (list TEXT, member TEXT);
-	INSERT INTO users VALUES ('\''john@foobar.com'\'');
-	INSERT INTO users VALUES ('\''jane@foobar.net'\'');
-	INSERT INTO lists VALUES ('\''all@foobar.com'\'', '\''john@foobar.com'\'');
-	INSERT INTO lists VALUES ('\''all@foobar.com'\'', '\''jane@foobar.net'\'');'
+	INSERT INTO users VALUES ('john@foobar.com');
+	INSERT INTO users VALUES ('jane@foobar.net');
+	INSERT INTO lists VALUES ('all@foobar.com', 'john@foobar.com');
+	INSERT INTO lists VALUES ('all@foobar.com', 'jane@foobar.net');"
 for i in $(seq 30); do
 	tables="$tables INSERT INTO users VALUES ('u$i@foobar.com');"
 done
@@ -213,7 +213,7 @@ changes()
 	says "$1: not even a yes" '550 5.1.1' john@foobar.com
 	$how "INSERT INTO users VALUES ('@foobar.net'), ('john@foobar.com')"
 	reloads 'a catch-all, no tags' stalwart-directory \
-	    's/type: sql/type: sql\n    catch-all: true\n    subaddressing: false/'
+	    's/type: sql/&\n    catch-all: true\n    subaddressing: false/'
 	is "$1: a catch-all" "$(ask "$smtp" any@foobar.net any@foobar.com \
 	    john+list@foobar.com)" \
 	    "250 2.1.5 any@foobar.net
