@@ -32,6 +32,7 @@
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -56,6 +57,7 @@
 #include "util.h"
 
 #define nitems(a)	(sizeof(a) / sizeof((a)[0]))
+#define DATA_MAX	((rlim_t)1024 * 1024 * 1024)
 
 /* --- the tables ---------------------------------------------------------- */
 
@@ -593,6 +595,16 @@ sandbox_allow_connect(void)
 	extra.connect = true;
 }
 
+/* libpq takes as much memory as the server says that a row has. */
+static void
+memory_enter(void)
+{
+	struct rlimit	 rl = { DATA_MAX, DATA_MAX };
+
+	if (setrlimit(RLIMIT_DATA, &rl) == -1)
+		log_warn("setrlimit");
+}
+
 void
 sandbox_enter(unsigned int role, bool debug)
 {
@@ -604,6 +616,8 @@ sandbox_enter(unsigned int role, bool debug)
 		fatalx("no jail for role %#x", role);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fatal("no_new_privs");
+	if (role == Q)
+		memory_enter();
 	abi = landlock_enter(role);
 	if (debug)
 		bad_call_init(role);

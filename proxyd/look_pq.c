@@ -62,11 +62,12 @@ struct conn {
 	PGconn		*pg;
 	struct event	 ev;
 	bool		 watched;
-	struct timer	 timer;		/* for NAME and OPENING */
+	struct timer	 timer;		/* NAME, OPENING; its rest is read */
 	struct ask	*ask;		/* NULL: answered already, or -n */
 	struct statement *st;
 	struct rows	 rows;
 	unsigned int	 dropped;
+	bool		 copies;	/* it was told to COPY */
 	char		 why[256];	/* the server's word; "" */
 	char		 sqlstate[6];
 	uint8_t		*prepared;	/* a bit for each statement */
@@ -131,10 +132,19 @@ conn_close(struct conn *c)
 		PQfinish(c->pg);
 	c->pg = NULL;
 	c->ask = NULL;
+	c->copies = false;
 	c->state = CONN_DOWN;
 	rows_clear(&c->rows);
 	if (c->prepared != NULL)
 		memset(c->prepared, 0, c->nprepared);
+}
+
+/* libpq would print them. */
+static void
+no_notice(void *arg, const PGresult *res)
+{
+	(void)arg;
+	(void)res;
 }
 
 static void
@@ -143,6 +153,8 @@ conn_try(struct conn *c)
 	c->state = CONN_OPENING;
 	c->pg = uri_connect(c->uri, c->naddr == 0 ? NULL : &c->addr[c->at]);
 	timer_set(&c->timer, source.timeout);
+	if (c->pg != NULL)
+		(void)PQsetNoticeReceiver(c->pg, no_notice, NULL);
 	if (c->pg != NULL && PQstatus(c->pg) != CONNECTION_BAD)
 		watch(c, EV_WRITE);
 }
@@ -174,8 +186,11 @@ conn_late(void *arg)
 {
 	struct conn	*c = arg;
 
-	conn_failed(c, c->state == CONN_NAME ? "its name cannot be looked up" :
-	    "no answer in time");
+	if (c->state == CONN_QUERY)
+		conn_close(c);		/* whoever asked has his answer */
+	else
+		conn_failed(c, c->state == CONN_NAME ?
+		    "its name cannot be looked up" : "no answer in time");
 	pump();
 }
 
@@ -254,24 +269,16 @@ on_address(uint64_t sid, const struct proto_dns_ans *a)
 }
 
 static void
-no_notice(void *arg, const PGresult *res)
-{
-	(void)arg;
-	(void)res;
-}
-
-static void
 conn_ready(struct conn *c)
 {
 	timer_del(&c->timer);
 	opening--;
-	(void)PQsetNoticeReceiver(c->pg, no_notice, NULL);
 	c->state = CONN_IDLE;
+	uri_good(c->uri);
 	if (PQsetnonblocking(c->pg, 1) == -1) {
 		conn_close(c);
 		return;
 	}
-	uri_good(c->uri);
 	watch(c, EV_READ | EV_PERSIST);
 	if (checks.on)
 		check_next(c);
@@ -490,6 +497,9 @@ take_result(struct conn *c, PGresult *res)
 	case PGRES_COPY_OUT:
 	case PGRES_COPY_IN:
 	case PGRES_COPY_BOTH:
+		/* There is no other way out of that. */
+		c->copies = true;
+		break;
 	case PGRES_BAD_RESPONSE:
 	case PGRES_FATAL_ERROR:
 	case PGRES_PIPELINE_SYNC:
@@ -515,6 +525,8 @@ conn_answer(struct conn *c)
 
 	c->ask = NULL;
 	timer_del(&a->timer);
+	if (c->state == CONN_QUERY)
+		timer_set(&c->timer, source.timeout);
 	if (c->why[0] == '\0') {
 		ask_answer(a, &c->rows);
 		return;
@@ -538,6 +550,7 @@ step_done(struct conn *c)
 		}
 	}
 	c->state = CONN_IDLE;
+	timer_del(&c->timer);
 	if (checks.on)
 		check_next(c);
 	else if (a != NULL && c->state == CONN_IDLE && is_forgotten(c) &&
@@ -547,6 +560,19 @@ step_done(struct conn *c)
 	} else if (a != NULL)
 		conn_answer(c);
 	rows_clear(&c->rows);
+}
+
+/* A statement that is no question: the connection is of no use now. */
+static void
+conn_copies(struct conn *c)
+{
+	struct ask	*a = c->ask;
+
+	conn_close(c);
+	if (a == NULL)
+		return;
+	timer_del(&a->timer);
+	ask_cannot(a, "COPY is no query");
 }
 
 static void
@@ -559,6 +585,10 @@ conn_results(struct conn *c)
 		if ((res = PQgetResult(c->pg)) != NULL) {
 			take_result(c, res);
 			PQclear(res);
+			if (c->copies) {
+				conn_copies(c);
+				return;
+			}
 		} else if (PQstatus(c->pg) == CONNECTION_BAD) {
 			conn_lost(c);
 			return;
@@ -628,15 +658,20 @@ is_served(void)
 	    conn_find(CONN_PREPARE) != NULL || conn_find(CONN_QUERY) != NULL;
 }
 
-/* Servers that have been dead for a while are not waited for. */
+/*
+ * Servers that have been dead for a while are not waited for, but by those
+ * for whom they are tried.
+ */
 static void
 fail_waiting(void)
 {
 	const char	*why = is_served() ? NULL : uris_dead();
 	struct ask	*a;
 
-	while (why != NULL && opening == 0 && !TAILQ_EMPTY(&queue)) {
-		a = queue_take();
+	while (why != NULL && nqueue > opening) {
+		a = TAILQ_LAST(&queue, ask_list);
+		TAILQ_REMOVE(&queue, a, entry);
+		nqueue--;
 		timer_del(&a->timer);
 		ask_cannot(a, why);
 	}
@@ -648,6 +683,7 @@ pump(void)
 {
 	struct conn	*c;
 	struct uri	*u;
+	int64_t		 ms;
 
 	while (!TAILQ_EMPTY(&queue) && (c = conn_find(CONN_IDLE)) != NULL)
 		conn_run(c, queue_take());
@@ -658,8 +694,9 @@ pump(void)
 		}
 		conn_open(c, u);
 	}
-	if (nqueue > 0 && opening == 0 && conn_find(CONN_DOWN) != NULL)
-		timer_set(&again, uris_wait());
+	if (opening < nqueue && conn_find(CONN_DOWN) != NULL &&
+	    (ms = uris_wait()) != -1)
+		timer_set(&again, ms);
 }
 
 static void

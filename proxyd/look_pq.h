@@ -26,14 +26,18 @@ struct uri {
 	bool			 is_name;	/* DNS must be asked */
 	unsigned int		 failed;	/* times in a row */
 	struct mono		 held;		/* until then; see failed */
+	bool			 trying;	/* by one, whether it is back */
 	char			 why[256];	/* it failed */
 };
 
 /* Before the jail: read source.uri; which files do they name? */
 void	 uris_prepare(void);
-/* The next one in turn that may be tried; NULL: none now. */
+/*
+ * The next one in turn that may be tried; NULL: none now.  uri_good or
+ * uri_bad must follow.
+ */
 struct uri *uri_next(void);
-/* Milliseconds until there is one. */
+/* Milliseconds until there is one; -1: when one that is tried has answered. */
 int64_t	 uris_wait(void);
 /* All have failed several times: why, of one of them.  Else NULL. */
 const char *uris_dead(void);

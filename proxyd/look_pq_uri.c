@@ -10,7 +10,8 @@
  *
  * All that are not held down have their turn.  One that failed is held down
  * for a quarter of a second, then for twice as long each time, up to five
- * seconds; a connection that stands ends that.
+ * seconds, and tried by one connection after that; when it stands all others
+ * may follow.  Those that were begun together fail as one.
  *
  * libpq would look for a good deal by itself: a password file, a service
  * file, certificates in the user's home, environment variables, DNS by
@@ -118,8 +119,9 @@ uri_next(void)
 
 	for (i = 0; i < nuris; i++) {
 		u = &uris[(next + i) % nuris];
-		if (u->failed > 0 && !mono_passed(u->held))
+		if (u->failed > 0 && (u->trying || !mono_passed(u->held)))
 			continue;
+		u->trying = u->failed > 0;
 		next = (next + i + 1) % nuris;
 		return u;
 	}
@@ -129,16 +131,20 @@ uri_next(void)
 int64_t
 uris_wait(void)
 {
-	int64_t	ms, least = HOLD_MAX;
+	int64_t	ms, least = -1;
 	size_t	i;
 
 	for (i = 0; i < nuris; i++) {
+		if (uris[i].trying)
+			continue;
 		ms = uris[i].failed == 0 ? 0 :
 		    mono_diff(uris[i].held, mono_now());
-		if (ms < least)
+		if (ms < 0)
+			ms = 0;
+		if (least == -1 || ms < least)
 			least = ms;
 	}
-	return least < 0 ? 0 : least;
+	return least;
 }
 
 const char *
@@ -159,6 +165,7 @@ uri_good(struct uri *u)
 		log_info("datasource %s: %s answers again", source.name,
 		    u->what);
 	u->failed = 0;
+	u->trying = false;
 	source_count.opened++;
 }
 
@@ -190,6 +197,9 @@ uri_bad(struct uri *u, const char *why)
 	if (u->failed == 0)
 		log_warnx("datasource %s: %s: %s", source.name, u->what,
 		    u->why);
+	else if (!u->trying)
+		return;
+	u->trying = false;
 	if (u->failed < 5)
 		hold = HOLD_MIN << u->failed;
 	u->failed++;

@@ -441,6 +441,10 @@ judge_known(struct session *s, struct judged *j)
 		return false;
 	if (j->verdict == JUDGE_NO_DOMAIN || j->verdict == JUDGE_NO_ADDRESS)
 		return true;
+	/* Whose mark is looked for?  That must be known before. */
+	if (there_are_marks() && !command_has_asked(s) &&
+	    !rcpt_route_look(s, j))
+		return false;
 	if ((g = command_judgement(s)) == NULL || !ask_verifyd(s, j, g))
 		return false;
 	take_answer(j, &g->ans, known);

@@ -212,6 +212,21 @@ find_route(struct session *s, struct judged *j, bool ours,
 	return true;
 }
 
+bool
+rcpt_route_look(struct session *s, const struct judged *j)
+{
+	const struct conf_route	*r = &s->conf->route;
+	struct rule_env		 env;
+	struct rule_value	 v;
+	enum rule_result	 res;
+
+	rcpt_env(s, j, &env);
+	res = rule_ask(s, r->session, &env, &v);
+	if (res == RULE_VALUE && v.str == NULL)
+		res = rule_ask(s, r->local, &env, &v);
+	return res != RULE_NEED;
+}
+
 struct conf_remote *
 rcpt_route_now(struct session *s, const struct judged *j)
 {

@@ -65,8 +65,10 @@ bool	rcpt_rule(struct session *, const struct judged *,
 	    const struct rule *, const char *by, struct rule_value *);
 /*
  * The next hop that it has if it is local, or NULL: what rules can tell at
- * once.
+ * once.  Before it: look up what they need.  False: that is being asked, and
+ * the command will be run again; what nobody can tell is no matter here.
  */
+bool	rcpt_route_look(struct session *, const struct judged *);
 struct conf_remote *rcpt_route_now(struct session *, const struct judged *);
 /* May it be in one transaction with those that are there, whoever it is? */
 bool	rcpt_is_plain(const struct session *, const struct judged *,

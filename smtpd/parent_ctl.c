@@ -14,8 +14,9 @@
  *	show status	postern - pid PID up SECONDSs generation N
  *			ROLE INDEX pid PID up SECONDSs restarts N generation N
  *			and so on, a line each; PID and SECONDS are "-" while
- *			there is no process, "leaving" ends the line of one
- *			that will not be started again
+ *			there is no process; behind that, of a lookupd,
+ *			"datasource NAME", and "leaving" of one that will not
+ *			be started again
  *	show stats	pipe ROLE INDEX, a line and a descriptor for each
  *			process: a socket on which that process answers
  *	show cache, show routes, cache get WORDS, cache delete WORDS,
@@ -132,16 +133,20 @@ ctl_end(struct ctl *c)
 static void
 status_of(struct ctl *c, const struct child *ch)
 {
-	char	pid[24] = "-", up[24] = "-";
+	const struct conf_datasource	*ds = NULL;
+	char				 pid[24] = "-", up[24] = "-";
 
+	if (ch->source != 0)
+		ds = reload_source(ch->source);
 	if (ch->pid != 0) {
 		(void)snprintf(pid, sizeof(pid), "%ld", (long)ch->pid);
 		(void)snprintf(up, sizeof(up), "%llds",
 		    (long long)mono_diff(mono_now(), ch->since) / 1000);
 	}
-	ctl_say(c, "%s %u pid %s up %s restarts %u generation %u%s",
+	ctl_say(c, "%s %u pid %s up %s restarts %u generation %u%s%s%s",
 	    ch->prog->name, ch->index, pid, up, ch->restarts,
-	    ch->generation, ch->leaving ? " leaving" : "");
+	    ch->generation, ds == NULL ? "" : " datasource ",
+	    ds == NULL ? "" : ds->obj.name, ch->leaving ? " leaving" : "");
 }
 
 static void

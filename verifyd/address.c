@@ -46,12 +46,13 @@ address_cut(const char *address, char out[LOOK_ADDR_MAX])
 	    plus == begin)
 		return false;
 	len = (size_t)(plus - begin);
-	/* What is left may need no quotes: then its normal form has none. */
-	if (quoted && (memchr(begin, '\\', len) != NULL ||
-	    !is_dot_string(begin, len))) {
-		memcpy(out, address, len + 1);
-		out[++len] = '"';
-		len++;
+	/* What is left may need no quotes any more, or need them now: a. */
+	if (memchr(begin, '\\', len) != NULL || !is_dot_string(begin, len)) {
+		if (len + 2 + strlen(at) >= LOOK_ADDR_MAX)
+			return false;
+		out[0] = out[len + 1] = '"';
+		memcpy(out + 1, begin, len);
+		len += 2;
 	} else
 		memcpy(out, begin, len);
 	(void)strlcpy(out + len, at, LOOK_ADDR_MAX - len);

@@ -37,6 +37,9 @@
 
 #include <sys/types.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +47,7 @@
 #include "config.h"
 
 #define RETRY		60	/* s: at least, until a yes is asked again */
+#define TRIM		(64UL * 1024 * 1024)	/* octets given back */
 
 struct cache	cache = { .snap = { .fd = -1 }, .mark = 1 };
 
@@ -494,10 +498,29 @@ cache_check(size_t octets, const char **why)
 	return r;
 }
 
+/*
+ * What stands between the entries that went stays, so the heap does not get
+ * smaller by itself.  It takes a millisecond for 3 MB: only where it is
+ * worth that.
+ */
+static void
+trim(void)
+{
+	if (cache.most < cache.overlay.octets + TRIM)
+		return;
+	cache.most = 0;
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
 bool
 cache_tidy(size_t buckets)
 {
-	return overlay_sweep(&cache.overlay, buckets);
+	if (!overlay_sweep(&cache.overlay, buckets))
+		return false;
+	trim();
+	return true;
 }
 
 void

@@ -34,6 +34,8 @@ struct cache {
 	bool			 flushed_all;
 	uint32_t		 flush_mark;
 	uint64_t		 unsaved_begin;	/* as writing began */
+	size_t			 most;		/* octets in memory, since
+						   the heap was trimmed */
 	struct cache_stats	 stats;
 };
 extern struct cache	cache;

@@ -299,6 +299,8 @@ cache_write_done(int fd, const char **why)
 	}
 	snap_close(&cache.snap);
 	cache.snap = new;
+	if (cache.overlay.octets > cache.most)
+		cache.most = cache.overlay.octets;
 	overlay_forget(&cache.overlay, cache.writing);
 	if (cache.flush_mark < cache.writing)
 		cache_flush_end();

@@ -21,12 +21,12 @@
  * it belongs to was taken and how many were accepted behind it.
  *
  * A server may look up one recipient after the other, each for some time.
- * Where answers take longer than its quickest one, a connection has few of
- * them at a time, so that what comes goes to another one; and those that
- * nobody waits for are sent some at a time, so that never many of them stand
- * before one that somebody waits for.  Not all servers are treated so: for
- * one that is quick one connection and large writes cost least, and one that
- * is far away is asked for many in one round trip.
+ * How long is seen from the gaps between answers, and no connection has more
+ * questions at a time than are answered soon, so that what comes goes to
+ * another one; and fewer that nobody waits for, so that not many of them stand
+ * before one that somebody waits for.  For a server that is quick one
+ * connection and large writes cost least, and one that is far away is asked
+ * for many in a round trip: so the number is not fixed.
  *
  * What is not answered when the connection ends is asked again, once.  But
  * only the first of them can be what the server died of: where the connection
@@ -50,10 +50,10 @@
 #include "verifyd.h"
 
 #define SLOW		1000	/* ms of silence: rather another connection */
-#define LAG		20	/* ms more than an answer can take: so, too, */
-#define LAG_FEW		4	/* where so many wait already */
-#define LAG_STAYS	1000	/* ms: for so long that is the server's way */
-#define AHEAD_DEEP	64	/* so many wait: none that nobody waits for */
+#define LAG		20	/* ms that questions on one may wait, */
+#define FEW		4	/* but so many always may */
+#define GAPS		16	/* that the pace is the mean of */
+#define MS		256	/* its unit is so small a part of that */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
 #define LOST_MAX	3	/* probes given up in a row */
 
@@ -71,33 +71,31 @@ is_alone(const struct probe *p)
 	return p->what != LOOK_ADDRESS && !p->as_rcpt;
 }
 
-bool
-link_lags(const struct link *l)
+size_t
+link_depth(const struct target *t)
 {
-	const struct target	*t = l->target;
-	struct mono		 now = mono_now();
+	int64_t	n;
 
-	if (link_is_slow(l))
-		return true;
-	if (l->nsent < LAG_FEW)
-		return false;
-	return (mono_is_set(t->lagged) &&
-	    mono_diff(now, t->lagged) < LAG_STAYS) ||
-	    mono_diff(now, TAILQ_FIRST(&l->sent)->since) >
-	    t->quickest + LAG;
+	if (t->pace == 0)
+		return SIZE_MAX;
+	n = (t->quickest + LAG) * MS / t->pace;
+	return n < FEW ? FEW : (size_t)n;
 }
 
 bool
 link_takes(const struct link *l, const struct probe *p)
 {
+	size_t	depth;
+
 	if (l->state != LINK_UP || l->over)
 		return false;
 	if (l->nsent == 0)
 		return true;
+	depth = link_depth(l->target) / (p->waited ? 1 : 2);
 	return (client_extensions(l->client) & EXT_PIPELINING) != 0 &&
 	    !is_alone(p) && !is_alone(TAILQ_FIRST(&l->sent)) &&
 	    !p->suspect && !TAILQ_FIRST(&l->sent)->suspect &&
-	    !link_lags(l) && (p->waited || l->nsent < AHEAD_DEEP);
+	    !link_is_slow(l) && l->nsent < depth;
 }
 
 /* MAIL, where what is open does not do.  -1: no memory. */
@@ -204,17 +202,20 @@ rest(struct link *l)
 
 /* --- answers -------------------------------------------------------------- */
 
-/* How long the answer took says how many are sent at a time. */
+/* Of an answer: how quick can it be, and how soon is it behind another one? */
 static void
-note_lag(struct target *t, const struct link *l, const struct probe *p)
+note_pace(struct target *t, const struct link *l, const struct probe *p)
 {
-	int64_t	ms = mono_diff(mono_now(), p->since);
+	struct mono	now = mono_now();
+	int64_t		ms = mono_diff(now, p->since), gap;
 
 	if (!t->answered || ms < t->quickest)
 		t->quickest = ms;
 	t->answered = true;
-	if (l->nsent >= LAG_FEW && ms > t->quickest + LAG)
-		t->lagged = mono_now();
+	if (!l->follows)
+		return;
+	gap = mono_diff(now, l->since);
+	t->pace += ((gap < SLOW ? gap : SLOW) * MS - t->pace) / GAPS;
 }
 
 /* The first of those sent: its reply is here. */
@@ -223,10 +224,10 @@ take(struct link *l)
 {
 	struct probe	*p = TAILQ_FIRST(&l->sent);
 
-	note_lag(l->target, l, p);
+	note_pace(l->target, l, p);
 	TAILQ_REMOVE(&l->sent, p, entry);
 	p->link = NULL;
-	l->nsent--;
+	l->follows = --l->nsent > 0;
 	l->since = mono_now();
 	l->progress = true;
 	l->target->lost = 0;

@@ -10,6 +10,7 @@
  *	look.c		the paths; LOOKUP
  *	source.c	db/: cdb files here, databases by query.c
  *	query.c		lookupd's processes: QUERY; answers kept, joined
+ *	query_key.c	what they are kept under
  *	values.c		what a QUERY_ANS says
  *	directory.c	directory/: sub-addressing, catch-all
  *	address.c	the parts of an address

@@ -271,7 +271,8 @@ is_served(const struct target *t)
 	if (!TAILQ_EMPTY(&t->waited))
 		return false;
 	LIST_FOREACH(l, &t->links, entry)
-		if (l->state == LINK_UP && !l->over && !link_lags(l))
+		if (l->state == LINK_UP && !l->over && !link_is_slow(l) &&
+		    l->nsent < link_depth(t))
 			return true;
 	return false;
 }

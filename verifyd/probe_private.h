@@ -39,7 +39,8 @@ struct target {
 	bool			 one_by_one;	/* it has no PIPELINING */
 	bool			 answered;
 	int64_t			 quickest;	/* ms, of its answers */
-	struct mono		 lagged;	/* one took far longer */
+	int64_t			 pace;		/* 1/256 ms, from one answer to
+						   the next; 0: not known */
 	unsigned int		 useless;	/* greetings failed in a row */
 	unsigned int		 lost;		/* probes given up in a row */
 	struct timer		 pause;		/* before it is dialled again */
@@ -71,6 +72,7 @@ struct link {
 	struct probes		 sent;		/* in order */
 	size_t			 nsent;
 	struct mono		 since;		/* the oldest waits */
+	bool			 follows;	/* since the last answer */
 	/* The transaction behind all that was sent. */
 	bool			 open;
 	bool			 utf8;
@@ -135,8 +137,8 @@ void		 link_greet(struct link *, int fd);
 bool		 link_takes(const struct link *, const struct probe *);
 /* Is it silent for longer than it takes? */
 bool		 link_is_slow(const struct link *);
-/* Or is it busy with others, so that another connection would be quicker? */
-bool		 link_lags(const struct link *);
+/* How many questions may be on one connection at a time. */
+size_t		 link_depth(const struct target *);
 void		 link_send(struct link *, struct probe *);
 /* Nothing more is sent; QUIT once all is answered. */
 void		 link_finish(struct link *);

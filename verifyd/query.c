@@ -44,16 +44,16 @@
 #include "log.h"
 #include "look.h"
 #include "peer.h"
-#include "values.h"
+#include "query_key.h"
 #include "state.h"
 #include "timer.h"
+#include "values.h"
 
 #define QUEUE_MAX	16384		/* questions that wait, of a backend */
 #define AHEAD_MAX	256		/* beyond, nothing is added to it by
 					   what nobody waits for */
 #define TRIES		2
 #define ANSWER_OCTETS	512		/* of a kept one, on average */
-#define KEY_MAX		(7 + 64 + LOOK_KEY_MAX + LOOK_ADDR_MAX)
 
 TAILQ_HEAD(queries, query);
 RB_HEAD(query_keys, query);
@@ -100,7 +100,7 @@ struct query {
 	struct timer		 timer;
 	TAILQ_HEAD(, waiter)	 waiters;
 	size_t			 klen;
-	const uint8_t		*key;		/* as make_key has it */
+	const uint8_t		*key;		/* as query_key has it */
 };
 
 static LIST_HEAD(, backend)	backends = LIST_HEAD_INITIALIZER(backends);
@@ -130,52 +130,7 @@ RB_GENERATE(query_keys, query, by_key, key_cmp)
 RB_PROTOTYPE(query_sids, query, by_sid, sid_cmp)
 RB_GENERATE(query_sids, query, by_sid, sid_cmp)
 
-/* --- the key: what is asked, as octets ------------------------------------ */
-
-static uint8_t *
-add_text(uint8_t *p, const char *s, size_t max)
-{
-	size_t	n = strnlen(s, max - 1);
-
-	memcpy(p, s, n);
-	p[n] = '\0';
-	return p + n + 1;
-}
-
-/* The sender is part of it only where the query looks at it. */
-static size_t
-make_key(uint8_t key[KEY_MAX], const struct query_of *of,
-    const struct look_question *q)
-{
-	bool	 sender = strstr(of->sql, ":sender") != NULL;
-	uint8_t	*p = key;
-
-	memcpy(p, &of->directory, sizeof(of->directory));
-	p += sizeof(of->directory);
-	*p++ = (uint8_t)q->what;
-	p = add_text(p, of->name, sizeof(q->path.query));
-	p = add_text(p, q->key, LOOK_KEY_MAX);
-	p = add_text(p, sender ? q->sender : "", LOOK_ADDR_MAX);
-	return (size_t)(p - key);
-}
-
-/* The same back. */
-struct parts {
-	uint32_t	 directory;
-	enum look_what	 what;
-	const char	*name, *key, *sender;
-};
-
-static void
-key_parts(const uint8_t *key, struct parts *p)
-{
-	memcpy(&p->directory, key, sizeof(p->directory));
-	key += sizeof(p->directory);
-	p->what = (enum look_what)*key++;
-	p->name = (const char *)key;
-	p->key = p->name + strlen(p->name) + 1;
-	p->sender = p->key + strlen(p->key) + 1;
-}
+/* --- what is kept --------------------------------------------------------- */
 
 static enum values_want
 want_of(enum look_what what)
@@ -193,8 +148,6 @@ want_of(enum look_what what)
 	}
 	return VALUES_FIRST;
 }
-
-/* --- what is kept --------------------------------------------------------- */
 
 /* The values, each of which ends with NUL, of a YES; nothing of a NO. */
 static bool
@@ -292,37 +245,6 @@ on_late(void *arg)
 
 /* --- asking --------------------------------------------------------------- */
 
-static void
-put_param(struct wbuf *w, uint32_t *n, const char *name, const char *value)
-{
-	put_str(w, name);
-	put_blob(w, value, strlen(value));
-	(*n)++;
-}
-
-/*
- * :key, and what it is made of: of an address all of it, what stands before
- * the @ (without quotes), and behind it; anything else is a domain.
- */
-static uint32_t
-put_params(struct wbuf *w, const struct parts *p)
-{
-	char		 local[LOOK_ADDR_MAX];
-	const char	*at;
-	uint32_t	 n = 0;
-
-	put_param(w, &n, "key", p->key);
-	at = p->what == LOOK_DOMAIN ? NULL : strrchr(p->key, '@');
-	if (at != NULL) {
-		(void)address_local(p->key, local);
-		put_param(w, &n, "address", p->key);
-		put_param(w, &n, "localpart", local);
-	}
-	put_param(w, &n, "domain", at == NULL ? p->key : at + 1);
-	put_param(w, &n, "sender", p->sender);
-	return n;
-}
-
 /* False: no process has room. */
 static bool
 query_send(struct query *q)
@@ -330,7 +252,7 @@ query_send(struct query *q)
 	struct backend		*b = q->backend;
 	struct proto_query	 head = { .max_rows = LOOK_ROWS_MAX };
 	struct wbuf		 w = { 0 }, params = { 0 };
-	struct parts		 parts;
+	struct query_parts	 parts;
 	struct pipe		*p;
 
 	TAILQ_FOREACH(p, &b->pipes, turn)
@@ -340,12 +262,12 @@ query_send(struct query *q)
 		return false;
 	TAILQ_REMOVE(&b->pipes, p, turn);
 	TAILQ_INSERT_TAIL(&b->pipes, p, turn);
-	key_parts(q->key, &parts);
+	query_parts(q->key, &parts);
 	head.directory = parts.directory;
 	(void)strlcpy(head.query, parts.name, sizeof(head.query));
 	if (head.max_rows > b->max_rows)
 		head.max_rows = b->max_rows;
-	head.nparams = put_params(&params, &parts);
+	head.nparams = query_params(&params, &parts);
 	put_query(&w, &head);
 	put_raw(&w, params.data, params.len);
 	w.failed = w.failed || params.failed;
@@ -423,8 +345,8 @@ bool
 query_ask(struct look *l, struct backend *b, const struct query_of *of,
     const struct look_question *ask, struct look_to to)
 {
-	uint8_t		 key[KEY_MAX];
-	size_t		 klen = make_key(key, of, ask), len;
+	uint8_t		 key[QUERY_KEY_MAX];
+	size_t		 klen = query_key(key, of, ask), len;
 	bool		 ahead = (ask->flags & LOOK_AHEAD) != 0;
 	struct query	*q;
 	struct waiter	*w;
@@ -626,11 +548,11 @@ query_ans(struct peer *peer, struct msg *m)
 	struct pipe		*p = peer->arg;
 	struct backend		*b = p->backend;
 	struct query		 key = { .sid = m->sid }, *q;
-	struct parts		 parts = { .what = LOOK_KEY };
+	struct query_parts	 parts = { .what = LOOK_KEY };
 	const char		*text = rows.text;
 
 	if ((q = RB_FIND(query_sids, &p->out, &key)) != NULL)
-		key_parts(q->key, &parts);
+		query_parts(q->key, &parts);
 	if (values_get(m, want_of(parts.what), &rows) == -1)
 		return -1;
 	if (q == NULL)

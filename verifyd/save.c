@@ -513,7 +513,8 @@ do_flush(const char *line, int fd)
 		return;
 	} else
 		cache_flush(remote);
-	if (save.state == SAVE_IDLE && !save.stopping)
+	if (save.state == SAVE_IDLE && !save.stopping &&
+	    save.path[0] != '\0')
 		want();
 	say(fd, "ok\n");
 }

@@ -413,15 +413,19 @@ start(const struct verify_question *q, const char *sender,
 
 /* Behind an answer, or ahead of a question: nobody waits. */
 static void
-ask_aside(const struct verify_question *q, const char *sender)
+ask_aside(const struct verify_question *q, const char *sender, bool ahead)
 {
 	struct question	*qn;
 	uint8_t		 hash[SIPHASH_LEN];
 
 	key_hash(q, sender, hash);
-	if (find(hash) == NULL &&
-	    start(q, sender, hash, false, &qn) == NULL)
-		qn->ahead = (q->flags & LOOK_AHEAD) != 0;
+	if ((qn = find(hash)) != NULL) {
+		if (!qn->ended || (ahead && !kept_is_old(qn)))
+			return;
+		kept_drop(qn);
+	}
+	if (start(q, sender, hash, false, &qn) == NULL)
+		qn->ahead = ahead;
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -446,7 +450,7 @@ tell_cached(const struct verify_question *q, const char *sender, bool stale,
 		return false;
 	if (view == CACHE_REFRESH) {
 		count.refreshed++;
-		ask_aside(q, sender);
+		ask_aside(q, sender, false);
 	}
 	if (stale)
 		count.stale++;
@@ -528,7 +532,7 @@ verify_ask(const struct verify_question *q,
 	}
 	if ((q->flags & LOOK_AHEAD) != 0) {
 		count.ahead++;
-		ask_aside(q, sender);
+		ask_aside(q, sender, true);
 		tell_cannot(q, sender, "asked ahead", done, arg);
 		return NULL;
 	}

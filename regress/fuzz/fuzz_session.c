@@ -14,6 +14,7 @@
  * What verifyd remembers of recipients is played too, by the script: nothing,
  * any class, some or all of a message's deliveries, or no answer at all; and
  * its verdicts on recipients.  Some of those are vouched for, others are live.
+ * It charges rates: no more in the end than for those that were accepted.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
@@ -262,6 +263,10 @@ check_replies(void)
 	must(last == 0);
 	if (which == CONF_JUDGE)
 		check_one_each(finals);
+	/* Two rates each, but for those that were said again. */
+	if (which == CONF_RATES && !unsure)
+		must(charged >= 0 &&
+		    charged <= 2 * (int64_t)stats.rcpt_accepted);
 	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP)
 		must(accepted == 0 || good > 0);
 	else
@@ -369,9 +374,13 @@ choose(unsigned int n)
 		which = CONF_JUDGE;
 		return n - 230;
 	}
-	if (n >= 224 && n < 230) {
+	if (n >= 224 && n < 227) {
 		which = CONF_THROTTLE;
 		return n - 224;
+	}
+	if (n >= 227 && n < 230) {
+		which = CONF_RATES;
+		return n - 227;
 	}
 	which = n < 230 ? CONF_SPLIT : n < 250 ? CONF_VOUCHED :
 	    CONF_VOUCHED_LMTP;
@@ -402,7 +411,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	at_script = 0;
 	draining = false;
 	delivered = good = turns = 0;
-	stats.messages_accepted = 0;
+	stats.messages_accepted = stats.rcpt_accepted = 0;
+	charged = 0;
+	unsure = false;
+	verifyd_marks(0);
 	present_session = NULL;
 	verifyd_lost = false;
 	nreplies = 0;

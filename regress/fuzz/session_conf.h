@@ -130,7 +130,32 @@ static const char *const	texts[] = {
 	"       rate: 1/1s}\n"
 	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
 	"    - {match: {if: rcpt, in-list: db/d}, key: [helo-domain, rcpt,\n"
-	"       sender, sender-domain, rcpt-domain], concurrency: 7}\n"
+	"       sender, sender-domain, rcpt-domain], concurrency: 7}\n",
+
+	/* Two rates for each recipient: session_verifyd.h counts them. */
+	"hostname: mx.example.org\n"
+	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"
+	"list: {ours: [example.org, b.example], db: [], remote: [],\n"
+	"  people: [a@example.org, b@example.org, x@example.org]}\n"
+	"remote: {b1: {address: 127.0.0.1%s}, b2: {address: 127.0.0.1}}\n"
+	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
+	"route: {local: b1, relay: b2}\n"
+	"session:\n"
+	"  rcpt:\n"
+	"    lookup:\n"
+	"      domains: [{if: sender, eq: a@b.example, then: list/ours},\n"
+	"        {else: list/db}]\n"
+	"      addresses: [{if: rcpt, starts-with: y, then: list/remote},\n"
+	"        {if: rcpt, starts-with: n, then: false},\n"
+	"        {else: list/people}]\n"
+	"    relay: [{if: rcpt, in-list: db/d, then: true}, {else: false}]\n"
+	"    warn-only: [{if: rcpt, starts-with: w, then: true},\n"
+	"      {else: false}]\n"
+	"    verify-failure: accept\n"
+	"    errors: {total: 8, wait: 1s}\n"
+	"  throttle:\n"
+	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
+	"    - {key: rcpt, rate: 1/1h, concurrency: 3}\n"
 };
 
 /* Where those look-ups lead that stand as lists above. */
@@ -155,12 +180,13 @@ static const struct {
 	{ ALL_EXTENSIONS ", protocol: lmtp, relay-hosts: [192.0.2.0/24]",
 	    ", protocol: lmtp" },
 	{ "", "" },
+	{ "", "" },
 	{ "", "" }
 };
 
 enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
 	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9,
-	CONF_THROTTLE = 10 };
+	CONF_THROTTLE = 10, CONF_RATES = 11 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 

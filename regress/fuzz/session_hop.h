@@ -47,6 +47,8 @@ struct hop {
 static LIST_HEAD(, hop)	hops = LIST_HEAD_INITIALIZER(hops);
 static unsigned int	delivered;	/* messages that all recipients have */
 static unsigned int	good;		/* verdicts of 2xx */
+static bool		unsure;		/* of some nobody knows whether they
+					   were taken, or charged */
 static unsigned int	turns;
 static const uint8_t	*script;
 static size_t		 nscript, at_script;
@@ -103,6 +105,7 @@ hop_abort(struct hop *h)
 {
 	must(h->s != NULL && !h->dead);
 	must(h->body != BODY_ENDED || h->nasked > 0);
+	unsure |= h->nasked > 0;
 	h->s = NULL;
 	h->dead = true;
 }
@@ -113,6 +116,7 @@ hop_release(struct hop *h, bool message_done)
 	must(h->s != NULL && !h->dead);
 	/* A body that is under way is never just given back. */
 	must(h->body == BODY_NO || (message_done && h->nasked == 0));
+	unsure |= !h->ready || h->nasked > 0;
 	h->s = NULL;
 	if (!h->ready || h->nasked > 0 || h->mail)
 		h->dead = true;

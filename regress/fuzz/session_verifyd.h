@@ -20,12 +20,15 @@ struct question {
 	uint32_t		 seq;
 	uint16_t		 type;
 	struct proto_state	 state;	/* of a MSG_STATE */
+	uint32_t		 rates;	/* of it, or of a JUDGE */
 	struct mono		 asked;
 };
 
 static LIST_HEAD(, question)	questions = LIST_HEAD_INITIALIZER(questions);
 static struct peer		verifyd = { .role = R_VERIFYD };
 static bool			verifyd_lost;
+static int64_t			charged;	/* rates that stay so */
+static bool			marked;		/* there are marks */
 
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
@@ -36,16 +39,18 @@ proc_peer(unsigned int role, unsigned int index)
 
 /* As verifyd does it: it ends who sends anything else. */
 static void
-check_state(struct msg *m, struct proto_state *q)
+check_state(struct msg *m, struct proto_state *q, uint32_t *rates)
 {
 	struct proto_rate	r;
 	uint32_t		i;
 	size_t			n;
 
+	*rates = 0;
 	must(get_state(m, q) == 0 && (q->n > 0) == (q->op != STATE_FREE));
 	for (i = 0; i < q->n; i++) {
 		if (q->op != STATE_GET && q->op != STATE_SET) {
 			must(get_rate(&m->body, &r) == 0);
+			*rates += r.period > 0;
 			continue;
 		}
 		must(get_blob(&m->body, &n) != NULL && n <= STATE_KEY_MAX);
@@ -70,19 +75,26 @@ check_verdict(struct msg *m)
 
 /*
  * A recipient is asked for in its turn, alone (but for questions that were
- * given up), and of lists nobody is asked.
+ * given up), and of lists nobody is asked before there are marks.
  * True: it is only announced, and not answered.
  */
 static bool
-check_judge(struct msg *m)
+check_judge(struct msg *m, uint32_t *rates)
 {
 	static struct proto_judge	 q;
 	const struct question		*other;
+	struct proto_rate		 r;
+	uint32_t			 i;
 
-	must(get_judge(m, &q) == 0 && q.nrates == 0);
+	must(get_judge(m, &q) == 0);
+	must(q.nrates == 0 || (q.flags & JUDGE_AHEAD) == 0);
+	for (i = 0; i < q.nrates; i++)
+		must(get_rate(&m->body, &r) == 0 && r.period > 0);
 	must(get_end(&m->body) == 0);
+	*rates = q.nrates;
 	must(strchr(q.rcpt, '@') != NULL);
-	must(q.domains.kind != LOOK_LIST && q.addresses.kind != LOOK_LIST);
+	must(q.domains.kind != LOOK_LIST);
+	must(marked || q.addresses.kind != LOOK_LIST);
 	must(q.domains.kind != LOOK_NONE || q.addresses.kind != LOOK_NONE);
 	if (q.flags & JUDGE_AHEAD) {
 		must(q.addresses.kind != LOOK_NONE);
@@ -118,11 +130,11 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	rbuf_init(&m.body, body->data, body->len);
 	m.sid = sid;
 	if (type == MSG_STATE)
-		check_state(&m, &q->state);
+		check_state(&m, &q->state, &q->rates);
 	else if (type == MSG_ADDRESS_ERROR)
 		must(get_error(&m, &e) == 0);
 	else if (type == MSG_JUDGE) {
-		if (check_judge(&m)) {
+		if (check_judge(&m, &q->rates)) {
 			free(q);
 			wbuf_clear(body);
 			return;
@@ -132,6 +144,8 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 		must(get_lookup(&m, &look) == 0 && look.key[0] != '\0');
 	}
 	wbuf_clear(body);
+	if (type == MSG_STATE && q->state.op == STATE_BACK)
+		charged -= q->rates;
 	if (type == MSG_ADDRESS_ERROR ||
 	    (type == MSG_STATE && (q->state.op == STATE_BACK ||
 	    q->state.op == STATE_HELD || q->state.op == STATE_FREE)))
@@ -172,13 +186,16 @@ put_remembered(struct wbuf *w, enum state_table table, unsigned int n)
 }
 
 static void
-put_state_answer(struct wbuf *w, const struct proto_state *q, unsigned int n)
+put_state_answer(struct wbuf *w, const struct question *whole, unsigned int n)
 {
-	struct proto_state_ans	 ans = { .op = q->op, .n = q->n };
-	uint32_t		 i, found = 0;
+	const struct proto_state	*q = &whole->state;
+	struct proto_state_ans		 ans = { .op = q->op, .n = q->n };
+	uint32_t			 i, found = 0;
 
 	if (q->op == STATE_TAKE && n % 3 == 2)
 		ans.over = 1 + n % q->n;
+	else if (q->op == STATE_TAKE)
+		charged += whole->rates;
 	put_state_ans(w, &ans);
 	for (i = 0; q->op == STATE_GET && i < q->n; i++) {
 		found += put_remembered(w, (enum state_table)q->table, n);
@@ -212,7 +229,7 @@ verifyd_back(void)
 }
 
 static void
-put_judge_answer(struct wbuf *w, unsigned int n)
+put_judge_answer(struct wbuf *w, const struct question *q, unsigned int n)
 {
 	struct proto_judge_ans	 ans = { .verdict =
 	    (uint8_t)(n % JUDGE_VERDICT_COUNT) };
@@ -220,7 +237,41 @@ put_judge_answer(struct wbuf *w, unsigned int n)
 	ans.by = (uint8_t)(n / JUDGE_VERDICT_COUNT % JUDGE_BY_COUNT);
 	ans.remote = n % 2;
 	(void)strlcpy(ans.why, n % 3 == 0 ? "550 no" : "", sizeof(ans.why));
+	ans.charged = ans.verdict == JUDGE_VOUCHED ||
+	    ans.verdict == JUDGE_LIVE;
+	if (ans.charged && q->rates > 0 && n % 7 == 6)
+		ans.over = 1 + n % q->rates;
+	if (ans.charged)
+		charged += ans.over > 0 ? ans.over - 1 : q->rates;
 	put_judge_ans(w, &ans);
+}
+
+/* For so long (ms) there can be marks. */
+static void
+verifyd_marks(uint32_t ms)
+{
+	struct msg	m = { .fd = -1, .seq = ms };
+
+	marked = ms > 0;
+	must(judge_marked(&verifyd, &m) == 0);
+}
+
+static void
+note_tarpit(struct session *s, void *arg)
+{
+	if (s->wait == WAIT_TARPIT)
+		*(bool *)arg = true;
+}
+
+/* May this answer not be heard?  What it charges stays so. */
+static bool
+is_lost(const struct question *q, unsigned int n)
+{
+	bool	lost = n == 0xf0 || n == 0xf1 || session_count() == 0 ||
+		    mono_diff(now, q->asked) >= ASK_TIMEOUT;
+
+	session_each(note_tarpit, &lost);
+	return lost;
 }
 
 /* Answer one, well or badly, or be lost; false: nothing was asked. */
@@ -238,16 +289,20 @@ verifyd_step(void)
 		verifyd_lost = true;
 		forget_questions();
 		ask_peer_down(&verifyd);
+		unsure = true;
 		return true;
 	}
+	if (n == 0xf2)
+		verifyd_marks(60 * 60 * 1000);
+	unsure |= is_lost(q, n);
 	m.sid = q->sid;
 	m.seq = n == 0xf0 ? q->seq + 1 : q->seq;
 	m.type = q->type == MSG_STATE ? MSG_STATE_ANS : q->type == MSG_JUDGE ?
 	    MSG_JUDGE_ANS : MSG_LOOKUP_ANS;
 	if (q->type == MSG_STATE)
-		put_state_answer(&w, &q->state, n);
+		put_state_answer(&w, q, n);
 	else if (q->type == MSG_JUDGE)
-		put_judge_answer(&w, n);
+		put_judge_answer(&w, q, n);
 	else
 		put_look_answer(&w, n);
 	rbuf_init(&m.body, w.data, n == 0xf1 ? w.len - 1 : w.len);

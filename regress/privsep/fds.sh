@@ -36,10 +36,11 @@ wanted()
 {
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
 	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
-	line verifyd smtpd smtpd dialer resolved lookupd "$dir/log" \
+	line verifyd smtpd smtpd dialer resolved lookupd lookupd "$dir/log" \
 	    "$dir/users.cdb"
 	line dialer smtpd smtpd verifyd resolved "$dir/log"
-	line resolved verifyd dialer lookupd "$dir/log"
+	line resolved verifyd dialer lookupd lookupd "$dir/log"
+	line lookupd verifyd resolved "$dir/log"
 	line lookupd verifyd resolved "$dir/log"
 }
 

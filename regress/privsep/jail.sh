@@ -10,7 +10,16 @@
 
 . "$(dirname "$0")/lib.sh"
 
-ROLES='smtpd verifyd dialer resolved lookupd'
+ROLES='smtpd verifyd dialer resolved lookupd lookupd-connects'
+
+# live role: the name and index of the process
+live()
+{
+	case $1 in
+	lookupd-connects) echo lookupd 1 ;;
+	*)	echo "$1" 0 ;;
+	esac
+}
 
 if [ "$(uname -sm)" != 'Linux x86_64' ]; then
 	skip 'calls in the live processes' 'they are made on Linux x86-64'
@@ -31,7 +40,8 @@ probes()
 strike()
 {
 	probes "$2" lethal | grep -qx -e "$1" || return 0
-	old=$(pid "$2" 0)
+	# shellcheck disable=SC2046	# words are wanted
+	old=$(pid $(live "$2"))
 	said=$("$tools/jail" "$2" "$old" "$1" 2>&1)
 	echo "$said" | counted
 	case $said in
@@ -43,7 +53,8 @@ strike()
 recover()
 {
 	while read -r role old; do
-		wait_until has_other "$role" 0 "$old" ||
+		# shellcheck disable=SC2046	# words are wanted
+		wait_until has_other $(live "$role") "$old" ||
 		    not_ok "$role comes back after $1"
 	done <"$dir/struck"
 	is "the parent outlives $1" "$(kill -0 "$parent" && echo yes)" yes
@@ -74,8 +85,9 @@ debug()
 	done
 	recover 'execve with -d'
 	for role in $ROLES; do
-		line="postern: $role: bad system call execve (59)"
-		is "$role names it" "$(grep -Fx "$line" "$dir/stderr")" "$line"
+		line="postern: ${role%-*}: bad system call execve (59)"
+		is "$role names it" "$(grep -Fx "$line" "$dir/stderr" | uniq)" \
+		    "$line"
 	done
 	stop
 }
@@ -84,11 +96,13 @@ debug()
 
 start daemon
 for role in $ROLES; do
-	old=$(pid "$role" 0)
 	# Words are wanted.
 	# shellcheck disable=SC2046
+	old=$(pid $(live "$role"))
+	# shellcheck disable=SC2046
 	"$tools/jail" "$role" "$old" $(probes "$role" soft) 2>&1 | counted
-	is "$role survives what is answered" "$(pid "$role" 0)" "$old"
+	# shellcheck disable=SC2046
+	is "$role survives what is answered" "$(pid $(live "$role"))" "$old"
 done
 stop
 

@@ -165,6 +165,7 @@ write_config()
 	datasource:
 	  users: {uri: "cdb:$dir/users.cdb"}
 	  routes: {uri: "sqlite:$dir/db/routes.db", connections: 1}
+	  people: {uri: "postgresql://u:hidden-word@127.0.0.1:9/x"}
 	$(users)
 	EOF
 }

@@ -59,7 +59,9 @@ as_root()
 start daemon
 children >"$dir/children"
 is 'processes' "$(awk '{ print $1 }' "$dir/children" | sort | tr '\n' ' ')" \
-    'dialer lookupd resolved smtpd smtpd verifyd '
+    'dialer lookupd lookupd resolved smtpd smtpd verifyd '
+is 'status names datasources' "$(status | awk '$1 == "lookupd" {
+    print $11, $12 }' | tr '\n' ' ')" 'datasource routes datasource people '
 while read -r role index pid; do
 	name="$role $index"
 	is "$name: seccomp filters" "$(field "$pid" Seccomp)" 2
@@ -67,6 +69,8 @@ while read -r role index pid; do
 	is "$name: threads" "$(field "$pid" Threads)" 1
 	is "$name: parent" "$(field "$pid" PPid)" "$parent"
 	is "$name: core size" "$(limit "$pid" 'Max core file size')" '0 0'
+	is "$name: no password in its title" \
+	    "$(grep -c hidden-word "/proc/$pid/cmdline")" 0
 	is "$name: processes" "$(limit "$pid" 'Max processes')" '0 0'
 	# The kernel gives the files of one that may be dumped to its user.
 	is "$name: not dumpable" "$(stat -c %u "/proc/$pid/stat")" 0

@@ -67,12 +67,13 @@ verb()
 	ask -v "$1" "$smtp" "$2"
 }
 
-tables="CREATE TABLE users (address TEXT PRIMARY KEY);
+tables='CREATE TABLE users (address TEXT PRIMARY KEY);
 	CREATE TABLE lists (list TEXT, member TEXT);
-	INSERT INTO users VALUES ('john@foobar.com');
-	INSERT INTO users VALUES ('jane@foobar.net');
-	INSERT INTO lists VALUES ('all@foobar.com', 'john@foobar.com');
-	INSERT INTO lists VALUES ('all@foobar.com', 'jane@foobar.net');"
+	INSERT INTO users VALUES ('\''john@foobar.com'\'');
+	INSERT INTO users VALUES ('\''jane@foobar.net'\'');
+	INSERT INTO lists VALUES
+	    ('\''all@foobar.com'\'', '\''john@foobar.com'\''),
+	    ('\''all@foobar.com'\'', '\''jane@foobar.net'\'');'
 for i in $(seq 30); do
 	tables="$tables INSERT INTO users VALUES ('u$i@foobar.com');"
 done

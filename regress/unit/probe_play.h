@@ -149,6 +149,7 @@ struct server {
 	size_t		 rcpts;			/* of this transaction */
 	size_t		 answered;		/* RCPTs in all */
 	bool		 mail;
+	bool		 deaf;
 };
 
 static struct server	servers[SERVERS];
@@ -165,6 +166,7 @@ static struct {
 	const char	*lost_over;	/* gone at this local part */
 	bool		 dies;		/* and what it had to say with it */
 	bool		 mute;		/* no answer to RCPT */
+	bool		 stays_mute;	/* nor to anything behind it, ever */
 	const char	*octets;	/* instead of an answer */
 	size_t		 repeat;	/* of them */
 	const uint8_t	*says;		/* all that servers say: fuzz_probe */
@@ -252,6 +254,7 @@ on_rcpt(struct server *s, const char *line)
 
 	seen.rcpts++;
 	strlcpy(seen.last_rcpt, line, sizeof(seen.last_rcpt));
+	s->deaf = how.mute && how.stays_mute;
 	if (how.mute)
 		return;
 	for (i = 0; i < how.repeat && s->fd != -1; i++)
@@ -348,7 +351,7 @@ server_turn(struct server *s)
 		seen.first++;
 	while (s->fd != -1 && (end = strstr(s->in, "\r\n")) != NULL) {
 		*end = '\0';
-		if (strncmp(s->in, "PROXY ", 6) != 0)
+		if (strncmp(s->in, "PROXY ", 6) != 0 && !s->deaf)
 			on_line(s, s->in);
 		s->n -= (size_t)(end + 2 - s->in);
 		memmove(s->in, end + 2, s->n + 1);

@@ -30,6 +30,8 @@ static const struct {
 	{ "\"u@v+x\"@a.test", "\"u@v\"@a.test", "u@v+x" },
 	{ "\"u\\\"+x\"@a.test", "\"u\\\"\"@a.test", "u\"+x" },
 	{ "\"u\\\\+x\"@a.test", "\"u\\\\\"@a.test", "u\\+x" },
+	{ "u.+x@a.test", "\"u.\"@a.test", "u.+x" },
+	{ "u.v+x@a.test", "u.v@a.test", "u.v+x" },
 	{ "@a.test", NULL, "" },
 	{ "u+x", NULL, "u+x" },
 	{ "", NULL, "" }
@@ -54,6 +56,13 @@ main(void)
 	memset(big, 'u', sizeof(big));
 	(void)strlcpy(big + sizeof(big) - 10, "+x@a.test", 10);
 	ok(!address_cut(big, out), "too long to be one");
+	(void)strlcpy(big + LOOK_ADDR_MAX - 10, ".+@a.test", 10);
+	ok(!address_cut(big, out), "no room for quotes");
+	(void)strlcpy(big + LOOK_ADDR_MAX - 10, "v+@a.test", 10);
+	ok(address_cut(big, out) && strlen(out) == LOOK_ADDR_MAX - 2,
+	    "room without");
+	memset(big, 'u', sizeof(big));
+	(void)strlcpy(big + sizeof(big) - 10, "+x@a.test", 10);
 	is_int((long long)address_local(big, out), LOOK_ADDR_MAX - 1,
 	    "what there is room for");
 	return done("t_address");

@@ -145,6 +145,8 @@ settings(uint32_t generation, uint32_t sql)
 	ds = add_source(conf, sql, "sql");
 	add_query(ds, "route", "SELECT r FROM t WHERE k = :key");
 	add_query(ds, "from", "SELECT r FROM t WHERE k = :key AND s = :sender");
+	add_query(ds, "dollar", "SELECT r FROM t WHERE s = $sender");
+	add_query(ds, "mark", "SELECT r FROM t WHERE ? = ? AND s = ?");
 	d = add_directory(conf, DIR_S + sql - DS_SQL, "users", DIR_SQL);
 	d->datasource = copy("sql");
 	d->query_address = copy("SELECT 1 FROM u WHERE a = :address");
@@ -593,6 +595,16 @@ test_queries(void)
 	    "0 from key=b.test domain=b.test sender=s@c.test");
 	answer(&look0, sid, "0");
 	want_look(&smtpd0, 4, LOOKUP_NO, "");
+	look(&smtpd0, 4, LOOK_DB, DS_SQL, "dollar", LOOK_KEY, "b.test");
+	sid = want_query(&look1,
+	    "0 dollar key=b.test domain=b.test sender=s@c.test");
+	answer(&look1, sid, "1");
+	want_look(&smtpd0, 4, LOOKUP_YES, "1");
+	look(&smtpd0, 4, LOOK_DB, DS_SQL, "mark", LOOK_KEY, "b.test");
+	sid = want_query(&look0,
+	    "0 mark key=b.test domain=b.test sender=s@c.test");
+	answer(&look0, sid, "1");
+	want_look(&smtpd0, 4, LOOKUP_YES, "1");
 	look(&smtpd0, 5, LOOK_DB, DS_SQL, "nothing", LOOK_KEY, "b.test");
 	want_look(&smtpd0, 5, LOOKUP_CANNOT, "");
 	look(&smtpd0, 6, LOOK_DB, DS_SQL, "route", LOOK_KEY, "c.test");
@@ -779,6 +791,8 @@ test_rates(void)
 	judge_rates(&smtpd0, 0, d, a, "u@a.test", three);
 	want_over(0, true, "vouched");
 	judge_rates(&smtpd0, 0, d, a, "u@c.test", three);
+	want_over(0, false, "foreign");
+	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", three);
 	want_over(2, true, "the second is passed");
 	judge_rates(&smtpd0, 0, d, NOWHERE_, "u@a.test", "a 3 600000");
 	want_over(0, true, "the first was charged twice");

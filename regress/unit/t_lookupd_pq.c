@@ -247,6 +247,140 @@ test_names(void)
 	(void)close(pfd.fd);
 }
 
+/* --- one that knows the protocol, and breaks it --------------------------- */
+
+#define AUTH_OK		"R\0\0\0\x08\0\0\0\0"
+#define READY		"Z\0\0\0\x05I"
+#define NOTICE		"N\0\0\0\x10Mpsst-psst\0\0"
+#define PARSED		"1\0\0\0\x04"
+#define BOUND		"2\0\0\0\x04"
+/* A column "n" of texts, without and with the head of its message. */
+#define COLUMN		"n\0\0\0\0\0\0\0\0\0\0\x19"	\
+			"\xff\xff\xff\xff\xff\xff\0\0"
+#define ONE_COLUMN	"T\0\0\0\x1a\0\x01" COLUMN
+#define ONE_VALUE	"D\0\0\0\x0b\0\x01\0\0\0\x01" "7"
+#define TWO_VALUES	"D\0\0\0\x10\0\x02\0\0\0\x01" "7\0\0\0\x01" "8"
+#define TWO_COLUMNS	"T\0\0\0\x2e\0\x02" COLUMN COLUMN
+#define SELECTED	"C\0\0\0\x0dSELECT 1\0"
+#define COMPLETE	SELECTED READY
+#define COPY_OUT	"H\0\0\0\x07\0\0\0"
+#define HUGE		"D\x7f\xff\xff\xf0\0\x01\x7f\xff\xff\xe0"
+#define OCTETS(s)	{ (s), sizeof(s) - 1 }
+
+struct octets {
+	const char	*p;
+	size_t		 n;
+};
+
+static const struct octets	hello = OCTETS(AUTH_OK NOTICE NOTICE READY);
+static const struct octets	parsed = OCTETS(NOTICE PARSED READY);
+static const struct octets	good = OCTETS(BOUND ONE_COLUMN ONE_VALUE
+				    NOTICE COMPLETE);
+
+static void
+tell(int fd, const struct octets *o)
+{
+	if (send(fd, o->p, o->n, MSG_NOSIGNAL) == -1)
+		_exit(0);
+}
+
+/* Until its Sync, or the whole of the first message; false: the end. */
+static bool
+hear(int fd, bool first)
+{
+	static char	text[65536];
+	ssize_t		n;
+
+	do
+		n = recv(fd, text, sizeof(text), 0);
+	while (n > 0 && !first && (n < 5 || text[n - 5] != 'S'));
+	return n > 0;
+}
+
+/*
+ * The first question is answered by that, and all others well.
+ */
+static pid_t
+breaker(int fd, const struct octets *bad)
+{
+	pid_t	pid = fork();
+	int	peer;
+	bool	served = false;
+
+	if (pid != 0)
+		return pid;
+	while ((peer = accept(fd, NULL, NULL)) != -1) {
+		if (fork() != 0) {
+			(void)close(peer);
+			served = true;
+			continue;
+		}
+		(void)hear(peer, true);
+		tell(peer, &hello);
+		if (hear(peer, false))
+			tell(peer, &parsed);
+		while (hear(peer, false)) {
+			tell(peer, served ? &good : bad);
+			served = true;
+		}
+		_exit(0);
+	}
+	_exit(0);
+}
+
+/* What it says of a server that breaks the rules; then all is well. */
+static void
+breaks(const struct octets *bad, const char *want, const char *name)
+{
+	uint16_t	 port;
+	uint64_t	 i = 2;
+	int		 fd = server(&port, true);
+	pid_t		 pid = breaker(fd, bad);
+	const char	*got;
+	char		 uri[256];
+
+	conf_begin(700, 1);
+	queries();
+	(void)snprintf(uri, sizeof(uri), "postgresql://u:hidden-word@127.0.0.1:"
+	    "%u/mail?sslmode=disable\n", port);
+	begin(uri);
+	got = ask_n(1);
+	ok(strstr(got, want) != NULL, "%s: %s", name, got);
+	do
+		got = ask_n(i);
+	while (strcmp(got, "n|7") != 0 && i++ < 8);
+	is_str(got, "n|7", "and another connection");
+	is_int((int64_t)child_logged(&db, "psst-psst"), 0, "its notices are "
+	    "not ours");
+	(void)kill(pid, SIGKILL);
+	finish();
+	(void)close(fd);
+}
+
+static void
+test_breakers(void)
+{
+	static const struct octets	copies = OCTETS(BOUND COPY_OUT);
+	static const struct octets	many = OCTETS(BOUND ONE_COLUMN
+					    ONE_VALUE ONE_VALUE ONE_VALUE
+					    ONE_VALUE ONE_VALUE ONE_VALUE
+					    ONE_VALUE ONE_VALUE ONE_VALUE
+					    ONE_VALUE ONE_VALUE);
+	static const struct octets	more = OCTETS(BOUND ONE_COLUMN
+					    ONE_VALUE SELECTED TWO_COLUMNS
+					    TWO_VALUES COMPLETE);
+	static const struct octets	huge = OCTETS(BOUND ONE_COLUMN HUGE);
+	static const struct octets	nothing = OCTETS(BOUND);
+	static const struct octets	noise = OCTETS("x\xff\xff\xff\xff");
+
+	breaks(&copies, "!COPY is no query", "COPY");
+	breaks(&many, "n|7|7|7|7|7|7|7|7|7+", "rows without an end");
+	breaks(&more, "row description", "columns that change");
+	breaks(&huge, "", "a row of two gigabytes");
+	breaks(&nothing, "!no answer in time", "nothing more");
+	breaks(&noise, "n|7", "nonsense, and once more");
+}
+
 /* --- for a script --------------------------------------------------------- */
 
 static void
@@ -328,5 +462,6 @@ main(int argc, char **argv)
 	test_silent();
 	test_nonsense();
 	test_names();
+	test_breakers();
 	return done("lookupd_pq");
 }

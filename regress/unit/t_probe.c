@@ -88,52 +88,69 @@ test_pool(void)
 	is_int(open_servers(), 0, "closed");
 }
 
+static void
+ask_users(struct answer *a, size_t n, const char *name, unsigned int flags)
+{
+	char	rcpt[64];
+	size_t	i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(rcpt, sizeof(rcpt), "%s%zu@d.test", name, i);
+		ask_what(&a[i], rcpt, "", LOOK_ADDRESS, flags);
+	}
+	settle();
+}
+
 /* A server that takes its time for each has few of them at a time. */
 static void
-test_lag(void)
+test_pace(void)
 {
-	static struct answer	a[30];
-	char			rcpt[64];
-	size_t			i;
+	static struct answer	a[40], ahead[40];
+	struct answer		b;
+	size_t			i, sent;
 
-	ask(&a[0], "first@d.test");
-	settle();
 	how.mute = true;
-	for (i = 0; i < nitems(a); i++) {
-		snprintf(rcpt, sizeof(rcpt), "u%zu@d.test", i);
-		ask(&a[i], rcpt);
-		if (i == 3) {
-			settle();
-			is_int(seen.connections, 1, "four on one connection");
-			pass(15);
-		} else if (i == 4) {
-			settle();
-			is_int(seen.connections, 1, "a fifth soon after");
-			pass(15);
-		} else if (i == 5) {
-			settle();
-			is_int(seen.connections, 2, "later: on another one");
-			is_int(seen.rcpts, 7, "and at once");
-		}
-	}
-	settle();
-	is_int(seen.connections, 2, "that one has not been slow");
-	how.mute = false;
-	for (i = 0; i < 5; i++)
+	ask_users(a, 40, "u", 0);
+	is_int(seen.rcpts, 40, "nothing is known of it: all at once");
+	is_int(seen.connections, 1, "on one connection");
+	for (i = 0; i < 40; i++) {
+		pass(5);
 		say(&servers[0], "250 2.1.5 fine\r\n");
-	for (i = 5; i < nitems(a); i++)
-		say(&servers[1], "250 2.1.5 fine\r\n");
-	settle();
-	for (i = 0; i < nitems(a); i++)
-		want(&a[i], LOOKUP_YES, "late");
-	how.mute = true;
-	for (i = 0; i < nitems(a); i++) {
-		snprintf(rcpt, sizeof(rcpt), "v%zu@d.test", i);
-		ask(&a[i], rcpt);
+		settle();
+		want(&a[i], LOOKUP_YES, "in time");
 	}
+	ask_users(ahead, 40, "ahead", LOOK_AHEAD);
+	sent = seen.rcpts;
+	ok(sent >= 42 && sent <= 44, "few ahead: %zu", sent - 40);
+	is_int(seen.connections, 1, "for which nobody is called");
+	ask(&b, "waited@d.test");
 	settle();
-	is_int(seen.rcpts, 31 + 4 * 4, "then four for each connection");
-	is_int(seen.connections, 4, "of as many as there may be");
+	is_int(seen.rcpts, sent + 1, "what is waited for goes at once");
+	is_str(seen.last_rcpt, "RCPT TO:<waited@d.test>", "that one");
+	ask_users(a, 40, "v", 0);
+	is_int(seen.connections, 4, "as many as there may be");
+	sent = seen.rcpts - 40;
+	ok(sent >= 16 && sent <= 32, "few on each: %zu", sent);
+	how.mute = false;
+	for (i = 0; i < sent; i++)
+		say(&servers[i % 4], "250 2.1.5 fine\r\n");
+	settle();
+	want(&b, LOOKUP_YES, "the one");
+	for (i = 0; i < 40; i++)
+		want(&a[i], LOOKUP_YES, "all of them");
+	is_int(seen.rcpts, 40 + 40 + 1 + 40, "each asked once");
+}
+
+/* A quick one has all of it on one connection. */
+static void
+test_quick(void)
+{
+	static struct answer	a[25];
+
+	ask_users(a, 25, "u", 0);
+	ask_users(a, 25, "v", 0);
+	is_int(seen.connections, 1, "one connection");
+	is_int(seen.reads, 4, "EHLO, all of them, all of the others, QUIT");
 }
 
 static void
@@ -626,6 +643,107 @@ test_greeting(void)
 	is_int(seen.first, 1, "which came first");
 }
 
+/* --- all of that at once -------------------------------------------------- */
+
+static uint32_t	dice = 1;
+
+static unsigned int
+roll(unsigned int sides)
+{
+	dice = dice * 1664525 + 1013904223;
+	return (dice >> 8) % sides;
+}
+
+static void
+any_server(void)
+{
+	how.max = roll(3) == 0 ? 1 + roll(5) : 0;
+	how.lost_at = roll(4) == 0 ? 1 + roll(6) : 0;
+	how.bye_at = roll(4) == 0 ? 1 + roll(6) : 0;
+	how.lost_over = roll(3) == 0 ? "u1" : NULL;
+	how.dies = how.lost_over != NULL && roll(2) == 0;
+	how.mute = roll(12) == 0;
+	how.stays_mute = true;
+	how.mail = roll(8) == 0 ? "451 4.3.0 not now\r\n" : NULL;
+	how.ehlo = roll(4) == 0 ? "250 here\r\n" : NULL;
+	how.greeting = roll(16) == 0 ? "421 busy\r\n" : NULL;
+	dial.refuse = roll(16) == 0;
+}
+
+/* The generation that there is goes, behind the next one or before. */
+static void
+reload(void)
+{
+	struct config	*old = conf;
+	bool		 gap = roll(4) == 0;
+
+	if (gap) {
+		conf = NULL;
+		probe_release(old);
+	}
+	configure(2);
+	set_text(&remote->mail_from, roll(2) ? "sender" : "");
+	remote->limits.recipients = 1 + roll(20);
+	remote->limits.errors = 1 + roll(10);
+	probe_commit();
+	if (!gap)
+		probe_release(old);
+	conf_unref(old);
+}
+
+/*
+ * Servers that change their minds all the time, reloads, and askers who
+ * leave: no one is ever told what was said of another.
+ */
+static void
+test_storm(void)
+{
+	static struct answer	a[64];
+	static const char	*const code[] = { "", "550.5.1.1.",
+				    "550.5.7.1." };
+	static const enum lookup_answer	truth[] = { LOOKUP_YES, LOOKUP_NO,
+					    LOOKUP_LIVE };
+	unsigned int		kind[64];
+	char			rcpt[64], sender[32];
+	size_t			i, round, wrong = 0, told = 0, good = 0;
+
+	for (round = 0; round < 300; round++) {
+		reload();
+		for (i = 0; i < nitems(a); i++) {
+			any_server();
+			if (roll(100) == 0)
+				reload();
+			kind[i] = roll(3);
+			snprintf(rcpt, sizeof(rcpt), "%su%u@d.test",
+			    code[kind[i]], roll(30));
+			snprintf(sender, sizeof(sender), "s%u@c.test",
+			    roll(3));
+			ask_what(&a[i], rcpt, sender, LOOK_ADDRESS, 0);
+			if (roll(8) == 0 && a[i].v != NULL) {
+				verify_cancel(a[i].v);
+				a[i].times = 1;
+				a[i].answer = LOOKUP_CANNOT;
+			}
+			if (roll(4) == 0)
+				turn_all();
+		}
+		pass(100000);
+		for (i = 0; i < nitems(a); i++) {
+			told += a[i].times;
+			good += a[i].answer == truth[kind[i]];
+			wrong += a[i].answer != truth[kind[i]] &&
+			    a[i].answer != LOOKUP_CANNOT;
+		}
+		if (stat_of("probe.waiting ") != 0)
+			break;
+		how.greeting = NULL;
+	}
+	is_int(round, 300, "nothing is left");
+	is_int(told, 300 * nitems(a), "each has one answer");
+	is_int(wrong, 0, "and it is not another's");
+	ok(good > 300 * nitems(a) / 4, "there are some: %zu", good);
+}
+
 /* --- the cache ------------------------------------------------------------ */
 
 static void
@@ -660,6 +778,12 @@ test_cache(void)
 	is_int(seen.rcpts, 3, "those are asked, too");
 	is_int(cache.stores, 1, "they say nothing");
 	is_int(cache.put_off, 2, "and are put off");
+	ask_what(&a, "451.4.3.0.s@d.test", "", LOOK_ADDRESS, LOOK_AHEAD);
+	settle();
+	is_int(cache.put_off, 3, "asked ahead, too");
+	ask(&a, "451.4.3.0.s@d.test");
+	settle();
+	is_int(seen.rcpts, 5, "which is in the way of no other");
 }
 
 static void
@@ -735,36 +859,6 @@ test_ahead_kept(void)
 	settle();
 	want(&b, LOOKUP_CANNOT, "too old to be told");
 	is_int(seen.rcpts, 6, "asked anew");
-}
-
-/* Few of them stand before one that somebody waits for. */
-static void
-test_ahead_many(void)
-{
-	static struct answer	a[80];
-	struct answer		b;
-	char			rcpt[64];
-	size_t			i;
-
-	remote->limits.recipients = 100;
-	how.mute = true;
-	for (i = 0; i < nitems(a); i++) {
-		snprintf(rcpt, sizeof(rcpt), "u%zu@d.test", i);
-		ask_what(&a[i], rcpt, "", LOOK_ADDRESS, LOOK_AHEAD);
-	}
-	settle();
-	is_int(seen.rcpts, 64, "so many ahead");
-	ask(&b, "u79@d.test");
-	settle();
-	is_int(seen.rcpts, 65, "the one that is waited for goes at once");
-	is_str(seen.last_rcpt, "RCPT TO:<u79@d.test>", "that one");
-	is_int(seen.connections, 1, "nobody needs another connection");
-	how.mute = false;
-	for (i = 0; i < 65; i++)
-		say(&servers[0], "250 2.1.5 fine\r\n");
-	settle();
-	want(&b, LOOKUP_YES, "asked ahead, then waited for");
-	is_int(seen.rcpts, 80, "and all others");
 }
 
 static void
@@ -908,14 +1002,14 @@ int
 main(void)
 {
 	static void	(*const tests[])(void) = { test_burst, test_pool,
-		test_lag, test_join, test_senders, test_one_by_one,
-		test_readings, test_mail_refused, test_crowded, test_full,
-		test_errors, test_utf8, test_vrfy, test_lost, test_deadly,
-		test_stale_connection,
-		test_silent, test_dribble, test_garbage, test_down,
-		test_greeting, test_cache, test_stale, test_ahead,
-		test_ahead_kept, test_ahead_many, test_cancel, test_bounds,
-		test_generation, test_verdicts };
+		test_pace, test_quick, test_join, test_senders,
+		test_one_by_one, test_readings, test_mail_refused,
+		test_crowded, test_full, test_errors, test_utf8, test_vrfy,
+		test_lost, test_deadly, test_stale_connection, test_silent,
+		test_dribble, test_garbage, test_down, test_greeting,
+		test_storm, test_cache, test_stale, test_ahead,
+		test_ahead_kept, test_cancel, test_bounds, test_generation,
+		test_verdicts };
 	size_t	i;
 
 	play_init();
