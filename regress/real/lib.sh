@@ -38,6 +38,10 @@ done
 shift $((OPTIND - 1))
 build=$(cd "$build" && pwd) || exit 1
 : "${tools:=$build/.obj/regress/real}"
+case $tools in
+/*)	;;
+*)	tools=$PWD/$tools ;;
+esac
 
 # A sanitizer's daemon is several times slower.
 san=${SAN:-0}
