@@ -11,8 +11,7 @@
  *	statement.c	the queries of the configuration, by name
  *	rows.c		an answer while it is made
  *	look_sqlite.c	a database of SQLite
- *	look_pq.c	one of PostgreSQL: its connections
- *	look_pq_uri.c	where those lead, and when they are tried again
+ *	look_pq.c ...	one of PostgreSQL: see look_pq.h
  *
  * A process has one datasource from its beginning to its end, and so one of
  * the two backends.
