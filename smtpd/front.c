@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_ask.h"
 #include "front_hop.h"
 #include "front_limit.h"
 #include "list.h"

@@ -24,6 +24,9 @@
  *	front_verdict.c	the next hop's last word
  *	front_hop.c	connections to next hops: dialing, reuse
  *	front_reply.c	the only way to the client
+ *
+ * Here are the session and what all of them use; front_tx.h has the
+ * transaction, front_ask.h questions and rules, front_limit.h what is counted.
  */
 #ifndef FRONT_H
 #define FRONT_H
@@ -52,9 +55,11 @@ struct digest;
 struct holds;
 struct hop;
 struct ptr;
+struct rcpt;
 struct session;
 struct peer;
 struct msg;
+struct tx;
 struct wbuf;
 
 /* --- statistics: name in `posternctl show stats' ------------------------- */
@@ -114,130 +119,6 @@ TAILQ_HEAD(slots, slot);
 
 #define REPLY_CLOSE	0x01	/* the last one: close behind it */
 #define REPLY_COUNTED	0x02	/* an error that is counted and delayed */
-
-/* --- transaction --------------------------------------------------------- */
-
-enum rcpt_state {
-	RC_NEW,			/* admitted, not asked of the next hop yet */
-	RC_SENT,
-	RC_OK,
-	RC_NO
-};
-
-/* What is remembered of a recipient at an LMTP remote: front_mixed.c. */
-enum mark_class { MARK_NONE, MARK_DELIVERED, MARK_4XX, MARK_5XX, MARK_ALONE };
-
-struct mark {
-	enum mark_class	 class;
-	bool		 check;		/* the message may be there already */
-};
-
-struct rcpt {
-	char		*addr;		/* as it goes upstream */
-	char		*normal;	/* to know it again */
-	bool		 postmaster;	/* <postmaster>: never counted */
-	bool		 vouched;	/* it waits for DATA: the client has
-					   its 250 by what is known of it */
-	const char	*by;		/* by what: for the log */
-	uint32_t	 asked;		/* id of the remote whose word that is;
-					   0 = no remote's */
-	char		*orcpt;		/* as sent; NULL = none */
-	bool		 orcpt_utf8;	/* goes only by SMTPUTF8 */
-	unsigned int	 notify;	/* NOTIFY_* */
-	enum rcpt_state	 state;
-	bool		 utf8;		/* goes only by SMTPUTF8 */
-	bool		 again;		/* accepted before in this transaction:
-					   counts for LMTP's replies only */
-	struct mark	 mark;		/* of an earlier mixed message */
-	bool		 told;		/* the client has its 250 already, the
-					   next hop (or this one) is asked
-					   later: front_vouch.c */
-	size_t		 same;		/* 1 + the index of the one that this
-					   repeats while it is asked; or 0 */
-	struct slot	*slot;		/* its place, while it waits */
-	struct smtp_reply *verdict;	/* LMTP: on this one; of one that was
-					   told its refusal */
-	struct charge	*charge;	/* rates that it was charged to, which
-					   are given back if it is refused */
-	bool		 unknown;	/* the next hop was lost before it */
-};
-
-/* The content by BDAT. */
-struct chunks {
-	bool		 on;		/* there was a BDAT */
-	bool		 up;		/* the next hop gets it so too */
-	bool		 last;		/* the present one */
-	bool		 open;		/* upstream: begun, not answered */
-	bool		 hold;		/* upstream none is the last: the end
-					   is a chunk of its own */
-	bool		 ended;		/* the client's end waits for that */
-	uint64_t	 left;		/* octets of it not looked at yet */
-};
-
-/* How fast the content comes: front_rate.c. */
-struct rate {
-	struct mono	 began;
-	struct mono	 checked;	/* last */
-	struct mono	 progress;	/* when octets were last new */
-	uint64_t	 seen;
-	int64_t		 stalled;	/* ms in which we did not read */
-};
-
-enum rate_verdict { RATE_OK, RATE_IDLE, RATE_SLOW };
-
-enum tx_phase {
-	TX_ENVELOPE,		/* MAIL, RCPT */
-	TX_DATA,		/* DATA sent or waiting to be */
-	TX_BODY,		/* the content goes to the next hop */
-	TX_SWALLOW,		/* it goes nowhere: verdict is known */
-	TX_VERDICT		/* the dot is sent */
-};
-
-struct tx {
-	enum tx_phase		 phase;
-	char			*sender;	/* as it goes upstream */
-	char			*sender_normal;
-	enum smtp_body		 body;
-	bool			 auth;		/* MAIL had AUTH= */
-	bool			 utf8;		/* MAIL had SMTPUTF8 */
-	bool			 utf8_sender;	/* goes only by SMTPUTF8 */
-	bool			 ascii;		/* next hop does not take it:
-						   header must do without */
-	enum smtp_bare		 bare;		/* session.data.bare-newline */
-	int64_t			 size;		/* declared; 0 = not */
-	enum smtp_ret		 ret;
-	char			*envid;		/* as sent; NULL = none */
-	struct rcpt		*rcpts;
-	size_t			 nrcpts;
-	size_t			 rcpts_size;
-	size_t			 accepted;	/* as the client was told */
-	size_t			 pending;	/* RC_NEW and RC_SENT of which
-						   it was not */
-	size_t			 next;		/* first that may be RC_NEW */
-	struct conf_remote	*remote;	/* the next hop: one for all */
-	char			*mx_domain;	/* where that is `mx': whose;
-						   else NULL */
-	struct hop		*hop;
-	bool			 mailed;	/* MAIL was sent on hop */
-	bool			 data_sent;
-	bool			 broken;	/* one that was told is refused
-						   now */
-	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
-						   everything is answered */
-	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
-	bool			 verdict_close;
-	bool			 noted;		/* logged and counted */
-	struct slot		*data_slot;
-	struct chunks		 chunks;
-	size_t			 owed;		/* LMTP: verdicts to come */
-	struct digest		*digest;	/* of the content, or NULL */
-	struct smtp_data_in	 in;
-	struct smtp_header	 header;
-	uint64_t		 octets;
-	struct mono		 began;
-	struct rate		 rate;
-	uint64_t		 body_start;	/* octets before it */
-};
 
 /* --- session ------------------------------------------------------------- */
 
@@ -452,127 +333,6 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 void		 offer_reply(struct session *, unsigned int more,
 		    struct smtp_reply *);
 
-/* --- front_ask.c ---------------------------------------------------------- */
-
-/* ms; where it needs nobody but the process that is asked. */
-#define ASK_TIMEOUT	10000
-
-/*
- * Ask the process of that role; body is taken.  done is called once, from the
- * event loop, never from here, unless the session ends before.  Until then
- * the session reads nothing, and no answer is told while a tarpit lasts;
- * afterwards it goes on unless done made it wait for something else.  Out
- * of memory, the session ends.
- *
- * done's message has been looked at: its getter does not fail and takes it
- * to its end.  It is valid until done returns.  NULL: cannot tell (no such
- * process, its pipe was lost, too late).
- */
-void		 ask_send(struct session *, unsigned int role, uint16_t type,
-		    struct wbuf *body, int64_t timeout,
-		    void (*done)(struct session *, struct msg *));
-/*
- * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
- * of all who may be asked on the way, and a little.  For several paths, one
- * behind the other, add them: all questions of a command together end before
- * its client has gone.
- */
-int64_t		 ask_wait(const struct config *, const char *path);
-/*
- * As ask_send, but the session goes on meanwhile: done is called whatever it
- * does then.  ask_attend: now it waits for what it asked quietly.
- */
-void		 ask_quietly(struct session *, unsigned int role,
-		    uint16_t type, struct wbuf *body, int64_t timeout,
-		    void (*done)(struct session *, struct msg *));
-void		 ask_attend(struct session *);
-/* A tarpit is over: tell what was answered meanwhile. */
-void		 ask_resume(struct session *);
-/* The session ends: nobody waits for the answers any more. */
-void		 ask_forget(struct session *);
-/* From the process that was asked. */
-int		 ask_answer(struct peer *, struct msg *);
-/* The pipe to a process is gone, and what it was asked with it. */
-void		 ask_peer_down(struct peer *);
-
-/* --- front_reach.c -------------------------------------------------------- */
-
-/* For all listeners of a generation; -1 without memory. */
-int		 reach_prepare(struct config *);
-void		 reach_release(struct config *);
-/*
- * Call fn for every remote that the routes can name to this listener's
- * clients, each once.  False: they can lead elsewhere too (mx).
- */
-bool		 front_reach(const struct conf_listener *,
-		    void (*fn)(struct conf_remote *, void *), void *);
-
-/* --- front_rule.c --------------------------------------------------------- */
-
-/*
- * A setting's value for the command that is being run.  The environment is
- * the caller's, from session_env and what else it knows.
- *
- * RULE_NEED: a look-up is out.  The caller returns at once, having done
- * nothing yet: the same command is run from its beginning when the answer is
- * there.  RULE_CANNOT: nobody can tell, 451 4.4.3.  A string is the rule's,
- * the configuration's, or valid until the command is over.
- */
-enum rule_result rule_ask(struct session *, const struct rule *,
-		    const struct rule_env *, struct rule_value *);
-/* The same where nothing can wait: what is not held here cannot be told. */
-enum rule_result rule_now(struct session *, const struct rule *,
-		    const struct rule_env *, struct rule_value *);
-/*
- * What is remembered (proto.h, STATE) under a key of text, for the command
- * that is being run: results as rule_ask's.  The value, of text too, is valid
- * until the command is over; NULL: nothing is.
- */
-enum rule_result memory_ask(struct session *, enum state_table,
-		    const char *key, const char **value);
-/*
- * What is looked up in one place for the command that is being run, all of it
- * (proto.h, LOOKUP): results as rule_ask's, but RULE_CANNOT also for a server
- * that would not tell.  *values: one a line, valid until the command is over;
- * NULL: there is nothing.
- */
-enum rule_result lookup_ask(struct session *, const struct proto_path *,
-		    enum look_what, const char *key, int64_t timeout,
-		    const char **values);
-/*
- * What verifyd was asked of the recipient whose command is being run: its
- * question and its answer; never NULL but without memory, where the session
- * ends.  While it is out, the command is not over.
- */
-struct judgement {
-	enum { ASK_NOT, ASK_OUT, ASK_OVER } state;
-	bool			 rode;		/* with rates */
-	struct proto_judge_ans	 ans;
-};
-struct judgement *command_judgement(struct session *);
-/* Was it asked?  Makes none. */
-bool		 command_has_asked(const struct session *);
-/* A command's function has returned: drop what it looked up, unless it asks. */
-void		 command_over(struct session *);
-/* Drop it in any case: the session is gone. */
-void		 command_free(struct session *);
-/* ms since the command that is being run asked for the first time; or 0. */
-int64_t		 command_age(const struct session *);
-
-/*
- * For questions of another kind: command_hold keeps the command until
- * command_told runs it again, with an answer; -1: the session ended.
- * command_recall: that answer, ANSWER_NONE where nothing was asked (or noted)
- * under that name.
- */
-int		 command_hold(struct session *, const char *what);
-bool		 command_is_held(const struct session *, const char *what);
-void		 command_told(struct session *, bool known, uint32_t value);
-int		 command_note(struct session *, const char *what,
-		    uint32_t value);
-enum rule_answer command_recall(const struct session *, const char *what,
-		    uint32_t *value);
-
 /* --- front_rcpt.c --------------------------------------------------------- */
 
 void		 rcpt_stage(struct session *, const struct smtp_cmd *);
@@ -592,115 +352,6 @@ void		 verb_vrfy(struct session *, const struct smtp_cmd *);
  */
 enum rule_result vrfy_offered(struct session *, const char *helo_normal,
 		    unsigned int *bits);
-
-/* --- front_tx.c ----------------------------------------------------------- */
-
-struct tx	*tx_new(const char *sender);
-void		 tx_free(struct tx *);
-/* -1 without memory; the new one is the last of tx->rcpts. */
-int		 tx_add(struct tx *, const char *addr, const char *normal);
-/* The recipient with that normal form which was not refused, or NULL. */
-struct rcpt	*tx_find(const struct tx *, const char *normal);
-/* Keep a copy of a reply in *to; the old one is freed. */
-void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
-
-/* --- front_rate.c --------------------------------------------------------- */
-
-void		 rate_begin(struct rate *, struct mono now);
-/*
- * Look at it, at least every session.timeout: octets so far; whether input
- * was paused since the last look.
- */
-enum rate_verdict rate_check(struct rate *, uint64_t octets, bool stalled,
-		    struct mono now, int64_t timeout, int64_t min_rate);
-
-/* --- front_relay.c -------------------------------------------------------- */
-
-/*
- * The last recipient of the transaction was admitted: ask the next hop, whose
- * answer is the client's.  It has its slot.
- */
-void		 relay_rcpt(struct session *);
-/*
- * For the refusal of DATA: where octets stand behind it already they are
- * content, or a message in a message, and must never be read as commands:
- * REPLY_CLOSE then.
- */
-unsigned int	 relay_refusal_flags(struct session *);
-/* DATA was said, in order; answers come. */
-void		 relay_data(struct session *);
-/* The transaction ends without a message: leave nothing behind upstream. */
-void		 relay_abandon(struct tx *);
-/* A connection is ready (perhaps another than before): say all anew. */
-void		 relay_hop_up(struct session *);
-/* Likewise, by a hop that takes the place of the one it waited for. */
-void		 relay_hop_given(struct session *, struct hop *);
-/* No content has gone: may the connection be replaced by another? */
-bool		 relay_may_replace(const struct session *);
-/* What the next hop says; and that it is lost, with what the client reads. */
-void		 relay_hop_event(struct session *, enum client_event,
-		    const struct smtp_reply *, uint32_t tag);
-void		 relay_hop_lost(struct session *, const struct smtp_reply *);
-
-/* --- front_vouch.c -------------------------------------------------------- */
-
-/*
- * The last recipient of the transaction was admitted and is vouched for: 250
- * at once, and the next hop is asked when DATA comes or a live one does.  It
- * has no slot; by, and asked, are set.  Where there is no hope for it, or the
- * next hop is known to lack what it needs, it is live all the same.
- */
-void		 relay_vouched(struct session *);
-
-/* --- front_body.c --------------------------------------------------------- */
-
-/* BDAT with n octets, in a transaction that has recipients. */
-void		 body_chunk(struct session *, uint64_t n, bool last);
-/* Content from the client: octets taken. */
-size_t		 body_input(struct session *, const char *, size_t);
-/* More octets of content than anybody would swallow? */
-bool		 body_is_absurd(const struct session *, uint64_t n);
-
-/* --- front_mixed.c -------------------------------------------------------- */
-
-/*
- * What is remembered of a recipient, for the command that is being run:
- * results as rule_ask's.
- */
-enum rule_result mixed_mark(struct session *, const struct conf_remote *,
-		    const char *rcpt, struct mark *);
-/* May it be in one transaction with those that are there? */
-bool		 mixed_fits(const struct tx *, const struct conf_remote *,
-		    const struct mark *);
-
-/* --- front_params.c ------------------------------------------------------- */
-
-/*
- * What the parameters of MAIL and RCPT ask for and the session was not
- * offered: the refusal, or NULL.
- */
-const char	*params_mail_refusal(const struct session *,
-		    const struct smtp_cmd *);
-const char	*params_rcpt_refusal(const struct session *,
-		    const struct smtp_cmd *);
-/* Keep those that go upstream.  -1 without memory. */
-int		 params_mail_keep(struct tx *, const struct smtp_cmd *);
-int		 params_rcpt_keep(struct rcpt *, const struct smtp_cmd *);
-
-/* --- front_map.c ---------------------------------------------------------- */
-
-/*
- * The client's reply for a next hop's (the manual's table): *ours is set.
- * dflt: the enhanced code for a 2xx without one.  own: our own text.
- */
-void		 map_reply(struct smtp_reply *ours,
-		    const struct smtp_reply *theirs, const char *dflt,
-		    bool own);
-/* Why the dialer has no connection for us. */
-void		 map_dial(struct smtp_reply *, enum dial_error, bool mx);
-/* Does this remote's refusal of RCPT say that there is no such mailbox? */
-bool		 map_is_unknown(const struct smtp_reply *,
-		    const struct conf_remote *);
 
 /* --- front_hop*.c, front_pool.c ------------------------------------------- */
 

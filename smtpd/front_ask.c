@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_ask.h"
 #include "log.h"
 #include "peer.h"
 #include "proc.h"

@@ -15,6 +15,7 @@
 #include <sys/tree.h>
 
 #include "front.h"
+#include "front_tx.h"
 
 enum hop_state { HOP_DIALING, HOP_BUSY, HOP_RESETTING, HOP_IDLE, HOP_KEPT,
 	HOP_QUITTING, HOP_DEAD };

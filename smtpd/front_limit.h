@@ -18,6 +18,8 @@
 #define FRONT_LIMIT_H
 
 #include "front.h"
+#include "front_ask.h"
+#include "front_tx.h"
 
 /* --- front_block.c -------------------------------------------------------- */
 

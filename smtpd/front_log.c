@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_tx.h"
 #include "log.h"
 #include "tlsctx.h"
 

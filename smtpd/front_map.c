@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_tx.h"
 
 void
 map_reply(struct smtp_reply *ours, const struct smtp_reply *theirs,

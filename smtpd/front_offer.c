@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_ask.h"
 
 /* In the order of the reply. */
 static const struct {

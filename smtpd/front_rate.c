@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_tx.h"
 
 #define RATE_GRACE	30000		/* ms */
 

@@ -15,6 +15,8 @@
 #define FRONT_RCPT_H
 
 #include "front.h"
+#include "front_ask.h"
+#include "front_tx.h"
 
 /* Where something is looked up; the object is the generation's. */
 struct where {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_ask.h"
 
 struct reach {
 	struct conf_remote	**v;

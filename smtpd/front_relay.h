@@ -21,6 +21,8 @@
 #define FRONT_RELAY_H
 
 #include "front.h"
+#include "front_ask.h"
+#include "front_tx.h"
 
 /* front_relay.c ----------------------------------------------------------- */
 

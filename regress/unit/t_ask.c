@@ -11,6 +11,7 @@
  */
 
 #include "front.h"
+#include "front_ask.h"
 #include "msg.h"
 #include "peer.h"
 #include "proc.h"

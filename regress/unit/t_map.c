@@ -10,6 +10,7 @@
  */
 
 #include "front.h"
+#include "front_tx.h"
 #include "t.h"
 
 #define OURS	"451 4.3.5 next hop does not take our commands"

@@ -11,6 +11,7 @@
 #include "t.h"
 
 #include "front.h"
+#include "front_tx.h"
 
 #define TIMEOUT	300000
 #define MIN	500
