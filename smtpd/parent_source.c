@@ -45,7 +45,8 @@
 #define LIST		"file:"		/* parent_build.c too */
 #define SQLITE		"sqlite:"
 #define PQ		"postgresql://"
-#define SQLITE_TIME	15000		/* ms: it does nothing else meanwhile */
+#define SQLITE_TIME	8000		/* ms: it does nothing else meanwhile, and
+					   a reload waits 10 s */
 #define CDB_TOC		2048		/* octets: 256 tables */
 #define CDB_SLOT	8
 #define ONE_HOST	"one host only; further ones have URIs of their own"
@@ -403,7 +404,7 @@ check_source(struct load *l, const struct node *n,
 
 	if (scheme == SCHEME_SQLITE && ds->timeout > SQLITE_TIME) {
 		mark = path_push(l, "timeout");
-		load_error(l, node_child(n, "timeout"), "at most 15s with "
+		load_error(l, node_child(n, "timeout"), "at most 8s with "
 		    "sqlite:");
 		path_pop(l, mark);
 	}
