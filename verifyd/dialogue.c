@@ -33,7 +33,8 @@
  * had given answers the others do not pay for it.  Where it had given none
  * any of them can be: they are asked again one by one, so that an address
  * that a server dies of costs nobody else his answer.  Nor does it hold the
- * server down: that takes several in a row, or silence.
+ * server down: that takes several in a row, or silence.  A server that says
+ * 421 behind answers has had enough of the connection: nobody pays for that.
  *
  * A 452 behind recipients that were accepted is about their number.  It is
  * asked again in a new transaction, the next time at the head of one.
@@ -229,7 +230,7 @@ take(struct link *l)
 	p->link = NULL;
 	l->follows = --l->nsent > 0;
 	l->since = mono_now();
-	l->progress = true;
+	l->progress = l->answered = true;
 	l->target->lost = 0;
 	if (l->target->nqueued > 0)
 		target_mark(l->target);
@@ -383,6 +384,11 @@ ask_again(struct link *l, bool silent, const char *why)
 	struct probe	*p;
 	unsigned int	 given_up = 0;
 
+	/* A 421 behind answers is about their number. */
+	if (l->answered && client_end(l->client) == END_REFUSED) {
+		link_take_back(l);
+		return 0;
+	}
 	TAILQ_FOREACH(p, &l->sent, entry) {
 		if (p != TAILQ_FIRST(&l->sent) && l->progress)
 			break;

@@ -86,6 +86,7 @@ struct link {
 	size_t			 served;
 	size_t			 errors;
 	bool			 progress;	/* answers since it was idle */
+	bool			 answered;	/* a question, at any time */
 };
 
 /* target.c ---------------------------------------------------------------- */
