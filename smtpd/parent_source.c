@@ -45,8 +45,8 @@
 #define LIST		"file:"		/* parent_build.c too */
 #define SQLITE		"sqlite:"
 #define PQ		"postgresql://"
-#define SQLITE_TIME	8000		/* ms: it does nothing else meanwhile, and
-					   a reload waits 10 s */
+#define SQLITE_TIME	8000		/* ms: it does nothing else then, */
+					/* and a reload waits 10 s */
 #define CDB_TOC		2048		/* octets: 256 tables */
 #define CDB_SLOT	8
 #define ONE_HOST	"one host only; further ones have URIs of their own"
