@@ -57,6 +57,7 @@
 #define MS		256	/* its unit is so small a part of that */
 #define USELESS_MAX	3	/* servers that connect and do not serve */
 #define LOST_MAX	3	/* probes given up in a row */
+#define SPARED_MAX	4	/* connections whose end by 421 costs nothing */
 
 /* --- out ------------------------------------------------------------------ */
 
@@ -384,8 +385,11 @@ ask_again(struct link *l, bool silent, const char *why)
 	struct probe	*p;
 	unsigned int	 given_up = 0;
 
-	/* A 421 behind answers is about their number. */
-	if (l->answered && client_end(l->client) == END_REFUSED) {
+	/* A 421 behind answers is about their number: if not about this one. */
+	p = TAILQ_FIRST(&l->sent);
+	if (p != NULL && l->answered &&
+	    client_end(l->client) == END_REFUSED && p->spared < SPARED_MAX) {
+		p->spared++;
 		link_take_back(l);
 		return 0;
 	}

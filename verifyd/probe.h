@@ -63,6 +63,7 @@ struct probe {
 	bool			 utf8;		/* needs SMTPUTF8 */
 	bool			 as_rcpt;	/* VRFY, by way of RCPT */
 	unsigned int		 tries;		/* connections lost over it */
+	unsigned int		 spared;	/* by a 421 behind others */
 	bool			 suspect;	/* of that: it is sent alone */
 	unsigned int		 crowded;	/* 452s behind others */
 };

@@ -164,6 +164,7 @@ static struct {
 	size_t		 lost_at;	/* RCPTs of a connection, and gone */
 	size_t		 bye_at;	/* likewise, with a 421 */
 	const char	*lost_over;	/* gone at this local part */
+	const char	*bye_over;	/* a 421 there */
 	bool		 dies;		/* and what it had to say with it */
 	bool		 mute;		/* no answer to RCPT */
 	bool		 stays_mute;	/* nor to anything behind it, ever */
@@ -262,6 +263,11 @@ on_rcpt(struct server *s, const char *line)
 	if (how.repeat > 0)
 		return;
 	if (how.lost_over != NULL && strstr(line, how.lost_over) != NULL) {
+		server_close(s);
+		return;
+	}
+	if (how.bye_over != NULL && strstr(line, how.bye_over) != NULL) {
+		say(s, "421 4.7.0 enough\r\n");
 		server_close(s);
 		return;
 	}

@@ -427,6 +427,30 @@ test_lost(void)
 	want(&a[2], LOOKUP_YES, "behind it");
 }
 
+/* Nor does one that it says goodbye to, of however many connections. */
+static void
+test_goodbye(void)
+{
+	static struct answer	a[40];
+	struct answer		b;
+	char			rcpt[64];
+	size_t			i;
+
+	how.bye_over = "deadly";
+	remote->limits.recipients = 4;		/* there are always others */
+	for (i = 0; i < nitems(a); i++) {
+		snprintf(rcpt, sizeof(rcpt), "u%zu@d.test", i);
+		ask(&a[i], rcpt);
+		if (i == 1)
+			ask(&b, "deadly@d.test");
+	}
+	settle();
+	want(&b, LOOKUP_CANNOT, "it is given up");
+	for (i = 0; i < nitems(a); i++)
+		want(&a[i], LOOKUP_YES, "all others are answered");
+	is_int(stat_of("probe.held "), 0, "it is not down");
+}
+
 /* An address that the server dies of costs nobody else his answer. */
 static void
 test_deadly(void)
@@ -1005,7 +1029,7 @@ main(void)
 		test_pace, test_quick, test_join, test_senders,
 		test_one_by_one, test_readings, test_mail_refused,
 		test_crowded, test_full, test_errors, test_utf8, test_vrfy,
-		test_lost, test_deadly, test_stale_connection, test_silent,
+		test_lost, test_deadly, test_goodbye, test_stale_connection, test_silent,
 		test_dribble, test_garbage, test_down, test_greeting,
 		test_storm, test_cache, test_stale, test_ahead,
 		test_ahead_kept, test_cancel, test_bounds, test_generation,
