@@ -1029,11 +1029,11 @@ main(void)
 		test_pace, test_quick, test_join, test_senders,
 		test_one_by_one, test_readings, test_mail_refused,
 		test_crowded, test_full, test_errors, test_utf8, test_vrfy,
-		test_lost, test_deadly, test_goodbye, test_stale_connection, test_silent,
-		test_dribble, test_garbage, test_down, test_greeting,
-		test_storm, test_cache, test_stale, test_ahead,
-		test_ahead_kept, test_cancel, test_bounds, test_generation,
-		test_verdicts };
+		test_lost, test_deadly, test_goodbye, test_stale_connection,
+		test_silent, test_dribble, test_garbage, test_down,
+		test_greeting, test_storm, test_cache, test_stale,
+		test_ahead, test_ahead_kept, test_cancel, test_bounds,
+		test_generation, test_verdicts };
 	size_t	i;
 
 	play_init();
