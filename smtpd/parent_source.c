@@ -151,6 +151,9 @@ check_sqlite(struct load *l, const struct node *n)
 
 	if ((why = check_text(CHECK_PATH, path)) != NULL)
 		load_error(l, n, "'%s': %s", path, why);
+	else if (path[1] == '/')
+		load_error(l, n, "'%s': wanted sqlite:/PATH, with one slash",
+		    n->text);
 	else if (path[strlen(path) - 1] == '/')
 		load_error(l, n, "'%s': wanted the path of a file", path);
 }
