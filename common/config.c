@@ -180,6 +180,7 @@ value_free(const struct key *k, void *p)
 		*str = NULL;
 		break;
 	case T_STR:
+	case T_TEXT:
 		free(*str);
 		*str = NULL;
 		break;

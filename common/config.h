@@ -44,6 +44,7 @@ enum key_type {
 	T_NETS,			/* struct nets */
 	T_FILE,			/* struct conf_file: the parent reads it */
 	T_SECRET,		/* char *: text or {file: PATH} */
+	T_TEXT,			/* likewise, and no secret */
 	T_ENTRIES,		/* struct strs in config order or {file: PATH}
 				   or a map: the entries of a list */
 	T_STRUCT,		/* the embedded struct of sub */
@@ -88,6 +89,7 @@ enum key_type {
 #define K_AT_ONCE	0x800	/* T_RULE: decided where nothing can be asked:
 				   no look-ups but in lists */
 #define K_MX		0x2000	/* K_NAME: mx may be named */
+#define K_HALF_CPUS	0x1000	/* default: one per two CPUs */
 #define K_HIDDEN	0x400	/* not a key: a field that the parent derives
 				   from others and that is sent like one */
 
@@ -224,6 +226,7 @@ enum remote_xclient { XCLIENT_NO, XCLIENT_IF_AVAILABLE, XCLIENT_REQUIRED };
 enum remote_proxy { RPROXY_OFF, RPROXY_V1, RPROXY_V2 };
 enum lmtp_mixed { MIXED_SPLIT, MIXED_SINGLE };
 enum verify_failure { FAILURE_DEFER, FAILURE_ACCEPT, FAILURE_STALE };
+enum on_error { ON_ERROR_SESSION, ON_ERROR_DEFER, ON_ERROR_ACCEPT };
 
 struct conf_log {
 	char	*to;			/* syslog, stderr, or a path */
@@ -303,6 +306,24 @@ struct conf_remote_auth {
 
 struct conf_remote_limits {
 	int64_t		 recipients, messages, errors;
+};
+
+/* Lua, for proxyd. */
+struct conf_script {
+	struct conf_obj	 obj;
+	char		*text;
+};
+
+/* The script that sees every command. */
+struct conf_proxy {
+	struct rule	*script;	/* NULL or a script's name */
+	struct strs	 commands;	/* verbs that it sees; "*" = all */
+};
+
+struct conf_script_limits {
+	int64_t		 memory;	/* octets, of a session */
+	int64_t		 cpu;		/* ms, of a call */
+	int64_t		 time;		/* ms, of a call, waits included */
 };
 
 /* How long verdicts of call-forward live. */
@@ -421,6 +442,10 @@ struct conf_session {
 	int64_t		 address_period;
 	int64_t		 address_block;
 	struct conf_map	 throttles;		/* struct conf_throttle */
+	struct rule	*script[STAGE_COUNT];	/* by enum rule_stage: NULL or
+						   a script's name */
+	int64_t		 on_error_of[STAGE_COUNT];	/* enum on_error */
+	int64_t		 on_error;		/* 0 = defer, 1 = accept */
 };
 
 struct conf_replies {
@@ -456,6 +481,9 @@ struct config {
 	struct conf_map		 listeners;	/* struct conf_listener */
 	struct conf_map		 lists;		/* struct conf_list */
 	struct conf_map		 remotes;	/* struct conf_remote */
+	struct conf_map		 scripts;	/* struct conf_script */
+	struct conf_proxy	 proxy;
+	struct conf_script_limits script_limits;
 	struct conf_map		 datasources;	/* struct conf_datasource */
 	struct conf_map		 directories;	/* struct conf_directory */
 	struct conf_session	 session;

@@ -157,6 +157,7 @@ value_put(struct wbuf *w, const struct key *k, const void *p,
 		w->secret = true;
 		/* FALLTHROUGH */
 	case T_STR:
+	case T_TEXT:
 		put_bool(w, *str != NULL);
 		if (*str != NULL)
 			put_str(w, *str);
@@ -537,6 +538,7 @@ value_get(struct rbuf *r, const struct key *k, void *p, unsigned int role)
 			get_fail(r);
 		break;
 	case T_STR:
+	case T_TEXT:
 	case T_SECRET:
 		if (get_bool(r))
 			*(char **)p = get_strdup(r);

@@ -39,6 +39,7 @@
 static struct {
 	enum log_dest	 dest;
 	int		 fd;
+	void		(*through)(const char *, size_t);
 	int		 level;
 	bool		 verbose;
 	bool		 json;
@@ -84,6 +85,32 @@ log_to(enum log_dest dest, int fd)
 	lg.dest = dest;
 	lg.fd = fd;
 	lg.lost = false;
+}
+
+void
+log_through(enum log_dest dest, void (*fn)(const char *, size_t))
+{
+	(void)log_flush();
+	lg.through = fn;
+	lg.dest = dest;
+}
+
+void
+log_foreign(const char *p, size_t n)
+{
+	char	*to;
+	size_t	 i;
+
+	if (n == 0 || n > sizeof(lg.gathered) || p[n - 1] != '\n' ||
+	    lg.dest == LOG_TO_NOTHING)
+		return;
+	if (lg.ngathered + n > sizeof(lg.gathered))
+		(void)log_flush();
+	to = lg.gathered + lg.ngathered;
+	for (i = 0; i < n; i++)
+		to[i] = p[i] == '\n' || (p[i] >= ' ' && p[i] <= '~') ?
+		    p[i] : '?';
+	lg.ngathered += n;
 }
 
 void
@@ -146,7 +173,9 @@ int
 log_flush(void)
 {
 	if (lg.ngathered > 0) {
-		if (lg.dest == LOG_TO_SYSLOG)
+		if (lg.through != NULL)
+			lg.through(lg.gathered, lg.ngathered);
+		else if (lg.dest == LOG_TO_SYSLOG)
 			lg.lost = flush_syslog() == -1;
 		else if (lg.dest != LOG_TO_NOTHING)
 			(void)flush_stream();

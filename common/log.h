@@ -36,6 +36,13 @@ enum log_dest { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_NOTHING };
 void	log_init(const char *name, int index);
 /* Take a descriptor; the one before is closed unless it is stderr. */
 void	log_to(enum log_dest, int fd);
+/*
+ * Hand the lines, made for that destination, to a function instead, which
+ * takes whole lines: for a process that holds no descriptor but pipes.
+ */
+void	log_through(enum log_dest, void (*)(const char *, size_t));
+/* Whole lines of such a process, as they are but for control octets. */
+void	log_foreign(const char *, size_t);
 void	log_set(int level, bool json);
 /* For the verbose switch of the control socket: debug on top of the level. */
 void	log_verbose(bool);

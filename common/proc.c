@@ -334,10 +334,13 @@ on_log_fd(struct peer *p, struct msg *m)
 	struct proto_log	l;
 
 	(void)p;
-	if (get_log(m, &l) == -1)
+	if (get_log(m, &l) == -1 || (m->fd == -1 &&
+	    l.dest != LOG_TO_NOTHING && proc.class->log_through == NULL))
 		return -1;
 	proc.log_lost = false;
-	if (l.dest == LOG_TO_STDERR)
+	if (proc.class->log_through != NULL)
+		log_through(l.dest, proc.class->log_through);
+	else if (l.dest == LOG_TO_STDERR)
 		log_to(LOG_TO_STDERR, STDERR_FILENO);
 	else
 		log_to(l.dest, msg_take_fd(m));
@@ -544,7 +547,8 @@ turn(void)
 static bool
 is_one_of_many(void)
 {
-	return (proc.class->role & (R_SMTPD | R_LOOKUPD)) != 0;
+	return (proc.class->role & (R_SMTPD | R_PROXYD |
+	    R_LOOKUPD)) != 0;
 }
 
 void

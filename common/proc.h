@@ -54,6 +54,8 @@ struct proc_class {
 	void		(*stop)(uint32_t how);
 	/* "show stats" and such: write to fd, close it. */
 	void		(*ctl)(const char *request, int fd);
+	/* Where its log goes if it may have no descriptor; or NULL. */
+	void		(*log_through)(const char *, size_t);
 	/* At the end of every turn of the loop.  May be NULL. */
 	void		(*turn)(void);
 };

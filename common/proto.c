@@ -143,8 +143,6 @@ int
 get_log(struct msg *m, struct proto_log *p)
 {
 	p->dest = get_enum(&m->body, LOG_TO_NOTHING + 1);
-	if (m->fd == -1 && p->dest != LOG_TO_NOTHING)
-		return -1;
 	return get_end(&m->body);
 }
 

@@ -63,19 +63,28 @@ struct msg;
 	X(CACHE_DONE,	159, R_VERIFYD, R_PARENT)			\
 	X(LIST_ERR,	160, R_VERIFYD, R_PARENT)			\
 	X(LIST_DONE,	161, R_VERIFYD, R_PARENT)			\
-	X(CONF_NOTE,	162, R_LOOKUPD, R_PARENT)			\
+	X(CONF_NOTE,	162, R_LOOKUPD | R_PROXYD, R_PARENT)		\
+	X(LOG,		163, R_PROXYD, R_PARENT)			\
+	/* 200: scripts (proto_script.h) */				\
+	X(HOOK_OPEN,	200, R_SMTPD, R_PROXYD)				\
+	X(HOOK_CALL,	201, R_SMTPD, R_PROXYD)				\
+	X(HOOK_CLOSE,	202, R_SMTPD, R_PROXYD)				\
+	X(HOOK_VERDICT,	251, R_PROXYD, R_SMTPD)				\
 	/* 400: questions about addresses */				\
 	X(JUDGE,	400, R_SMTPD, R_VERIFYD)			\
 	X(LOOKUP,	401, R_SMTPD | R_PROXYD, R_VERIFYD)		\
 	X(VERDICT,	403, R_SMTPD, R_VERIFYD)			\
+	X(PROBE,	404, R_PROXYD, R_VERIFYD)			\
 	X(JUDGE_ANS,	450, R_VERIFYD, R_SMTPD)			\
 	X(LOOKUP_ANS,	451, R_VERIFYD, R_SMTPD | R_PROXYD)		\
 	X(MARKED,	452, R_VERIFYD, R_SMTPD)			\
+	X(PROBE_ANS,	454, R_VERIFYD, R_PROXYD)			\
 	/* 500: connections */						\
 	X(DIAL_REQ,	500, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_CANCEL,	501, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_DONE,	502, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
 	X(DIAL_HOLD,	503, R_SMTPD | R_AUTHD | R_VERIFYD, R_DIALER)	\
+	X(DIAL_HOST,	504, R_AUTHD | R_VERIFYD, R_DIALER)		\
 	X(DIAL_FD,	550, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	X(DIAL_ERR,	551, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
 	X(DIAL_WANT,	552, R_DIALER, R_SMTPD | R_AUTHD | R_VERIFYD)	\
@@ -84,14 +93,18 @@ struct msg;
 	X(DNS_CANCEL,	601, R_DIALER | R_VERIFYD | R_LOOKUPD,		\
 	    R_RESOLVED)							\
 	X(DNS_ASK,	602, R_DIALER | R_VERIFYD, R_RESOLVED)		\
-	X(PTR_ASK,	603, R_SMTPD, R_VERIFYD)			\
+	X(PTR_ASK,	603, R_SMTPD | R_PROXYD, R_VERIFYD)		\
+	X(DNS_LOOK,	604, R_PROXYD, R_VERIFYD)			\
 	X(DNS_ADDR_ANS,	650, R_RESOLVED, R_DIALER | R_LOOKUPD)		\
 	X(DNS_ANS,	651, R_RESOLVED, R_DIALER | R_VERIFYD)		\
-	X(PTR_ANS,	652, R_VERIFYD, R_SMTPD)			\
+	X(PTR_ANS,	652, R_VERIFYD, R_SMTPD | R_PROXYD)		\
+	X(DNS_LOOK_ANS,	654, R_VERIFYD, R_PROXYD)			\
 	/* 700: databases */						\
 	X(QUERY,	700, R_VERIFYD | R_AUTHD | R_PROXYD, R_LOOKUPD)	\
 	X(QUERY_ANS,	750, R_LOOKUPD, R_VERIFYD | R_AUTHD | R_PROXYD)	\
+	X(SQL,		702, R_PROXYD, R_LOOKUPD)			\
 	X(SOURCE_UP,	751, R_LOOKUPD, R_VERIFYD | R_AUTHD | R_PROXYD)	\
+	X(SQL_ANS,	752, R_LOOKUPD, R_PROXYD)			\
 	/* 800: what is remembered for all */				\
 	X(STATE,	800, R_SMTPD | R_PROXYD, R_VERIFYD)		\
 	X(REMOTE_SEEN,	801, R_SMTPD, R_VERIFYD)			\
@@ -152,7 +165,10 @@ void	put_peer(struct wbuf *, const struct proto_peer *);
 int	get_peer(struct msg *, struct proto_peer *);
 int	get_peer_broke(struct msg *, struct proto_peer *);
 
-/* LOG_FD: fd is where log lines go from now on. */
+/*
+ * LOG_FD: fd is where log lines go from now on; proxyd gets none, and sends
+ * its lines (LOG).
+ */
 struct proto_log {
 	uint8_t		dest;		/* enum log_dest */
 };
@@ -588,6 +604,12 @@ int	get_query_ans(struct msg *, struct proto_query_ans *);
  * value that the answer has no room for is not found either (MSG_MAX).  A SET
  * is done when it is answered.
  *
+ * INCR, of STATE_SCRIPT: an item is a key and a value, a decimal number (of
+ * 64 bits, signed) that is added to what is there; nothing counts as 0 and
+ * begins to live for ttl, what is there lives on as it did.  Answered by
+ * STATE_ANS as GET is, with the sum; not found: what is there is no number, or
+ * the sum would be none.
+ *
  * The others know no table and no ttl.  An item is that of a rate (put_rate):
  * a key, a count, a period.  With a period it may be charged count times in
  * each; with a period of 0 it is held by the sender's session sid, and may be
@@ -605,11 +627,12 @@ int	get_query_ans(struct msg *, struct proto_query_ans *);
  * A lost verifyd: what is remembered is unknown, and what was held is not.
  */
 enum state_op { STATE_GET, STATE_SET, STATE_TAKE, STATE_BACK, STATE_HELD,
-	STATE_FREE, STATE_OP_COUNT };
+	STATE_FREE, STATE_INCR, STATE_OP_COUNT };
 
 enum state_table {
 	STATE_LMTP_CLASS,	/* of (remote, sender, recipient): 1 h */
 	STATE_DELIVERED,	/* hash of sender, recipient, body: 1 d */
+	STATE_SCRIPT,		/* of scripts: store.*, key "namespace\0key" */
 	STATE_TABLE_COUNT
 };
 

@@ -56,7 +56,8 @@ enum rule_stage {
 	STAGE_AUTH,
 	STAGE_MAIL,
 	STAGE_RCPT,
-	STAGE_DATA
+	STAGE_DATA,
+	STAGE_COUNT
 };
 
 /* Of which type the values of a rule are; also those of plain settings. */

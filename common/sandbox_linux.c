@@ -67,8 +67,10 @@
 #define N		R_RESOLVED
 #define V		R_VERIFYD
 #define L		R_LOOKUPD
+#define P		R_PROXYD	/* the least of all: pipes, memory */
 #define Q		0x10000		/* a lookupd that connects */
-#define ALL		(S | D | N | V | L | Q)
+#define ALL		(S | D | N | V | L | P | Q)
+#define NOT_P		(S | D | N | V | L | Q)
 
 #define NARGS		2
 
@@ -113,16 +115,16 @@ struct call {
 static const struct call allowed[] = {
 	/* what came over the pipes, or was given */
 	CALL(read, ALL),
-	CALL(readv, ALL),
+	CALL(readv, NOT_P),
 	CALL(write, ALL),
-	CALL(writev, ALL),
+	CALL(writev, NOT_P),
 	CALL(recvmsg, ALL),
 	CALL(sendmsg, ALL),
 	CALL_IF(sendto, S | D | V | L, NIL(4)),	/* send(2): log lines */
 	CALL(sendto, N | Q),
 	CALL(recvfrom, S | V | N | Q),
 	CALL(close, ALL),
-	CALL(shutdown, ALL),
+	CALL(shutdown, NOT_P),
 	CALL_IF(fcntl, ALL, INT(1, F_GETFD)),
 	CALL_IF(fcntl, ALL, INT(1, F_SETFD)),
 	CALL_IF(fcntl, ALL, INT(1, F_GETFL)),
@@ -134,12 +136,12 @@ static const struct call allowed[] = {
 	CALL(epoll_ctl, ALL),
 	CALL(epoll_wait, ALL),
 	CALL(epoll_pwait, ALL),
-	CALL(poll, ALL),
-	CALL(ppoll, ALL),
-	CALL(nanosleep, ALL),
-	CALL(clock_nanosleep, ALL),
+	CALL(poll, NOT_P),
+	CALL(ppoll, NOT_P),
+	CALL(nanosleep, NOT_P),
+	CALL(clock_nanosleep, NOT_P),
 	CALL(restart_syscall, ALL),
-	CALL(sched_yield, ALL),
+	CALL(sched_yield, NOT_P),
 
 	/* memory: never both written and run */
 	CALL(brk, ALL),
@@ -153,8 +155,8 @@ static const struct call allowed[] = {
 	CALL_IF(madvise, ALL, INT(2, MADV_NORMAL)),
 	CALL_IF(madvise, ALL, INT(2, MADV_DONTNEED)),
 	CALL_IF(madvise, ALL, INT(2, MADV_FREE)),
-	CALL_IF(madvise, ALL, INT(2, MADV_DONTDUMP)),
-	CALL_IF(madvise, ALL, INT(2, MADV_WIPEONFORK)),
+	CALL_IF(madvise, NOT_P, INT(2, MADV_DONTDUMP)),
+	CALL_IF(madvise, NOT_P, INT(2, MADV_WIPEONFORK)),
 	CALL_IF(futex, ALL, FUTEX_DOES(FUTEX_WAIT)),
 	CALL_IF(futex, ALL, FUTEX_DOES(FUTEX_WAKE)),
 	CALL_IF(futex, ALL, FUTEX_DOES(FUTEX_WAIT_BITSET)),
@@ -163,26 +165,26 @@ static const struct call allowed[] = {
 	/* clocks: the vDSO's way out; chance; the process itself */
 	CALL(clock_gettime, ALL),
 	CALL(gettimeofday, ALL),
-	CALL(time, ALL),
+	CALL(time, NOT_P),
 	CALL(getrandom, ALL),
 	CALL(getpid, ALL),
-	CALL(gettid, ALL),
-	CALL(uname, ALL),
-	CALL_IF(prlimit64, ALL, INT(0, 0), NIL(2)),	/* getrlimit(2) */
+	CALL(gettid, NOT_P),
+	CALL(uname, NOT_P),
+	CALL_IF(prlimit64, NOT_P, INT(0, 0), NIL(2)),	/* getrlimit(2) */
 	CALL(rt_sigaction, ALL),
 	CALL(rt_sigprocmask, ALL),
 	CALL(rt_sigreturn, ALL),
-	CALL(sigaltstack, ALL),
+	CALL(sigaltstack, NOT_P),
 	CALL(exit, ALL),
 	CALL(exit_group, ALL),
 
 	/* clients; next hops come connected, from the dialer */
 	CALL(accept4, S),
-	CALL(getsockname, ALL),
+	CALL(getsockname, NOT_P),
 	CALL(getpeername, S | Q),
 	CALL_IF(getsockopt, S | D | Q, SOCKOPT(SOL_SOCKET, SO_ERROR)),
 	CALL_IF(getsockopt, S | Q, SOCKOPT(SOL_SOCKET, SO_PEERCRED)),
-	CALL_IF(setsockopt, ALL, SOCKOPT(IPPROTO_TCP, TCP_NODELAY)),
+	CALL_IF(setsockopt, NOT_P, SOCKOPT(IPPROTO_TCP, TCP_NODELAY)),
 	CALL_IF(setsockopt, S | Q, SOCKOPT(SOL_SOCKET, SO_KEEPALIVE)),
 	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_KEEPIDLE)),
 	CALL_IF(setsockopt, Q, SOCKOPT(IPPROTO_TCP, TCP_KEEPINTVL)),
@@ -223,7 +225,7 @@ static const struct call allowed[] = {
 	CALL(readlink, L | Q),
 };
 
-#define NO_FILES	(S | D | N | V)
+#define NO_FILES	(S | D | N | V | P)
 
 /*
  * No files: what looks for one (localtime, openssl.cnf, a locale, nscd) is
@@ -233,7 +235,7 @@ static const struct call allowed[] = {
  */
 static const struct call answered[] = {
 	FAIL(open, ALL, EACCES),
-	FAIL(openat, S | D | V, EACCES),
+	FAIL(openat, S | D | V | P, EACCES),
 	FAIL(access, NO_FILES, EACCES),
 	FAIL(faccessat, ALL, EACCES),
 	FAIL(stat, NO_FILES, EACCES),

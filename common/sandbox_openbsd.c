@@ -43,6 +43,7 @@ static const struct jail	jails[] = {
 	{ R_VERIFYD,	"stdio inet recvfd",		false },
 	{ R_DIALER,	"stdio inet sendfd recvfd",	false },
 	{ R_RESOLVED,	"stdio rpath inet dns recvfd",	true },
+	{ R_PROXYD,	"stdio recvfd",			false },
 	{ R_LOOKUPD,	"stdio rpath wpath cpath flock recvfd", false },
 	{ R_CONNECTS,	"stdio rpath inet unix recvfd",	false },
 };

@@ -49,8 +49,9 @@ static const struct key k_processes[] = {
 	{ K("smtpd", T_INT), AT(config, nsmtpd), RANGE(1, 256),
 	    .flags = K_CPUS, TO(R_SMTPD),
 	    HELP("frontends; by default one per CPU") },
-	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256), DEF("1"),
-	    .flags = K_LATER, HELP("script workers") },
+	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256),
+	    .flags = K_HALF_CPUS,
+	    HELP("script workers; by default one per two CPUs") },
 	{ .name = NULL }
 };
 static const struct schema s_processes = { "processes", 0, k_processes };
@@ -424,29 +425,42 @@ static const struct schema s_route = {
 	"route", sizeof(struct conf_route), k_route
 };
 
+static const struct key k_script[] = {
+	{ K("text", T_TEXT), AT(conf_script, text), TO(R_PROXYD),
+	    HELP("Lua text, or {file: PATH}") },
+	{ .name = NULL }
+};
+static const struct schema s_script = {
+	"script", sizeof(struct conf_script), k_script
+};
+
 static const struct key k_proxy[] = {
-	{ K("script", T_RULE), NOWHERE, .of = T_STR, DEF("false"),
-	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "script",
-	    .stage = STAGE_ANY, HELP("sees every command line") },
-	{ K("commands", T_STRS), NOWHERE, DEF("[\"*\"]"),
-	    .check = CHECK_TEXT, .max = 64, .flags = K_LATER,
+	{ K("script", T_RULE), AT(conf_proxy, script), .of = T_STR,
+	    DEF("false"), .flags = K_FALSE | K_NAME, .ref = "script",
+	    .stage = STAGE_ANY, TO(R_SMTPD),
+	    HELP("sees every command line") },
+	{ K("commands", T_STRS), AT(conf_proxy, commands),
+	    DEF("[\"*\"]"), .check = CHECK_TEXT, .max = 64, TO(R_SMTPD),
 	    HELP("verbs that it sees") },
 	{ .name = NULL }
 };
-static const struct schema s_proxy = { "proxy", 0, k_proxy };
+static const struct schema s_proxy = {
+	"proxy", sizeof(struct conf_proxy), k_proxy
+};
 
 static const struct key k_script_limits[] = {
-	{ K("memory", T_SIZE), NOWHERE, DEF("16mb"),
-	    RANGE(64 * KILO, 4 * GIGA), .flags = K_LATER,
+	{ K("memory", T_SIZE), AT(conf_script_limits, memory), DEF("16mb"),
+	    RANGE(64 * KILO, 512 * MEGA), TO(R_PROXYD),
 	    HELP("of a session") },
-	{ K("cpu", T_DURATION), NOWHERE, DEF("50ms"), RANGE(1, MINUTE),
-	    .flags = K_LATER, HELP("of a call") },
-	{ K("time", T_DURATION), NOWHERE, DEF("90s"), RANGE(100, HOUR),
-	    .flags = K_LATER, HELP("of a call, waits included") },
+	{ K("cpu", T_DURATION), AT(conf_script_limits, cpu), DEF("50ms"),
+	    RANGE(1, MINUTE), TO(R_PROXYD), HELP("of a call") },
+	{ K("time", T_DURATION), AT(conf_script_limits, time), DEF("90s"),
+	    RANGE(100, 4 * MINUTE), TO(R_PROXYD | R_SMTPD),
+	    HELP("of a call, waits included") },
 	{ .name = NULL }
 };
-static const struct schema s_script_limits = { "script-limits", 0,
-	k_script_limits
+static const struct schema s_script_limits = {
+	"script-limits", sizeof(struct conf_script_limits), k_script_limits
 };
 
 /* --- the file ------------------------------------------------------------- */
@@ -483,20 +497,22 @@ static const struct key k_top[] = {
 	    .sub = &schema_session, HELP("how they are treated") },
 	{ K("replies", T_STRUCT), AT(config, replies), DEF("{}"),
 	    .sub = &s_replies, HELP("texts of replies") },
-	{ K("proxy", T_STRUCT), NOWHERE, DEF("{}"), .sub = &s_proxy,
-	    HELP("the per-command script") },
-	{ K("script", T_TEXTS), NOWHERE, .flags = K_REFUSE,
-	    HELP("Lua text, or {file: PATH}") },
-	{ K("script-limits", T_STRUCT), NOWHERE, DEF("{}"),
-	    .sub = &s_script_limits, HELP("what a script may use") },
+	{ K("proxy", T_STRUCT), AT(config, proxy), DEF("{}"),
+	    .sub = &s_proxy, HELP("the per-command script") },
+	{ K("script", T_MAP), AT(config, scripts), .sub = &s_script,
+	    TO(R_SMTPD | R_PROXYD), HELP("Lua text, or {file: PATH}") },
+	{ K("script-limits", T_STRUCT), AT(config, script_limits),
+	    DEF("{}"), .sub = &s_script_limits,
+	    HELP("what a script may use") },
 	{ K("list", T_MAP), AT(config, lists), .sub = &s_list,
-	    TO(R_SMTPD | R_VERIFYD), HELP("words and networks for in-list") },
+	    TO(R_SMTPD | R_VERIFYD | R_PROXYD),
+	    HELP("words and networks for in-list") },
 	{ K("remote", T_MAP), AT(config, remotes), .sub = &s_remote,
-	    TO(R_SMTPD | R_DIALER | R_VERIFYD),
+	    TO(R_SMTPD | R_DIALER | R_VERIFYD | R_PROXYD),
 	    HELP("servers that mail goes to") },
 	{ K("datasource", T_MAP), AT(config, datasources),
 	    .sub = &schema_datasource,
-	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD),
+	    TO(R_SMTPD | R_VERIFYD | R_LOOKUPD | R_PROXYD),
 	    HELP("databases") },
 	{ K("directory", T_MAP), AT(config, directories),
 	    .sub = &schema_directory,

@@ -47,7 +47,7 @@ static const struct key k_datasource[] = {
 	    DEF("4"), RANGE(1, 256), TO(R_VERIFYD | R_LOOKUPD),
 	    HELP("to it; processes of sqlite:") },
 	{ K("scripts", T_BOOL), AT(conf_datasource, scripts),
-	    DEF("false"), .flags = K_LATER, TO(R_LOOKUPD),
+	    DEF("false"), TO(R_LOOKUPD | R_PROXYD | R_VERIFYD),
 	    HELP("may scripts run SQL there, and write with sqlite:") },
 	{ K("query", T_TEXTS), AT(conf_datasource, query),
 	    TO(R_VERIFYD | R_LOOKUPD),

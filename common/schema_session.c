@@ -19,17 +19,21 @@ static const char *const w_verify_failure[] = {
 	"defer", "accept", "stale", NULL
 };
 static const char *const w_on_error[] = { "defer", "accept", NULL };
+static const char *const w_on_error_of[] = {
+	"session", "defer", "accept", NULL
+};
 static const char *const w_lockout[] = { "user+network", "network", NULL };
 
 /* The script of a stage, and what its failure means there. */
 #define SCRIPT(st)							\
-	{ K("script", T_RULE), NOWHERE, .of = T_STR, DEF("false"),	\
-	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "script",	\
-	    .stage = st, HELP("judges the stage") }
-#define ON_ERROR							\
-	{ K("on-error", T_WORD), NOWHERE, .words = w_on_error,		\
-	    .flags = K_LATER,						\
-	    HELP("when its script fails; by default session's") }
+	{ K("script", T_RULE), AT(conf_session, script[st]),		\
+	    .of = T_STR, DEF("false"), .flags = K_FALSE | K_NAME,	\
+	    .ref = "script", .stage = st, TO(R_SMTPD),			\
+	    HELP("judges the stage") }
+#define ON_ERROR(st)							\
+	{ K("on-error", T_WORD), AT(conf_session, on_error_of[st]),	\
+	    DEF("session"), .words = w_on_error_of, TO(R_SMTPD),	\
+	    HELP("when its script fails; session: as for all stages") }
 
 static const struct key k_connect[] = {
 	SCRIPT(STAGE_CONNECT),
@@ -39,7 +43,7 @@ static const struct key k_connect[] = {
 	{ K("early-talker", T_WORD), AT(conf_session, early_talker),
 	    DEF("allow"), .words = w_early, TO(R_SMTPD),
 	    HELP("clients that send before the banner") },
-	ON_ERROR,
+	ON_ERROR(STAGE_CONNECT),
 	{ .name = NULL }
 };
 static const struct schema s_connect = { "session connect", 0, k_connect };
@@ -51,7 +55,7 @@ static const struct key k_ehlo[] = {
 	    AT(conf_session, ehlo_reject_non_fqdn), DEF("false"),
 	    TO(R_SMTPD), HELP("names without a dot are refused") },
 	SCRIPT(STAGE_EHLO),
-	ON_ERROR,
+	ON_ERROR(STAGE_EHLO),
 	{ .name = NULL }
 };
 static const struct schema s_ehlo = { "session ehlo", 0, k_ehlo };
@@ -110,15 +114,17 @@ static const struct key k_auth[] = {
 	    HELP("failed attempts of all sessions") },
 	{ K("log-authentication", T_BOOL), NOWHERE, DEF("true"),
 	    .flags = K_LATER, HELP("a line per attempt") },
-	SCRIPT(STAGE_AUTH),
-	ON_ERROR,
+	{ K("script", T_RULE), NOWHERE, .of = T_STR, DEF("false"),
+	    .flags = K_FALSE | K_NAME | K_REFUSE, .ref = "script",
+	    .stage = STAGE_AUTH, HELP("judges the stage") },
+	ON_ERROR(STAGE_AUTH),
 	{ .name = NULL }
 };
 static const struct schema s_auth = { "session auth", 0, k_auth };
 
 static const struct key k_mail[] = {
 	SCRIPT(STAGE_MAIL),
-	ON_ERROR,
+	ON_ERROR(STAGE_MAIL),
 	{ .name = NULL }
 };
 static const struct schema s_mail = { "session mail", 0, k_mail };
@@ -202,7 +208,7 @@ static const struct key k_rcpt[] = {
 	{ K("postmaster", T_STR), AT(conf_session, postmaster),
 	    DEF("postmaster"), .check = CHECK_POSTMASTER, TO(R_SMTPD),
 	    HELP("where mail to <postmaster> goes") },
-	ON_ERROR,
+	ON_ERROR(STAGE_RCPT),
 	{ .name = NULL }
 };
 static const struct schema s_rcpt = { "session rcpt", 0, k_rcpt };
@@ -221,7 +227,7 @@ static const struct key k_data[] = {
 	    .of = T_WORD, DEF("reject"), .words = w_newline,
 	    .stage = STAGE_DATA, TO(R_SMTPD),
 	    HELP("LF without CR in a message") },
-	ON_ERROR,
+	ON_ERROR(STAGE_DATA),
 	{ .name = NULL }
 };
 static const struct schema s_data = { "session data", 0, k_data };
@@ -278,8 +284,8 @@ static const struct key k_session[] = {
 	{ K("throttle", T_SEQ), AT(conf_session, throttles),
 	    .sub = &s_throttle, TO(R_SMTPD),
 	    HELP("rates and numbers of clients") },
-	{ K("on-error", T_WORD), NOWHERE, DEF("defer"),
-	    .words = w_on_error, .flags = K_LATER,
+	{ K("on-error", T_WORD), AT(conf_session, on_error), DEF("defer"),
+	    .words = w_on_error, TO(R_SMTPD),
 	    HELP("when a script fails") },
 	{ .name = NULL }
 };

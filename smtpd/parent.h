@@ -99,7 +99,7 @@ struct program {
 	bool		 many_files;	/* wants all descriptors there are */
 };
 
-#define NPROGRAMS	5
+#define NPROGRAMS	6
 /* smtpd is the first. */
 extern const struct program	programs[NPROGRAMS];
 
@@ -162,21 +162,24 @@ extern struct children	children;
 
 /*
  * Enter into the table, without starting it yet: one of each role of which
- * there is one; another smtpd, or another lookupd of a datasource, with the
- * lowest index that nobody has (born: the generation that wants it).
+ * there is one; another smtpd or proxyd, or another lookupd of a datasource,
+ * with the lowest index that nobody has (born: the generation that wants it).
  * spawn_planned starts them.
  */
 void	spawn_plan_others(void);
 void	spawn_plan_smtpd(uint32_t born);
 void	spawn_plan_lookupd(uint32_t source, uint32_t born);
+void	spawn_plan_proxyd(uint32_t born);
 void	spawn_planned(void);
 /* INIT of a process of this program. */
 void	spawn_init(struct peer *, const struct program *, unsigned int index,
 	    uint32_t source);
 /* SIGCHLD: wait for whoever has ended. */
 void	spawn_reap(void);
-/* Number of smtpd processes (not those that leave). */
-unsigned int spawn_count_smtpd(void);
+/* Number of processes of a role (not those that leave). */
+unsigned int spawn_count(unsigned int role);
+/* No more of them than wanted: those with the highest numbers go. */
+void	spawn_stop_proxyd(unsigned int wanted);
 /* The lookupds whose datasource is in no configuration any more go. */
 void	spawn_stop_lookupd(void);
 /* Tell a child to go; it is freed when it has gone. */

@@ -29,6 +29,7 @@
 
 #include "log.h"
 #include "parent.h"
+#include "proto_script.h"
 
 #define ACCUSED_AGAIN	1000	/* ms */
 
@@ -38,6 +39,9 @@ static const struct {
 } links[] = {
 	{ R_SMTPD, R_DIALER },
 	{ R_SMTPD, R_VERIFYD },
+	{ R_SMTPD, R_PROXYD },
+	{ R_PROXYD, R_VERIFYD },
+	{ R_PROXYD, R_LOOKUPD },
 	{ R_VERIFYD, R_DIALER },
 	{ R_VERIFYD, R_RESOLVED },
 	{ R_VERIFYD, R_LOOKUPD },
@@ -195,6 +199,21 @@ on_log_lost(struct peer *p, struct msg *m)
 	return 0;
 }
 
+/* proxyd has no descriptor for its log: its lines are written here. */
+static int
+on_log(struct peer *p, struct msg *m)
+{
+	const uint8_t	*lines;
+	size_t		 n;
+
+	(void)p;
+	lines = get_blob(&m->body, &n);
+	if (get_end(&m->body) == -1 || n > LOG_LINES_MAX)
+		return -1;
+	log_foreign((const char *)lines, n);
+	return 0;
+}
+
 /*
  * One accuses another.  We cannot know who is right: they get a new pipe,
  * and where that happens again at once the accused is started anew, with
@@ -232,6 +251,7 @@ const struct peer_handler	child_handlers[] = {
 	{ MSG_PONG,		on_pong },
 	{ MSG_GEN_ENDED,	on_gen_ended },
 	{ MSG_LOG_LOST,		on_log_lost },
+	{ MSG_LOG,		on_log },
 	{ MSG_PEER_BROKE,	on_peer_broke },
 	{ MSG_UNIX_REQ,		unix_request },
 	{ MSG_CACHE_WANT,	cache_want },

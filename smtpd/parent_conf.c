@@ -109,6 +109,8 @@ default_cpus(const struct key *k)
 	char	text[32];
 	long	n = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if ((k->flags & K_HALF_CPUS) != 0)
+		n /= 2;
 	if (n < k->min)
 		n = (long)k->min;
 	if (n > k->max)
@@ -168,7 +170,7 @@ default_node(struct load *l, const struct key *k, const struct node *at)
 		return NULL;
 	if ((k->flags & K_HOSTNAME) != 0)
 		n = default_hostname();
-	else if ((k->flags & K_CPUS) != 0)
+	else if ((k->flags & (K_CPUS | K_HALF_CPUS)) != 0)
 		n = default_cpus(k);
 	else if (k->def != NULL)
 		return default_text(l, k->def, at);
@@ -365,7 +367,7 @@ load_struct(struct load *l, const struct schema *s, struct node *n,
 static bool
 is_direct(const struct schema *s)
 {
-	return s->keys[0].type == T_ENTRIES;
+	return s->keys[0].type == T_ENTRIES || s->keys[0].type == T_TEXT;
 }
 
 /* The rows of a remote are the only ones that are others for mx. */

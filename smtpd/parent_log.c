@@ -126,7 +126,7 @@ plog_feed(struct child *c)
 
 	if (parent.check || plog.now.to == NULL)
 		return;			/* stderr, as it starts */
-	if (plog.now.fd != -1 &&
+	if (plog.now.fd != -1 && c->prog->role != R_PROXYD &&
 	    (fd = fcntl(plog.now.fd, F_DUPFD_CLOEXEC, 0)) == -1) {
 		log_warn("no descriptor for the log of %s", child_name(c));
 		return;

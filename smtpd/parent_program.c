@@ -42,7 +42,8 @@ const struct program	programs[NPROGRAMS] = {
 	{ R_VERIFYD, "verifyd", "verifyd", true, false },
 	{ R_DIALER, "dialer", "verifyd", true, true },
 	{ R_RESOLVED, "resolved", "verifyd", false, false },
-	{ R_LOOKUPD, "lookupd", "proxyd", false, false }
+	{ R_LOOKUPD, "lookupd", "proxyd", false, false },
+	{ R_PROXYD, "proxyd", "proxyd", true, false }
 };
 
 static struct {

@@ -209,6 +209,27 @@ is_held(uint32_t generation)
 	return false;
 }
 
+/* Lua runs only where there is a script; the sessions of all count. */
+static unsigned int
+proxyds_wanted(const struct config *conf)
+{
+	if (conf->scripts.n == 0)
+		return 0;
+	return parent.check ? 1 : (unsigned int)conf->nproxyd;
+}
+
+static void
+stop_proxyds(void)
+{
+	struct generation	*g;
+	unsigned int		 n = 0;
+
+	TAILQ_FOREACH(g, &rl.live, entry)
+		if (proxyds_wanted(g->conf) > n)
+			n = proxyds_wanted(g->conf);
+	spawn_stop_proxyd(n);
+}
+
 /* Whoever has a newer one has this one too: it was live when he came. */
 static void
 drop(struct generation *g)
@@ -223,6 +244,7 @@ drop(struct generation *g)
 	conf_unref(g->conf);
 	free(g);
 	spawn_stop_lookupd();
+	stop_proxyds();
 }
 
 static void
@@ -330,7 +352,7 @@ stop_surplus(unsigned int wanted)
 {
 	struct child	*c, *last;
 
-	while (spawn_count_smtpd() > wanted) {
+	while (spawn_count(R_SMTPD) > wanted) {
 		last = NULL;
 		TAILQ_FOREACH(c, &children, entry)
 			if (c->prog->role == R_SMTPD && !c->leaving)
@@ -546,8 +568,10 @@ begin(void)
 	conf->generation = ++rl.generation;
 	conf_assign_ids(conf, reload_conf(), &rl.id);
 	rl.state = RELOAD_ASKED;
-	while (spawn_count_smtpd() < n)
+	while (spawn_count(R_SMTPD) < n)
 		spawn_plan_smtpd(parent.ready ? conf->generation : 0);
+	while (spawn_count(R_PROXYD) < proxyds_wanted(conf))
+		spawn_plan_proxyd(parent.ready ? conf->generation : 0);
 	plan_lookupds(conf, parent.ready ? conf->generation : 0);
 	if (parent.check)
 		listen_check(conf, &rl.errs);

@@ -255,7 +255,8 @@ spawn_plan_others(void)
 	size_t	i;
 
 	for (i = 1; i < NPROGRAMS; i++)
-		if (programs[i].role != R_LOOKUPD)
+		if (programs[i].role != R_LOOKUPD &&
+		    programs[i].role != R_PROXYD)
 			(void)child_new(&programs[i], 0, 0);
 }
 
@@ -280,16 +281,29 @@ spawn_plan_smtpd(uint32_t born)
 	(void)child_new(&programs[0], free_index(R_SMTPD), born);
 }
 
+static const struct program *
+program_of(unsigned int role)
+{
+	size_t	i;
+
+	for (i = 0; programs[i].role != role; i++)
+		continue;
+	return &programs[i];
+}
+
 void
 spawn_plan_lookupd(uint32_t source, uint32_t born)
 {
 	struct child	*c;
-	size_t		 i;
 
-	for (i = 0; programs[i].role != R_LOOKUPD; i++)
-		continue;
-	c = child_new(&programs[i], free_index(R_LOOKUPD), born);
+	c = child_new(program_of(R_LOOKUPD), free_index(R_LOOKUPD), born);
 	c->source = source;
+}
+
+void
+spawn_plan_proxyd(uint32_t born)
+{
+	(void)child_new(program_of(R_PROXYD), free_index(R_PROXYD), born);
 }
 
 void
@@ -316,14 +330,28 @@ spawn_planned(void)
 }
 
 unsigned int
-spawn_count_smtpd(void)
+spawn_count(unsigned int role)
 {
 	struct child	*c;
 	unsigned int	 n = 0;
 
 	TAILQ_FOREACH(c, &children, entry)
-		n += c->prog->role == R_SMTPD && !c->leaving;
+		n += c->prog->role == role && !c->leaving;
 	return n;
+}
+
+void
+spawn_stop_proxyd(unsigned int wanted)
+{
+	struct child	*c, *last;
+
+	while (spawn_count(R_PROXYD) > wanted) {
+		last = NULL;
+		TAILQ_FOREACH(c, &children, entry)
+			if (c->prog->role == R_PROXYD && !c->leaving)
+				last = c;
+		child_stop(last, false);
+	}
 }
 
 /* --- the end of one -------------------------------------------------- */

@@ -46,7 +46,8 @@ static struct {
 	{ .off = offsetof(struct conf_users, verifyd), .role = R_VERIFYD },
 	{ .off = offsetof(struct conf_users, dialer), .role = R_DIALER },
 	{ .off = offsetof(struct conf_users, resolved), .role = R_RESOLVED },
-	{ .off = offsetof(struct conf_users, lookupd), .role = R_LOOKUPD }
+	{ .off = offsetof(struct conf_users, lookupd), .role = R_LOOKUPD },
+	{ .off = offsetof(struct conf_users, proxyd), .role = R_PROXYD }
 };
 
 #define NUSERS	(sizeof(users) / sizeof(users[0]))

@@ -504,6 +504,7 @@ load_value(struct load *l, const struct key *k, struct node *n, void *dst)
 {
 	struct rule	*rule;
 	int64_t		 v;
+	char		*text;
 
 	if (n->bad)
 		return;
@@ -534,6 +535,13 @@ load_value(struct load *l, const struct key *k, struct node *n, void *dst)
 		break;
 	case T_SECRET:
 		load_secret(l, k, n, dst);
+		break;
+	case T_TEXT:
+		text = load_text(l, n);
+		if (dst != NULL)
+			*(char **)dst = text;
+		else
+			free(text);
 		break;
 	case T_ENTRIES:
 		load_entries(l, n, dst);

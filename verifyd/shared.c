@@ -232,6 +232,7 @@ shared_state(struct peer *p, struct msg *m)
 	case STATE_FREE:
 		tally_free(h.worker, h.sid);
 		return 0;
+	case STATE_INCR:
 	case STATE_OP_COUNT:
 		return -1;
 	}

@@ -68,6 +68,8 @@ type_name(enum key_type type)
 		return "file";
 	case T_SECRET:
 		return "secret";
+	case T_TEXT:
+		return "text";
 	case T_ENTRIES:
 		return "entries";
 	case T_STRUCT:
@@ -185,7 +187,7 @@ print_table(const struct schema *s)
 static bool
 has_table(const struct schema *s)
 {
-	return s->keys[0].type != T_ENTRIES;
+	return s->keys[0].type != T_ENTRIES && s->keys[0].type != T_TEXT;
 }
 
 /* Every table of this one and those in it: its name, or the one named. */

@@ -451,12 +451,12 @@ test_large(void)
 	is_str(l->entries.v[0], "first.example", "first");
 	is_str(conf_entry_value(l->entries.v[0]), "its Value", "its value");
 	is_str(l->entries.v[LARGE - 1], "user29999@domain.example", "last");
-	ok(conf_obj_same(conf_map_row(conf, 2, &(struct conf_map *){ NULL })
+	ok(conf_obj_same(conf_map_row(conf, 3, &(struct conf_map *){ NULL })
 	    ->sub, conf->lists.v[0], &l->obj), "same");
 	free(l->entries.v[LARGE - 1]);
 	l->entries.v[LARGE - 1] = conf_entry_new("user29999@domain.examplf",
 	    "");
-	ok(!conf_obj_same(conf_map_row(conf, 2, &(struct conf_map *){ NULL })
+	ok(!conf_obj_same(conf_map_row(conf, 3, &(struct conf_map *){ NULL })
 	    ->sub, conf->lists.v[0], &l->obj), "the last one differs");
 	ok(rule_is_constant(conf->session.relay, &v) && v.num == 0,
 	    "relay is off by default");

@@ -149,7 +149,8 @@ test_trips(void)
 	TRIP("PEER", put_peer, get_peer, struct proto_peer, peer, true);
 	TRIP("PEER_BROKE", put_peer, get_peer_broke, struct proto_peer, peer,
 	    false);
-	TRIP("LOG_FD", put_log, get_log, struct proto_log, logfd, true);
+	TRIP("LOG_FD", put_log, get_log, struct proto_log, logfd,
+	    false);
 	TRIP("CONF_NOTE", put_conf_note, get_conf_note,
 	    struct proto_conf_note, conf_note, false);
 	TRIP("CONF_ERR", put_conf_err, get_conf_err, struct proto_conf_err,

@@ -1,0 +1,177 @@
+/*
+ * Copyright (c) 2026 The postern authors
+ *
+ * SPDX-License-Identifier: ISC
+ */
+
+/*
+ * Lua in proxyd: what lua_*.c share.  Nobody else includes <lua.h>.
+ *
+ *	lua_state.c	the one state: allocator, libraries, frozen globals,
+ *			scripts compiled once
+ *	lua_co.c	coroutines: a pool, co_step (the only lua_resume), the
+ *			timer that ends what runs too long
+ *	lua_base.c	assert ... type, pcall that cannot catch an end,
+ *			setmetatable and rawset that refuse, require
+ *	lua_match.c	patterns, in bounded time (no Lua in it)
+ *	lua_string.c	string, with those
+ *	lua_table.c	table, raw and bounded
+ *	lua_re.c	re.match
+ *	lua_view.c	arguments, connection, transaction: read-only tables
+ *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
+ *	lua_ask.c	op_ask, {raise=false}, sleep, all
+ *	lua_db.c	db.*
+ *	lua_net.c	dns.*, msys.beta.rcptto_proxy, remoteptr
+ *	lua_shared.c	list, cidr, rate, store
+ *	lua_log.c	log, clock
+ *
+ * A C function that can raise an error, and so never return to who called
+ * it, holds nothing that must be freed: memory of the C heap is taken and
+ * given back around no such call.  Temporaries are userdata or lie on Lua's
+ * stack.  Such functions are marked with the word RAISES in their comment.
+ */
+#ifndef SCRIPT_H
+#define SCRIPT_H
+
+#include <lua.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "proxyd.h"
+
+/* --- coroutines: lua_co.c ------------------------------------------------ */
+
+/* One of a call.  The state's extra space leads to it: co_of(). */
+struct co {
+	LIST_ENTRY(co)	 entry;		/* of call->cos, or of the pool */
+	lua_State	*L;
+	int		 ref;		/* that keeps L alive */
+	struct call	*call;
+	struct op	*op;		/* what it waits for */
+	struct co	*parent;	/* of all{}: who waits for it */
+	int		 index;		/* which of those, from 1 */
+	int		 waits;		/* of a parent: how many are left */
+};
+
+/* From the pool or new; NULL without memory.  It belongs to the call. */
+struct co	*co_get(struct call *);
+/* Back to the pool, or to the end; its op is cancelled. */
+void		 co_put(struct co *);
+/*
+ * Go on with nargs values on its stack, for as long as it will: the only
+ * place where scripts run.  The call's owner pays.
+ */
+enum co_end	 co_step(struct co *, int nargs);
+struct co	*co_of(lua_State *);
+/*
+ * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
+ * verdict: call->verdict is set; else a limit is passed (call->doomed).
+ */
+int		 co_end(lua_State *);
+
+/* --- the state: lua_state.c ---------------------------------------------- */
+
+extern lua_State	*lua_main;
+
+/* Before the jail; fatal without memory. */
+void		 lua_start(void);
+/* Who pays from here on; returns who did. */
+struct owner	*lua_owner(struct owner *);
+struct owner	*owner_new(size_t max);
+/* Its session is over; it is freed with its last block. */
+void		 owner_gone(struct owner *);
+
+/*
+ * Compile the scripts of a generation: those that are not there yet.  All
+ * errors of all are told (note: "script.greylist", "3: ..."); -1 if any.
+ */
+int		 lua_scripts_prepare(struct config *,
+		    void (*note)(const char *key, const char *why));
+void		 lua_scripts_release(struct config *);
+/*
+ * RAISES.  On the stack of the coroutine: the script's function, with the
+ * session's environment of its own (globals that a script assigns last for
+ * one call; `context' for the session).
+ */
+void		 lua_push_script(lua_State *, struct call *);
+/* After the call: keep `context', drop other globals. */
+void		 lua_call_over(struct call *);
+/* The session is over. */
+void		 lua_sess_over(struct sess *);
+
+/*
+ * Set up by lua_start, in this order, each into the table of globals on the
+ * top of the stack; all that is there is frozen afterwards.
+ */
+void		 lua_open_base(lua_State *);
+void		 lua_open_string(lua_State *);
+void		 lua_open_table(lua_State *);
+void		 lua_open_re(lua_State *);
+void		 lua_open_view(lua_State *);
+void		 lua_open_verdict(lua_State *);
+void		 lua_open_ask(lua_State *);
+void		 lua_open_db(lua_State *);
+void		 lua_open_net(lua_State *);
+void		 lua_open_shared(lua_State *);
+void		 lua_open_log(lua_State *);
+
+/* RAISES.  Make the table on the top read-only: as freeze() tells. */
+void		 lua_freeze(lua_State *);
+/* Is that a read-only table? */
+bool		 lua_is_frozen(lua_State *, int index);
+/*
+ * RAISES.  A module for require(): the table on the top, by that name; popped.
+ */
+void		 lua_module(lua_State *, const char *name);
+
+/* --- what a call shows its script: lua_view.c ---------------------------- */
+
+/*
+ * RAISES.  Push arguments, connection, transaction of the call: built when
+ * they are first read, and again when they have changed.
+ */
+void		 view_push(lua_State *, struct call *, const char *name);
+/* Forget what was built for the session (its env is going). */
+void		 view_drop(struct sess *);
+
+/* --- questions: lua_ask.c ------------------------------------------------ */
+
+/*
+ * RAISES.  Ask that process (NULL: nobody there) and wait: `return
+ * op_ask(...)'.  body is taken.  timeout in ms.
+ */
+int		 op_ask(lua_State *, const char *what, struct peer *,
+		    uint16_t type, struct wbuf *body, int64_t timeout,
+		    bool raise, op_done *);
+/* RAISES.  The options {raise=false} at that place of the stack, if any. */
+bool		 ask_raise(lua_State *, int index);
+/* RAISES.  Body of a question that may raise before it is sent: cleared then. */
+struct wbuf	*ask_body(lua_State *);
+
+/* --- patterns: lua_match.c ----------------------------------------------- */
+
+#define MATCH_CAPTURES	32
+#define MATCH_STEPS	2000000		/* of a call: the budget of all */
+
+enum match_result { MATCH_NO, MATCH_YES, MATCH_STEPS_OVER, MATCH_BAD };
+
+struct match_capture {
+	const char	*p;
+	ptrdiff_t	 len;		/* -1: a position, () */
+};
+
+/*
+ * Lua's patterns, with Lua's outcome, in bounded time and stack.  init: octet
+ * to begin at.  *steps is what is left of the budget.  NO: nowhere; BAD: why.
+ */
+struct match {
+	const char	*start, *end;		/* what matched */
+	int		 ncaptures;
+	struct match_capture capture[MATCH_CAPTURES];
+	const char	*why;			/* of BAD */
+};
+enum match_result	 match_find(struct match *, const char *s, size_t len,
+			    const char *pattern, size_t plen, size_t init,
+			    int *steps);
+
+#endif
