@@ -145,7 +145,7 @@ int		 op_ask(lua_State *, const char *what, struct peer *,
 		    bool raise, op_done *);
 /* RAISES.  The options {raise=false} at that place of the stack, if any. */
 bool		 ask_raise(lua_State *, int index);
-/* RAISES.  Body of a question that may raise before it is sent: cleared then. */
+/* RAISES.  Body of a question that may raise before it is sent. */
 struct wbuf	*ask_body(lua_State *);
 
 /* --- patterns: lua_match.c ----------------------------------------------- */
