@@ -28,3 +28,11 @@ op_ask(lua_State *L, const char *what, struct peer *p, uint16_t type,
 	wbuf_clear(body);
 	return luaL_error(L, "%s: nobody can tell", what);
 }
+
+void
+co_go(struct co *co, int nargs)
+{
+	struct call	*call = co->call;
+
+	call_stopped(call, co, co_step(co, nargs));
+}

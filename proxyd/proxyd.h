@@ -56,7 +56,6 @@ struct owner {
 
 struct sess {
 	RB_ENTRY(sess)		 node;	/* by peer and sid */
-	LIST_ENTRY(sess)	 of_peer;
 	struct peer		*peer;	/* the smtpd */
 	uint64_t		 sid;
 	struct hook_session	 view;
@@ -73,6 +72,8 @@ struct sess {
 int		 sess_open(struct peer *, struct msg *);
 int		 sess_close(struct peer *, struct msg *);
 void		 sess_peer_down(struct peer *);
+/* Take what has changed, at the head of a message. */
+int		 sess_fields(struct sess *, struct rbuf *);
 /* NULL if there is none. */
 struct sess	*sess_find(const struct peer *, uint64_t sid);
 size_t		 sess_count(void);
@@ -90,6 +91,7 @@ enum co_end {
 };
 
 struct call {
+	LIST_ENTRY(call)	 entry;	/* of those that run, or of the pool */
 	struct sess		*sess;
 	uint32_t		 seq;	/* of HOOK_CALL */
 	enum hook_stage		 stage;
@@ -97,6 +99,7 @@ struct call {
 	struct hook_args	 args;
 	struct proto_hook_verdict verdict;
 	bool			 decided;	/* verdict is the script's */
+	bool			 waited;
 	enum co_end		 doomed;	/* CO_ERROR, CO_CPU, CO_NOMEM:
 						   nothing catches it; else
 						   CO_DONE */
@@ -104,7 +107,8 @@ struct call {
 	struct timer		 deadline;	/* script-limits.time */
 	struct mono		 began;
 	uint32_t		 ticks;	/* of the CPU timer, so far */
-	uint64_t		 nsec;	/* that its scripts ran */
+	uint64_t		 nsec;	/* that it computed */
+	uint64_t		 first, last;	/* when it did: clock, in ns */
 	struct co		*co;	/* the first one */
 	LIST_HEAD(, co)		 cos;	/* all of them */
 };
@@ -115,12 +119,26 @@ int		 call_new(struct peer *, struct msg *);
 void		 call_stopped(struct call *, struct co *, enum co_end);
 /* Its session is over: no verdict. */
 void		 call_cancel(struct call *);
+/* The generation goes. */
+void		 call_conf_gone(const struct config *);
+/* script-limits. */
+void		 call_set_limits(const struct conf_script_limits *);
+const struct conf_script_limits *call_limits(void);
+
+/* Why one failed. */
+enum call_error { CALL_SCRIPT, CALL_CPU, CALL_MEMORY, CALL_DEADLINE };
+
+struct call_count {
+	uint64_t	calls, errors;
+};
+extern struct call_count call_count;
 
 /* What `show scripts' tells; kept per script's name. */
+#define SCRIPT_TOOK	32
 struct script_stats {
 	uint64_t	 calls, errors, cpu, memory, deadlines, waits;
 	uint64_t	 usec;		/* CPU of them all */
-	uint32_t	 took[32];	/* by log2 of microseconds, wall time */
+	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of microseconds, wall time */
 };
 
 /* --- op.c ---------------------------------------------------------------- */
@@ -157,6 +175,14 @@ int		 op_answer(struct peer *, struct msg *);
 void		 op_peer_down(struct peer *);
 /* The coroutine is gone. */
 void		 op_cancel(struct op *);
+
+/*
+ * lua_ask.c: go on with a coroutine, of which that many arguments are on its
+ * stack, and with what that lets go on: those of all{} that begin, and the one
+ * that waited for them.  The only way from the loop into scripts; it ends with
+ * call_stopped, after which the call may be gone.
+ */
+void		 co_go(struct co *, int nargs);
 
 /* --- proxyd.c ------------------------------------------------------------ */
 

@@ -53,7 +53,7 @@ struct co {
 	struct co	*parent;	/* of all{}: who waits for it */
 	int		 index;		/* which of those, from 1 */
 	int		 waits;		/* of a parent: how many are left */
-	bool		 failed;	/* it ended by an error */
+	bool		 dead;		/* it ended by an error */
 	bool		 spoiled;	/* it is not used again */
 };
 
@@ -66,8 +66,8 @@ void		 co_put(struct co *);
  * place where scripts run.  The call's owner pays.
  */
 enum co_end	 co_step(struct co *, int nargs);
-/* Begin the script of its call. */
-enum co_end	 co_run(struct co *);
+/* Put on its stack what begins the script of its call: then co_go(co, 0). */
+void		 co_begin(struct co *);
 struct co	*co_of(lua_State *);
 /*
  * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
@@ -94,6 +94,8 @@ void		 lua_start(void);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/* Octets, of all owners. */
+size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 
