@@ -21,6 +21,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DNS_LOOK_ANS,	op_answer },
 	{ MSG_SQL_ANS,		op_answer },
 	{ MSG_STATE_ANS,	op_answer },
+	{ MSG_SOURCE_UP,	source_up },
 	{ 0,			NULL }
 };
 
