@@ -277,7 +277,8 @@ time_left(const struct call *call)
 
 int
 op_ask(lua_State *L, const char *what, struct peer *p, uint16_t type,
-    struct wbuf *body, int64_t timeout, bool raise, op_done *done)
+    struct wbuf *body, int64_t timeout, bool raise,
+    int (*done)(lua_State *, struct op *, struct msg *))
 {
 	struct co	*co = co_of(L);
 	struct op	 none = { .what = what, .raise = raise, .done = done };
@@ -404,6 +405,7 @@ f_all(lua_State *L)
 		lua_xmove(L, child->L, 1);
 	}
 	co->waits = n;
+	co->failed = false;
 	return lua_yieldk(L, 0, 0, all_over);
 }
 

@@ -122,7 +122,8 @@ put_named(lua_State *L, struct wbuf *w, int index)
  * counted first.
  */
 static int
-ask(lua_State *L, const char *what, uint32_t max_rows, op_done *done)
+ask(lua_State *L, const char *what, uint32_t max_rows,
+    int (*done)(lua_State *, struct op *, struct msg *))
 {
 	const struct conf_datasource	*ds = check_source(L, 1);
 	struct proto_sql		 q = { .max_rows = max_rows };

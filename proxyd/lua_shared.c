@@ -326,7 +326,8 @@ f_rate(lua_State *L)
 /* RAISES.  One item of the table of scripts; value NULL: it has none. */
 static int
 ask_store(lua_State *L, const char *what, const struct proto_state *head,
-    const char *value, size_t vlen, bool raise, op_done *done)
+    const char *value, size_t vlen, bool raise,
+    int (*done)(lua_State *, struct op *, struct msg *))
 {
 	uint8_t		 key[STATE_KEY_MAX];
 	struct wbuf	*w = ask_body(L);

@@ -66,6 +66,8 @@ struct sess {
 	int			 env;	/* Lua's reference to what it keeps of
 					   the session, LUA_NOREF = nothing */
 	bool			 has_context;
+	bool			 broken;	/* no memory: view is not whole */
+	unsigned int		 globals;	/* that its call assigned */
 };
 
 /* HOOK_OPEN, HOOK_CLOSE; an smtpd is gone. */
@@ -104,6 +106,7 @@ struct call {
 	struct mono		 began;
 	uint32_t		 ticks;	/* of the CPU timer, so far */
 	unsigned int		 logged;	/* lines of log.info */
+	uint64_t		 nsec;	/* that its scripts ran */
 	struct co		*co;	/* the first one */
 	LIST_HEAD(, co)		 cos;	/* all of them */
 };
@@ -136,8 +139,6 @@ struct script_stats {
  * it: on a message that is no answer it returns -2, and the sender is broken.
  * The op that done is shown is a copy: the op itself is over.
  */
-typedef int	op_done(struct lua_State *, struct op *, struct msg *);
-
 struct op {
 	RB_ENTRY(op)	 node;		/* by seq, never used twice */
 	TAILQ_ENTRY(op)	 entry;		/* of those that are lost; the pool */
@@ -150,7 +151,8 @@ struct op {
 	bool		 raise;
 	bool		 lost;		/* its process is gone */
 	bool		 late;		/* its time is over */
-	op_done		*done;
+	int		(*done)(struct lua_State *, struct op *,
+			    struct msg *);
 	struct timer	 timer;
 	struct msg	*m;		/* the answer, while it is told */
 	const char	*why;		/* there is none */
