@@ -57,8 +57,6 @@ blame(struct call *c, lua_State *L, const char *what)
 	lua_Debug	ar;
 	int		level;
 
-	if (c->error[0] != '\0')
-		return;
 	for (level = 0; lua_getstack(L, level, &ar); level++)
 		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
 			(void)snprintf(c->error, sizeof(c->error),
@@ -187,12 +185,13 @@ static void
 reset(struct co *co)
 {
 	struct call	*c = co->call;
+	enum co_end	 doomed = c->doomed;
 
-	if (c->doomed == CO_DONE && !c->decided)
-		c->doomed = CO_ERROR;
+	c->doomed = CO_ERROR;
 	lua_sethook(co->L, enough, LUA_MASKCOUNT, 1);
 	(void)lua_resetthread(co->L);
 	lua_sethook(co->L, NULL, 0, 0);
+	c->doomed = doomed;
 }
 
 void
@@ -258,7 +257,6 @@ take_error(struct co *co)
 		p = lua_tostring(co->L, -1);
 		(void)strlcpy(c->error, p, sizeof(c->error));
 	} else {
-		c->error[0] = '\0';
 		blame(c, co->L, "an error that is not a string");
 	}
 }
@@ -299,20 +297,24 @@ co_step(struct co *co, int nargs)
 	struct call	*c = co->call;
 	struct co	*outer = running;
 	struct owner	*before;
-	uint64_t	 began = outer == NULL ? now() : 0;
+	uint64_t	 began;
 	int		 status, n;
 
 	if (c->doomed != CO_DONE)
 		return c->doomed;
 	if (c->decided)
 		return CO_VERDICT;
+	began = now();
+	if (c->first == 0)
+		c->first = began;
 	before = lua_owner(c->sess->owner);
 	running = co;
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);
 	running = outer;
 	(void)lua_owner(before);
+	c->last = now();
 	if (outer == NULL)
-		c->nsec += now() - began;
+		c->nsec += c->last - began;
 	return outcome(co, status);
 }
 
@@ -334,11 +336,10 @@ begin(lua_State *L)
 	return 0;
 }
 
-enum co_end
-co_run(struct co *co)
+void
+co_begin(struct co *co)
 {
 	lua_pushcfunction(co->L, begin);
-	return co_step(co, 0);
 }
 
 /* --- for the log ---------------------------------------------------------- */

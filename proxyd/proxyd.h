@@ -57,7 +57,6 @@ struct owner {
 
 struct sess {
 	RB_ENTRY(sess)		 node;	/* by peer and sid */
-	LIST_ENTRY(sess)	 of_peer;
 	struct peer		*peer;	/* the smtpd */
 	uint64_t		 sid;
 	struct hook_session	 view;
@@ -74,6 +73,8 @@ struct sess {
 int		 sess_open(struct peer *, struct msg *);
 int		 sess_close(struct peer *, struct msg *);
 void		 sess_peer_down(struct peer *);
+/* Take what has changed, at the head of a message. */
+int		 sess_fields(struct sess *, struct rbuf *);
 /* NULL if there is none. */
 struct sess	*sess_find(const struct peer *, uint64_t sid);
 size_t		 sess_count(void);
@@ -91,6 +92,7 @@ enum co_end {
 };
 
 struct call {
+	LIST_ENTRY(call)	 entry;	/* of those that run, or of the pool */
 	struct sess		*sess;
 	uint32_t		 seq;	/* of HOOK_CALL */
 	enum hook_stage		 stage;
@@ -98,6 +100,7 @@ struct call {
 	struct hook_args	 args;
 	struct proto_hook_verdict verdict;
 	bool			 decided;	/* verdict is the script's */
+	bool			 waited;
 	enum co_end		 doomed;	/* CO_ERROR, CO_CPU, CO_NOMEM:
 						   nothing catches it; else
 						   CO_DONE */
@@ -106,7 +109,8 @@ struct call {
 	struct mono		 began;
 	uint32_t		 ticks;	/* of the CPU timer, so far */
 	unsigned int		 logged;	/* lines of log.info */
-	uint64_t		 nsec;	/* that its scripts ran */
+	uint64_t		 nsec;	/* that it computed */
+	uint64_t		 first, last;	/* when it did: clock, in ns */
 	struct co		*co;	/* the first one */
 	LIST_HEAD(, co)		 cos;	/* all of them */
 };
@@ -117,12 +121,26 @@ int		 call_new(struct peer *, struct msg *);
 void		 call_stopped(struct call *, struct co *, enum co_end);
 /* Its session is over: no verdict. */
 void		 call_cancel(struct call *);
+/* The generation goes. */
+void		 call_conf_gone(const struct config *);
+/* script-limits. */
+void		 call_set_limits(const struct conf_script_limits *);
+const struct conf_script_limits *call_limits(void);
+
+/* Why one failed. */
+enum call_error { CALL_SCRIPT, CALL_CPU, CALL_MEMORY, CALL_DEADLINE };
+
+struct call_count {
+	uint64_t	calls, errors;
+};
+extern struct call_count call_count;
 
 /* What `show scripts' tells; kept per script's name. */
+#define SCRIPT_TOOK	32
 struct script_stats {
 	uint64_t	 calls, errors, cpu, memory, deadlines, waits;
 	uint64_t	 usec;		/* CPU of them all */
-	uint32_t	 took[32];	/* by log2 of microseconds, wall time */
+	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of microseconds, wall time */
 };
 
 /* --- op.c ---------------------------------------------------------------- */

@@ -70,8 +70,8 @@ void		 co_put(struct co *);
  * place where scripts run.  The call's owner pays.
  */
 enum co_end	 co_step(struct co *, int nargs);
-/* Begin the script of its call. */
-enum co_end	 co_run(struct co *);
+/* Put on its stack what begins the script of its call: then co_go(co, 0). */
+void		 co_begin(struct co *);
 struct co	*co_of(lua_State *);
 /*
  * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
@@ -98,6 +98,8 @@ void		 lua_start(void);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/* Octets, of all owners. */
+size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 
