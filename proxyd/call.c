@@ -100,6 +100,7 @@ call_alloc(struct sess *s, uint32_t seq, enum hook_stage stage)
 	timer_init(&c->deadline, on_deadline, c);
 	c->began = mono_now();
 	c->ticks = 0;
+	c->logged = 0;
 	c->nsec = c->first = c->last = 0;
 	c->co = NULL;
 	LIST_INIT(&c->cos);

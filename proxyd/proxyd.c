@@ -31,6 +31,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DNS_LOOK_ANS,	op_answer },
 	{ MSG_SQL_ANS,		op_answer },
 	{ MSG_STATE_ANS,	op_answer },
+	{ MSG_SOURCE_UP,	source_up },
 	{ 0,			NULL }
 };
 
@@ -143,6 +144,7 @@ end_if_drained(void)
 static void
 peer_down(struct peer *p)
 {
+	source_down(p);
 	op_peer_down(p);
 	if (p->role != R_SMTPD)
 		return;

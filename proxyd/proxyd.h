@@ -11,6 +11,7 @@
  *	sess.c		what is held of each session
  *	call.c		one run of a script: from HOOK_CALL to HOOK_VERDICT
  *	op.c		a question that a script waits for
+ *	source.c	which lookupd serves which datasource
  *	script.h	the rest: lua_*.c
  *
  * A session has at most one call; a call at most one coroutine that runs at a
@@ -107,6 +108,7 @@ struct call {
 	struct timer		 deadline;	/* script-limits.time */
 	struct mono		 began;
 	uint32_t		 ticks;	/* of the CPU timer, so far */
+	unsigned int		 logged;	/* lines of log.info */
 	uint64_t		 nsec;	/* that it computed */
 	uint64_t		 first, last;	/* when it did: clock, in ns */
 	struct co		*co;	/* the first one */
@@ -144,37 +146,53 @@ struct script_stats {
 /* --- op.c ---------------------------------------------------------------- */
 
 /*
- * A question that the running coroutine waits for.  A C function that scripts
- * call says `return op_ask(L, ...)', which yields; when the answer is there
- * done is called with the coroutine's stack as the function had it: it pushes
- * results and returns their number, or pushes a text (why nobody can tell) and
- * returns -1, which is raised, or with {raise=false} is nil and that text.
+ * A question that a coroutine waits for.  A C function that scripts call says
+ * `return op_ask(L, ...)', which yields; when the answer is there done is
+ * called with the coroutine's stack as the function had it: it pushes results
+ * and returns their number, or pushes a text (why nobody can tell) and returns
+ * -1, which is raised, or with {raise=false} is nil and that text.
  *
- * m is NULL where nobody answers: no such process, its pipe lost, too late; it
- * is valid until done returns.  done checks what is in it: on a message that
- * is no answer it returns -2, and the sender is broken.
+ * m is NULL where nobody answers: no such process, its pipe lost, too late
+ * (why says which); it is valid until done returns.  done checks what is in
+ * it: on a message that is no answer it returns -2, and the sender is broken.
+ * The op that done is shown is a copy: the op itself is over.
  */
-typedef int	op_done(struct lua_State *, struct op *, struct msg *);
-
 struct op {
 	RB_ENTRY(op)	 node;		/* by seq, never used twice */
+	TAILQ_ENTRY(op)	 entry;		/* of those that are lost; the pool */
+	uint64_t	 sid;
 	uint32_t	 seq;
 	struct co	*co;
 	unsigned int	 role;		/* who is asked; 0 = the clock */
 	unsigned int	 index;
 	uint16_t	 type;		/* of the answer */
 	bool		 raise;
-	op_done		*done;
+	bool		 lost;		/* its process is gone */
+	bool		 late;		/* its time is over */
+	int		(*done)(struct lua_State *, struct op *,
+			    struct msg *);
 	struct timer	 timer;
+	struct msg	*m;		/* the answer, while it is told */
+	const char	*why;		/* there is none */
 	const char	*what;		/* "dns.query": for errors */
-	uint64_t	 u;		/* the asker's own */
 };
 
+/*
+ * Ask that process, for the coroutine's session, and wait for the answer.
+ * body is taken.  p NULL: the clock, which says nothing but that the time is
+ * over.  NULL without memory.
+ */
+struct op	*op_new(struct co *, uint64_t sid, struct peer *p,
+		    uint16_t type, struct wbuf *body, int64_t timeout);
 /* An answer, of any process.  -1: the sender is broken. */
 int		 op_answer(struct peer *, struct msg *);
 void		 op_peer_down(struct peer *);
-/* The coroutine is gone. */
+/* The coroutine is gone, or goes on: it waits for nothing any more. */
 void		 op_cancel(struct op *);
+/* done has said -2: op_answer will. */
+void		 op_bad(void);
+/* Questions that are out. */
+size_t		 op_count(void);
 
 /*
  * lua_ask.c: go on with a coroutine, of which that many arguments are on its
@@ -184,8 +202,12 @@ void		 op_cancel(struct op *);
  */
 void		 co_go(struct co *, int nargs);
 
-/* --- proxyd.c ------------------------------------------------------------ */
+/* --- source.c ------------------------------------------------------------ */
 
+/* SOURCE_UP: which datasource that lookupd serves. */
+int		 source_up(struct peer *, struct msg *);
+/* A lookupd is gone. */
+void		 source_down(const struct peer *);
 /*
  * The process that answers for a datasource (its id), in turns where there
  * are several; NULL: none is there.
