@@ -64,6 +64,8 @@ BEGIN {
 	lib["cdb.h"] = "^verifyd/(list_build|lookup)\\.c$"
 	lib["sqlite3.h"] = "^proxyd/look_sqlite\\.c$"
 	lib["libpq-fe.h"] = "^proxyd/look_pq[a-z_]*\\.[ch]$"
+	lib["lua.h"] = lib["lauxlib.h"] = lib["lualib.h"] = \
+	    "^proxyd/(script\\.h|lua_[a-z]+\\.c)$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"

@@ -56,6 +56,12 @@ proc_conf(void)
 	return play_conf;
 }
 
+const struct conf_script_limits *
+call_limits(void)
+{
+	return &play_conf->script_limits;
+}
+
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
 {
