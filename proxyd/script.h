@@ -18,7 +18,7 @@
  *	lua_match.c	patterns, in bounded time (no Lua in it)
  *	lua_string.c	string, with those
  *	lua_table.c	table, raw and bounded
- *	lua_re.c	re.match
+ *	lua_re.c	re.match, on ere.c
  *	lua_view.c	arguments, connection, transaction: read-only tables
  *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
  *	lua_ask.c	op_ask, {raise=false}, sleep, all
@@ -215,27 +215,47 @@ void		 net_open_dns(lua_State *);
 /* --- patterns: lua_match.c ----------------------------------------------- */
 
 #define MATCH_CAPTURES	32
-#define MATCH_STEPS	2000000		/* of a call: the budget of all */
+#define MATCH_STEPS	2000000		/* between two waits: 5 ms or so */
 
 enum match_result { MATCH_NO, MATCH_YES, MATCH_STEPS_OVER, MATCH_BAD };
 
+/* What len may be other than a length. */
+#define MATCH_POSITION	(-1)		/* () */
+#define MATCH_OPEN	(-2)		/* its ) is not there */
+
 struct match_capture {
 	const char	*p;
-	ptrdiff_t	 len;		/* -1: a position, () */
+	ptrdiff_t	 len;
 };
 
-/*
- * Lua's patterns, with Lua's outcome, in bounded time and stack.  init: octet
- * to begin at.  *steps is what is left of the budget.  NO: nowhere; BAD: why.
- */
 struct match {
 	const char	*start, *end;		/* what matched */
 	int		 ncaptures;
 	struct match_capture capture[MATCH_CAPTURES];
 	const char	*why;			/* of BAD */
 };
+
+/*
+ * Lua's patterns, with Lua's outcome, in bounded time and stack.  init: octet
+ * to begin at, at most len.  *steps is what is left of the budget.  NO:
+ * nowhere; BAD: why, in Lua's words.  match_at looks at that place only, and
+ * to it `^' is an octet like others.
+ */
 enum match_result	 match_find(struct match *, const char *s, size_t len,
 			    const char *pattern, size_t plen, size_t init,
 			    int *steps);
+enum match_result	 match_at(struct match *, const char *s, size_t len,
+			    const char *pattern, size_t plen, size_t at,
+			    int *steps);
+
+/* --- string, re: lua_string.c, lua_re.c ---------------------------------- */
+
+/* All steps anew: before each lua_resume. */
+void		 match_budget_reset(void);
+/*
+ * What is left of them: also of re.match, and of whatever else is done in C
+ * for long.
+ */
+extern int	 match_budget;
 
 #endif
