@@ -307,9 +307,11 @@ proxy_holds(struct session *s)
 
 	if (p == NULL || p->state != LINE_HELD)
 		return false;
-	session_wait(s, WAIT_HOP, 0);
-	if (TAILQ_EMPTY(&s->slots))
+	if (TAILQ_EMPTY(&s->slots)) {
+		session_wait(s, WAIT_ASK, 0);
 		timer_set(&p->timer, 0);
+	} else
+		session_wait(s, WAIT_HOP, 0);
 	return true;
 }
 
