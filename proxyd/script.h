@@ -18,13 +18,14 @@
  *	lua_match.c	patterns, in bounded time (no Lua in it)
  *	lua_string.c	string, with those
  *	lua_table.c	table, raw and bounded
- *	lua_re.c	re.match
+ *	lua_re.c	re.match, on ere.c
  *	lua_view.c	arguments, connection, transaction: read-only tables
  *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
  *	lua_option.c	their options
  *	lua_ask.c	op_ask, {raise=false}, sleep, all
  *	lua_db.c	db.*
- *	lua_net.c	dns.*, msys.beta.rcptto_proxy, remoteptr
+ *	lua_net.c	msys.beta.rcptto_proxy, remoteptr
+ *	lua_dns.c	dns.*
  *	lua_shared.c	list, cidr, rate, store
  *	lua_log.c	log, clock
  *
@@ -54,7 +55,10 @@ struct co {
 	struct co	*parent;	/* of all{}: who waits for it */
 	int		 index;		/* which of those, from 1 */
 	int		 waits;		/* of a parent: how many are left */
-	bool		 failed;	/* it ended by an error */
+	bool		 fresh;		/* of all{}: it has not begun */
+	bool		 failed;	/* of a parent: one had an error, which
+					   lies on its stack */
+	bool		 dead;		/* it ended by an error */
 	bool		 spoiled;	/* it is not used again */
 };
 
@@ -67,8 +71,8 @@ void		 co_put(struct co *);
  * place where scripts run.  The call's owner pays.
  */
 enum co_end	 co_step(struct co *, int nargs);
-/* Begin the script of its call. */
-enum co_end	 co_run(struct co *);
+/* Put on its stack what begins the script of its call: then co_go(co, 0). */
+void		 co_begin(struct co *);
 struct co	*co_of(lua_State *);
 /*
  * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
@@ -95,6 +99,8 @@ void		 lua_start(void);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/* Octets, of all owners. */
+size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 
@@ -166,6 +172,35 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
+
+/* --- questions: lua_ask.c ------------------------------------------------ */
+
+/*
+ * RAISES.  Ask that process (NULL: nobody there) and wait: `return
+ * op_ask(...)'.  body is taken.  timeout in ms; it is cut to what is left of
+ * script-limits.time.
+ */
+int		 op_ask(lua_State *, const char *what, struct peer *,
+		    uint16_t type, struct wbuf *body, int64_t timeout,
+		    bool raise, int (*done)(lua_State *, struct op *,
+		    struct msg *));
+/* RAISES.  What done says where m is NULL: `return op_nobody(L, op)'. */
+int		 op_nobody(lua_State *, const struct op *);
+/* RAISES.  The options {raise=false} at that place of the stack, if any. */
+bool		 ask_raise(lua_State *, int index);
+/* Is that table such options, and nothing else? */
+bool		 ask_is_options(lua_State *, int index);
+/* RAISES.  The string there, of at most max octets, without NUL. */
+const char	*ask_string(lua_State *, int index, size_t max, size_t *len);
+/* RAISES.  Seconds, fractions too, of 0 to max: in ms, 1 at least if not 0. */
+int64_t		 ask_seconds(lua_State *, int index, double max);
+/* RAISES.  Body of a question that may raise before it is sent. */
+struct wbuf	*ask_body(lua_State *);
+/* RAISES.  Push the value as tostring() has it: without an address. */
+const char	*ask_text(lua_State *, int index, size_t *len);
+/* NULL: it is not there. */
+struct peer	*ask_verifyd(void);
+
 /* --- lua_net.c ----------------------------------------------------------- */
 
 /*
@@ -173,45 +208,53 @@ void		 view_push(lua_State *, struct call *, const char *name);
  * for; nil: it has none, or nobody can tell: `return net_ptr(L)'.
  */
 int		 net_ptr(lua_State *);
-
-/* --- questions: lua_ask.c ------------------------------------------------ */
-
-/*
- * RAISES.  Ask that process (NULL: nobody there) and wait: `return
- * op_ask(...)'.  body is taken.  timeout in ms.
- */
-int		 op_ask(lua_State *, const char *what, struct peer *,
-		    uint16_t type, struct wbuf *body, int64_t timeout,
-		    bool raise, op_done *);
-/* RAISES.  The options {raise=false} at that place of the stack, if any. */
-bool		 ask_raise(lua_State *, int index);
-/* RAISES.  Body of a question that may raise before it is sent. */
-struct wbuf	*ask_body(lua_State *);
+/* RAISES.  The table dns, into the table on the top: lua_dns.c. */
+void		 net_open_dns(lua_State *);
 
 /* --- patterns: lua_match.c ----------------------------------------------- */
 
 #define MATCH_CAPTURES	32
-#define MATCH_STEPS	2000000		/* of a call: the budget of all */
+#define MATCH_STEPS	2000000		/* between two waits: 5 ms or so */
 
 enum match_result { MATCH_NO, MATCH_YES, MATCH_STEPS_OVER, MATCH_BAD };
 
+/* What len may be other than a length. */
+#define MATCH_POSITION	(-1)		/* () */
+#define MATCH_OPEN	(-2)		/* its ) is not there */
+
 struct match_capture {
 	const char	*p;
-	ptrdiff_t	 len;		/* -1: a position, () */
+	ptrdiff_t	 len;
 };
 
-/*
- * Lua's patterns, with Lua's outcome, in bounded time and stack.  init: octet
- * to begin at.  *steps is what is left of the budget.  NO: nowhere; BAD: why.
- */
 struct match {
 	const char	*start, *end;		/* what matched */
 	int		 ncaptures;
 	struct match_capture capture[MATCH_CAPTURES];
 	const char	*why;			/* of BAD */
 };
+
+/*
+ * Lua's patterns, with Lua's outcome, in bounded time and stack.  init: octet
+ * to begin at, at most len.  *steps is what is left of the budget.  NO:
+ * nowhere; BAD: why, in Lua's words.  match_at looks at that place only, and
+ * to it `^' is an octet like others.
+ */
 enum match_result	 match_find(struct match *, const char *s, size_t len,
 			    const char *pattern, size_t plen, size_t init,
 			    int *steps);
+enum match_result	 match_at(struct match *, const char *s, size_t len,
+			    const char *pattern, size_t plen, size_t at,
+			    int *steps);
+
+/* --- string, re: lua_string.c, lua_re.c ---------------------------------- */
+
+/* All steps anew: before each lua_resume. */
+void		 match_budget_reset(void);
+/*
+ * What is left of them: also of re.match, and of whatever else is done in C
+ * for long.
+ */
+extern int	 match_budget;
 
 #endif

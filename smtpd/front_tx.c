@@ -44,6 +44,7 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].orcpt);
 		free(tx->rcpts[i].verdict);
 		charge_free(tx->rcpts[i].charge);
+		wbuf_clear(&tx->rcpts[i].hook);
 	}
 	free(tx->rcpts);
 	free(tx->envid);
@@ -104,6 +105,7 @@ tx_keep(struct smtp_reply **to, const struct smtp_reply *r)
 	if ((copy = malloc(sizeof(*copy))) == NULL)
 		return;
 	*copy = *r;
+	copy->whole = NULL;
 	free(*to);
 	*to = copy;
 }

@@ -242,7 +242,8 @@ run(enum hook_stage stage, const char *text)
 	shown[0] = '\0';
 	if (lua_scripts_prepare(&conf, note) == 0 &&
 	    (co = co_get(&call)) != NULL) {
-		show(&call, co_run(co));
+		co_begin(co);
+		show(&call, co_step(co, 0));
 		if (call.decided)
 			ok(hook_verdict_check(stage, VERB_NONE,
 			    &call.verdict) == NULL, "possible");
