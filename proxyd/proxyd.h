@@ -65,6 +65,8 @@ struct sess {
 	int			 env;	/* Lua's reference to what it keeps of
 					   the session, LUA_NOREF = nothing */
 	bool			 has_context;
+	bool			 broken;	/* no memory: view is not whole */
+	unsigned int		 globals;	/* that its call assigned */
 };
 
 /* HOOK_OPEN, HOOK_CLOSE; an smtpd is gone. */
@@ -102,6 +104,7 @@ struct call {
 	struct timer		 deadline;	/* script-limits.time */
 	struct mono		 began;
 	uint32_t		 ticks;	/* of the CPU timer, so far */
+	uint64_t		 nsec;	/* that its scripts ran */
 	struct co		*co;	/* the first one */
 	LIST_HEAD(, co)		 cos;	/* all of them */
 };

@@ -7,8 +7,10 @@
 /*
  * Lua in proxyd: what lua_*.c share.  Nobody else includes <lua.h>.
  *
- *	lua_state.c	the one state: allocator, libraries, frozen globals,
- *			scripts compiled once
+ *	lua_state.c	the one state: allocator, libraries
+ *	lua_env.c	read-only tables, frozen globals, what is kept of a
+ *			session
+ *	lua_script.c	scripts, compiled once
  *	lua_co.c	coroutines: a pool, co_step (the only lua_resume), the
  *			timer that ends what runs too long
  *	lua_base.c	assert ... type, pcall that cannot catch an end,
@@ -51,6 +53,8 @@ struct co {
 	struct co	*parent;	/* of all{}: who waits for it */
 	int		 index;		/* which of those, from 1 */
 	int		 waits;		/* of a parent: how many are left */
+	bool		 failed;	/* it ended by an error */
+	bool		 spoiled;	/* it is not used again */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */
@@ -62,12 +66,24 @@ void		 co_put(struct co *);
  * place where scripts run.  The call's owner pays.
  */
 enum co_end	 co_step(struct co *, int nargs);
+/* Begin the script of its call. */
+enum co_end	 co_run(struct co *);
 struct co	*co_of(lua_State *);
 /*
  * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
  * verdict: call->verdict is set; else a limit is passed (call->doomed).
  */
 int		 co_end(lua_State *);
+/*
+ * For what catches errors, with the status of one: must it be raised again?
+ * Memory that is over ends the call here.
+ */
+bool		 co_is_over(lua_State *, int status);
+/* Where it stands, on one line. */
+void		 co_traceback(struct co *, char *, size_t);
+/* Before the jail: the timer.  co_limit: CPU of a call, ms. */
+void		 co_start(void);
+void		 co_limit(int64_t cpu);
 
 /* --- the state: lua_state.c ---------------------------------------------- */
 
@@ -81,6 +97,8 @@ struct owner	*owner_new(size_t max);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 
+/* --- scripts: lua_script.c ----------------------------------------------- */
+
 /*
  * Compile the scripts of a generation: those that are not there yet.  All
  * errors of all are told (note: "script.greylist", "3: ..."); -1 if any.
@@ -88,6 +106,15 @@ void		 owner_gone(struct owner *);
 int		 lua_scripts_prepare(struct config *,
 		    void (*note)(const char *key, const char *why));
 void		 lua_scripts_release(struct config *);
+/* RAISES.  What makes a function of it, given an environment. */
+void		 lua_push_compiled(lua_State *, const struct conf_script *);
+/* What is counted of it; of all. */
+struct script_stats *script_stats(const struct conf_script *);
+void		 script_stats_each(void (*)(const char *name,
+		    const struct script_stats *, void *), void *);
+
+/* --- environments: lua_env.c --------------------------------------------- */
+
 /*
  * RAISES.  On the stack of the coroutine: the script's function, with the
  * session's environment of its own (globals that a script assigns last for
@@ -115,14 +142,21 @@ void		 lua_open_net(lua_State *);
 void		 lua_open_shared(lua_State *);
 void		 lua_open_log(lua_State *);
 
-/* RAISES.  Make the table on the top read-only: as freeze() tells. */
+/* RAISES.  Put a read-only table in the place of the one on the top. */
 void		 lua_freeze(lua_State *);
-/* Is that a read-only table? */
+/* Is that a read-only table, or one of globals? */
 bool		 lua_is_frozen(lua_State *, int index);
+/* Push the table behind a read-only one, for reading; false: it is none. */
+bool		 lua_real(lua_State *, int index);
 /*
  * RAISES.  A module for require(): the table on the top, by that name; popped.
  */
 void		 lua_module(lua_State *, const char *name);
+/* Push it; its type, or LUA_TNIL. */
+int		 lua_module_find(lua_State *, const char *name);
+/* RAISES.  For lua_start: before the libraries, and behind them. */
+int		 lua_freeze_start(lua_State *);
+void		 lua_env_start(lua_State *);
 
 /* --- what a call shows its script: lua_view.c ---------------------------- */
 
@@ -145,7 +179,7 @@ int		 op_ask(lua_State *, const char *what, struct peer *,
 		    bool raise, op_done *);
 /* RAISES.  The options {raise=false} at that place of the stack, if any. */
 bool		 ask_raise(lua_State *, int index);
-/* RAISES.  Body of a question that may raise before it is sent: cleared then. */
+/* RAISES.  Body of a question that may raise before it is sent. */
 struct wbuf	*ask_body(lua_State *);
 
 /* --- patterns: lua_match.c ----------------------------------------------- */

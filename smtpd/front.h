@@ -18,6 +18,7 @@
  *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
  *	front_ask.c	questions to other processes
+ *	front_hook.c	scripts: calls to proxyd, and what it is told
  *	front_relay.c	the next hop's part of the envelope
  *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
@@ -53,6 +54,7 @@ struct charge;
 struct command;
 struct digest;
 struct holds;
+struct hook;
 struct hop;
 struct ptr;
 struct rcpt;
@@ -185,6 +187,7 @@ struct session {
 	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
 	struct ptr		*ptr;		/* its name, if asked for */
+	struct hook		*hook;		/* its scripts; NULL = none ran */
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
@@ -403,6 +406,8 @@ void		 caps_sweep(void);
  * for, and hop_name_known is called in the end.  The name is the session's.
  */
 bool		 ptr_get(struct session *, const char **name, bool *later);
+/* Is it known, without asking?  *name as above. */
+bool		 ptr_known(const struct session *, const char **name);
 /* A transaction begins (or the session, where it is always asked for). */
 void		 ptr_early(struct session *);
 /* The session is another client's now, or over. */
@@ -452,6 +457,9 @@ void		 ftls_start(struct session *, bool implicit);
 void		 ftls_judge(struct session *);
 /* SF_NO_CERT: say so, and close. */
 void		 ftls_refuse(struct session *);
+/* "TLSv1.3", the cipher's name and its bits; false in clear. */
+bool		 ftls_facts(const struct session *, const char **version,
+		    const char **cipher, unsigned int *bits);
 /* The name that the client asked for, or NULL. */
 const char	*ftls_sni(const struct session *);
 /* Of its certificate: "/C=XX/CN=c.test"; "" without one. */
@@ -479,6 +487,9 @@ void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);
 void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
+/* A script failed at a stage, and why. */
+void		 flog_script(const struct session *, const char *stage,
+		    const char *script, const char *why);
 void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */

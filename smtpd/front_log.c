@@ -138,6 +138,18 @@ flog_command(const struct session *s, struct slice line,
 }
 
 void
+flog_script(const struct session *s, const char *stage, const char *script,
+    const char *why)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "script-error"))
+		return;
+	log_str("stage", stage);
+	log_str("script", script);
+	log_str("reason", why);
+	log_end();
+}
+
+void
 flog_message(const struct session *s, const struct smtp_reply *r,
     const char *outcome)
 {

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "front_hook.h"
 #include "front_limit.h"
 #include "front_rcpt.h"
 #include "log.h"
@@ -494,6 +495,7 @@ admit(struct session *s, const struct judged *j)
 	r->by = j->by;
 	r->asked = j->asked;
 	if (params_rcpt_keep(r, j->cmd) == -1 ||
+	    hook_rcpt(s, r, &j->cmd->path, j->cmd) == -1 ||
 	    (!r->vouched && (r->slot = slot_new(s)) == NULL))
 		session_end(s, "no memory");
 	else if (r->vouched)

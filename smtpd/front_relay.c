@@ -18,6 +18,7 @@
  * at again before it is used.
  */
 
+#include "front_hook.h"
 #include "front_limit.h"
 #include "front_relay.h"
 #include "log.h"
@@ -43,8 +44,10 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 		tx->rcpts[k].slot = NULL;
 		tx->rcpts[k].state = ok && k == i ? RC_OK : RC_NO;
 		tx->pending--;
-		if (ok && k == i)
+		if (ok && k == i) {
 			tx->accepted++;
+			hook_accepted(s, &tx->rcpts[k]);
+		}
 		if (!ok)
 			charge_back(s, &tx->rcpts[k]);
 		if (ok)

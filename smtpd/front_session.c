@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_limit.h"
 #include "id.h"
 #include "log.h"
@@ -373,6 +374,7 @@ session_tls(struct session *s)
 	stats.sessions_tls++;
 	ftls_judge(s);
 	flog_tls(s);
+	hook_secured(s);
 	s->wait = WAIT_NONE;
 	if (s->state != S_START)
 		session_forget(s);
@@ -488,6 +490,7 @@ session_reset(struct session *s)
 	if (tx == NULL)
 		return;
 	s->tx = NULL;
+	hook_reset(s);
 	s->flags &= ~(unsigned int)(SF_FULL | SF_STALLED);
 	for (i = 0; i < tx->nrcpts; i++)
 		tx->rcpts[i].slot = NULL;
@@ -499,6 +502,7 @@ void
 session_forget(struct session *s)
 {
 	session_reset(s);
+	hook_greeted(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
 	s->offered = 0;
 	free(s->helo);
@@ -513,6 +517,7 @@ session_over(struct session *s)
 {
 	s->ending = true;
 	session_reset(s);
+	hook_end(s);
 	hop_leave(s);
 }
 
@@ -578,6 +583,7 @@ session_reap(void)
 	while ((s = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, s, entry);
 		command_free(s);
+		hook_free(s);
 		front_conf_unref(s->conf);
 		free(s->skip_reply);
 		free(s->helo);

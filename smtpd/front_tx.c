@@ -44,6 +44,7 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].orcpt);
 		free(tx->rcpts[i].verdict);
 		charge_free(tx->rcpts[i].charge);
+		wbuf_clear(&tx->rcpts[i].hook);
 	}
 	free(tx->rcpts);
 	free(tx->envid);

@@ -58,6 +58,8 @@ struct rcpt {
 	struct charge	*charge;	/* rates that it was charged to, which
 					   are given back if it is refused */
 	bool		 unknown;	/* the next hop was lost before it */
+	struct wbuf		 hook;		/* what scripts are told of it once
+						   it is accepted */
 };
 
 /* The content by BDAT. */

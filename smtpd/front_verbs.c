@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_limit.h"
 #include "log.h"
 #include "util.h"
@@ -219,7 +220,8 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 		return false;
 	s->tx->sender_normal = strdup(normal);
 	return s->tx->sender_normal != NULL &&
-	    params_mail_keep(s->tx, cmd) == 0;
+	    params_mail_keep(s->tx, cmd) == 0 &&
+	    hook_sender(s, &cmd->path, cmd) == 0;
 }
 
 /*

@@ -30,6 +30,7 @@
 
 #include <string.h>
 
+#include "front_hook.h"
 #include "front_relay.h"
 #include "msg.h"
 #include "peer.h"
@@ -69,6 +70,7 @@ relay_vouched(struct session *s)
 	rcpt->vouched = rcpt->told = true;
 	tx->pending--;
 	tx->accepted++;
+	hook_accepted(s, rcpt);
 	stats.rcpt_accepted++;
 	stats.rcpt_vouched++;
 	(void)smtp_reply_fmt(&r, "250 2.1.5 ok");

@@ -141,6 +141,16 @@ ftls_refuse(struct session *s)
 	session_reply(s, REPLY_CLOSE, "554 5.7.0 no certificate");
 }
 
+bool
+ftls_facts(const struct session *s, const char **version,
+    const char **cipher, unsigned int *bits)
+{
+	(void)s;
+	*version = *cipher = NULL;
+	*bits = 0;
+	return false;
+}
+
 const char *
 ftls_sni(const struct session *s)
 {

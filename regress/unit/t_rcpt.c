@@ -10,6 +10,7 @@
  */
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_limit.h"
 #include "list.h"
 #include "msg.h"
@@ -156,6 +157,17 @@ relay_rcpt(struct session *s)
 {
 	ok(!s->tx->rcpts[s->tx->nrcpts - 1].vouched, "live");
 	live++;
+}
+
+int
+hook_rcpt(struct session *s, struct rcpt *r, const struct smtp_path *path,
+    const struct smtp_cmd *cmd)
+{
+	(void)s;
+	(void)r;
+	(void)path;
+	(void)cmd;
+	return 0;
 }
 
 void
