@@ -57,8 +57,6 @@ blame(struct call *c, lua_State *L, const char *what)
 	lua_Debug	ar;
 	int		level;
 
-	if (c->error[0] != '\0')
-		return;
 	for (level = 0; lua_getstack(L, level, &ar); level++)
 		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0) {
 			(void)snprintf(c->error, sizeof(c->error),
@@ -187,19 +185,20 @@ static void
 reset(struct co *co)
 {
 	struct call	*c = co->call;
+	enum co_end	 doomed = c->doomed;
 
-	if (c->doomed == CO_DONE && !c->decided)
-		c->doomed = CO_ERROR;
+	c->doomed = CO_ERROR;
 	lua_sethook(co->L, enough, LUA_MASKCOUNT, 1);
 	(void)lua_resetthread(co->L);
 	lua_sethook(co->L, NULL, 0, 0);
+	c->doomed = doomed;
 }
 
 void
 co_put(struct co *co)
 {
 	LIST_REMOVE(co, entry);
-	if (!co->spoiled && (co->failed || lua_status(co->L) != LUA_OK))
+	if (!co->spoiled && (co->dead || lua_status(co->L) != LUA_OK))
 		reset(co);
 	if (co->op != NULL)
 		op_cancel(co->op);
@@ -207,7 +206,7 @@ co_put(struct co *co)
 	co->call = NULL;
 	co->parent = NULL;
 	co->index = co->waits = 0;
-	co->failed = false;
+	co->dead = false;
 	if (co->spoiled || pooled >= POOL_MAX) {
 		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
 		free(co);
@@ -258,7 +257,6 @@ take_error(struct co *co)
 		p = lua_tostring(co->L, -1);
 		(void)strlcpy(c->error, p, sizeof(c->error));
 	} else {
-		c->error[0] = '\0';
 		blame(c, co->L, "an error that is not a string");
 	}
 }
@@ -269,7 +267,7 @@ outcome(struct co *co, int status)
 	struct call	*c = co->call;
 
 	if (status != LUA_OK && status != LUA_YIELD) {
-		co->failed = true;
+		co->dead = true;
 		if (status == LUA_ERRMEM)
 			co->spoiled = true;
 		if (!co_is_over(co->L, status)) {
@@ -299,21 +297,25 @@ co_step(struct co *co, int nargs)
 	struct call	*c = co->call;
 	struct co	*outer = running;
 	struct owner	*before;
-	uint64_t	 began = outer == NULL ? now() : 0;
+	uint64_t	 began;
 	int		 status, n;
 
 	if (c->doomed != CO_DONE)
 		return c->doomed;
 	if (c->decided)
 		return CO_VERDICT;
+	began = now();
+	if (c->first == 0)
+		c->first = began;
 	before = lua_owner(c->sess->owner);
 	running = co;
 	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);
 	running = outer;
 	(void)lua_owner(before);
+	c->last = now();
 	if (outer == NULL)
-		c->nsec += now() - began;
+		c->nsec += c->last - began;
 	return outcome(co, status);
 }
 
@@ -335,11 +337,10 @@ begin(lua_State *L)
 	return 0;
 }
 
-enum co_end
-co_run(struct co *co)
+void
+co_begin(struct co *co)
 {
 	lua_pushcfunction(co->L, begin);
-	return co_step(co, 0);
 }
 
 /* --- for the log ---------------------------------------------------------- */

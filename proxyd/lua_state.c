@@ -34,6 +34,7 @@ struct head {
 
 static struct owner	 everybody;
 static struct owner	*payer = &everybody;
+static size_t		 total;
 
 lua_State		*lua_main;
 
@@ -56,6 +57,12 @@ owner_new(size_t max)
 	if ((o = calloc(1, sizeof(*o))) != NULL)
 		o->max = max;
 	return o;
+}
+
+size_t
+lua_memory_used(void)
+{
+	return total;
 }
 
 static void
@@ -90,6 +97,7 @@ take(size_t n)
 		return NULL;
 	h->owner = payer;
 	payer->used += n;
+	total += n;
 	return h + 1;
 }
 
@@ -100,6 +108,7 @@ give_back(struct head *h, size_t n)
 
 	free(h);
 	o->used -= n;
+	total -= n;
 	owner_free_last(o);
 }
 
@@ -112,6 +121,7 @@ shrink(struct head *h, size_t from, size_t to)
 	if (less == NULL)
 		less = h;
 	less->owner->used -= from - to;
+	total -= from - to;
 	return less + 1;
 }
 
@@ -128,6 +138,7 @@ grow(struct head *h, size_t from, size_t to)
 	h->owner = now;
 	now->used += to;
 	was->used -= from;
+	total += to - from;
 	owner_free_last(was);
 	return h + 1;
 }

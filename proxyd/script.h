@@ -23,7 +23,8 @@
  *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
  *	lua_ask.c	op_ask, {raise=false}, sleep, all
  *	lua_db.c	db.*
- *	lua_net.c	dns.*, msys.beta.rcptto_proxy, remoteptr
+ *	lua_net.c	msys.beta.rcptto_proxy, remoteptr
+ *	lua_dns.c	dns.*
  *	lua_shared.c	list, cidr, rate, store
  *	lua_log.c	log, clock
  *
@@ -53,7 +54,10 @@ struct co {
 	struct co	*parent;	/* of all{}: who waits for it */
 	int		 index;		/* which of those, from 1 */
 	int		 waits;		/* of a parent: how many are left */
-	bool		 failed;	/* it ended by an error */
+	bool		 fresh;		/* of all{}: it has not begun */
+	bool		 failed;	/* of a parent: one had an error, which
+					   lies on its stack */
+	bool		 dead;		/* it ended by an error */
 	bool		 spoiled;	/* it is not used again */
 };
 
@@ -66,8 +70,8 @@ void		 co_put(struct co *);
  * place where scripts run.  The call's owner pays.
  */
 enum co_end	 co_step(struct co *, int nargs);
-/* Begin the script of its call. */
-enum co_end	 co_run(struct co *);
+/* Put on its stack what begins the script of its call: then co_go(co, 0). */
+void		 co_begin(struct co *);
 struct co	*co_of(lua_State *);
 /*
  * RAISES.  The call is over, whoever would catch that: `return co_end(L)'.
@@ -94,6 +98,8 @@ void		 lua_start(void);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/* Octets, of all owners. */
+size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 
@@ -172,15 +178,37 @@ void		 view_drop(struct sess *);
 
 /*
  * RAISES.  Ask that process (NULL: nobody there) and wait: `return
- * op_ask(...)'.  body is taken.  timeout in ms.
+ * op_ask(...)'.  body is taken.  timeout in ms; it is cut to what is left of
+ * script-limits.time.
  */
 int		 op_ask(lua_State *, const char *what, struct peer *,
 		    uint16_t type, struct wbuf *body, int64_t timeout,
-		    bool raise, op_done *);
+		    bool raise, int (*done)(lua_State *, struct op *,
+		    struct msg *));
+/* RAISES.  What done says where m is NULL: `return op_nobody(L, op)'. */
+int		 op_nobody(lua_State *, const struct op *);
 /* RAISES.  The options {raise=false} at that place of the stack, if any. */
 bool		 ask_raise(lua_State *, int index);
+/* Is that table such options, and nothing else? */
+bool		 ask_is_options(lua_State *, int index);
+/* RAISES.  The string there, of at most max octets, without NUL. */
+const char	*ask_string(lua_State *, int index, size_t max, size_t *len);
+/* RAISES.  Seconds, fractions too, of 0 to max: in ms, 1 at least if not 0. */
+int64_t		 ask_seconds(lua_State *, int index, double max);
 /* RAISES.  Body of a question that may raise before it is sent. */
 struct wbuf	*ask_body(lua_State *);
+/* NULL: it is not there. */
+struct peer	*ask_verifyd(void);
+
+/* --- lua_net.c ----------------------------------------------------------- */
+
+/*
+ * RAISES.  The name of the session's client, looked up when it is first asked
+ * for; nil: it has none, or nobody can tell: `return net_ptr(L)'.
+ */
+int		 net_ptr(lua_State *);
+/* RAISES.  The table dns, into the table on the top: lua_dns.c. */
+void		 net_open_dns(lua_State *);
 
 /* --- patterns: lua_match.c ----------------------------------------------- */
 

@@ -105,6 +105,7 @@ tx_keep(struct smtp_reply **to, const struct smtp_reply *r)
 	if ((copy = malloc(sizeof(*copy))) == NULL)
 		return;
 	*copy = *r;
+	copy->whole = NULL;
 	free(*to);
 	*to = copy;
 }

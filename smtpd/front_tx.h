@@ -58,8 +58,8 @@ struct rcpt {
 	struct charge	*charge;	/* rates that it was charged to, which
 					   are given back if it is refused */
 	bool		 unknown;	/* the next hop was lost before it */
-	struct wbuf		 hook;		/* what scripts are told of it once
-						   it is accepted */
+	struct wbuf	 hook;		/* what scripts are told of it once it
+					   is accepted */
 };
 
 /* The content by BDAT. */
@@ -147,7 +147,7 @@ void		 tx_free(struct tx *);
 int		 tx_add(struct tx *, const char *addr, const char *normal);
 /* The recipient with that normal form which was not refused, or NULL. */
 struct rcpt	*tx_find(const struct tx *, const char *normal);
-/* Keep a copy of a reply in *to; the old one is freed. */
+/* Keep a copy of a reply in *to, without whole; the old one is freed. */
 void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
 
 /* --- front_rate.c --------------------------------------------------------- */
