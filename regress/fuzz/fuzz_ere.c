@@ -30,6 +30,17 @@ confusing(const char *p)
 	return word && strpbrk(p, "^$*+?{") != NULL;
 }
 
+/* Its compiler needs time by the power of repeats of repeats: a+++++++++. */
+static bool
+costly(const char *p)
+{
+	size_t	 n = 0;
+
+	for (; (p = strpbrk(p, "*+?{")) != NULL; p++)
+		n++;
+	return n > 6;
+}
+
 static void
 compare(const char *pattern, const char *s, bool fold, int got,
     const int16_t *at)
@@ -39,8 +50,8 @@ compare(const char *pattern, const char *s, bool fold, int got,
 	int		 want;
 
 	/* Nor is it clear what a range is where case is none. */
-	if (confusing(pattern) || (fold && strchr(pattern, '-') != NULL) ||
-	    regcomp(&re, pattern, REG_EXTENDED |
+	if (confusing(pattern) || costly(pattern) || (fold && strchr(pattern,
+	    '-') != NULL) || regcomp(&re, pattern, REG_EXTENDED |
 	    (fold ? REG_ICASE : 0)) != 0)
 		return;
 	want = regexec(&re, s, 1, m, 0) == 0;
