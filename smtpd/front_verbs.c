@@ -397,6 +397,7 @@ static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
 	const char		*no = bdat_refusal(s);
+	struct smtp_reply	 r;
 	char			*wire;
 	enum rule_result	 rules = RULE_VALUE;
 
@@ -413,7 +414,8 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 		body_chunk(s, cmd->size, cmd->last);
 		return;
 	}
-	if ((wire = reply_wire(s, no)) == NULL)
+	(void)smtp_reply_fmt(&r, "%s", no);
+	if ((wire = reply_wire(s, &r)) == NULL)
 		session_end(s, "no memory");
 	else
 		verb_skip(s, cmd->size, 0, wire);
