@@ -27,7 +27,6 @@
 
 #include "front.h"
 #include "front_limit.h"
-#include "proto_script.h"
 #include "log.h"
 
 #define WIRE_MAX	2048		/* a folded reply with room to spare */
@@ -250,38 +249,15 @@ session_reply_r(struct session *s, unsigned int flags,
 	slots_flush(s);
 }
 
-/* As it goes on the wire, to be freed; NULL without memory. */
-static char *
-wire_new(const struct session *s, const struct smtp_reply *r)
-{
-	char	buf[WIRE_MAX], *wire;
-	size_t	size = sizeof(buf);
-
-	wire = to_wire(s, r, buf, &size);
-	return wire == buf ? strdup(wire) : wire;
-}
-
 char *
-reply_wire(struct session *s, const char *template)
+reply_wire(struct session *s, struct smtp_reply *r)
 {
-	struct smtp_reply	r;
+	char	wire[WIRE_MAX], *text;
+	size_t	size = sizeof(wire);
 
-	(void)smtp_reply_fmt(&r, "%s", template);
-	reply_soften(s, NULL, &r);
-	return wire_new(s, &r);
-}
-
-char *
-reply_lines(struct session *s, const struct proto_hook_verdict *v,
-    struct smtp_reply *said)
-{
-	memset(said, 0, sizeof(*said));
-	said->code = v->code;
-	(void)strlcpy(said->enhanced, v->enhanced, sizeof(said->enhanced));
-	(void)strlcpy(said->text, v->lines, sizeof(said->text));
-	said->whole = v->lines;
-	reply_soften(s, NULL, said);
-	return wire_new(s, said);
+	reply_soften(s, NULL, r);
+	text = to_wire(s, r, wire, &size);
+	return text == wire ? strdup(wire) : text;
 }
 
 void
