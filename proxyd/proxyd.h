@@ -65,7 +65,7 @@ struct sess {
 	int			 env;	/* Lua's reference to what it keeps of
 					   the session, LUA_NOREF = nothing */
 	bool			 has_context;
-	bool			 broken;	/* no memory: view is not whole */
+	bool			 broken;	/* no memory: not all is there */
 	unsigned int		 globals;	/* that its call assigned */
 };
 
@@ -140,7 +140,8 @@ extern struct call_count call_count;
 struct script_stats {
 	uint64_t	 calls, errors, cpu, memory, deadlines, waits;
 	uint64_t	 usec;		/* CPU of them all */
-	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of microseconds, wall time */
+	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of microseconds,
+						   wall time */
 };
 
 /* --- op.c ---------------------------------------------------------------- */
