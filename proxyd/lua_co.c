@@ -206,7 +206,7 @@ co_put(struct co *co)
 	co->call = NULL;
 	co->parent = NULL;
 	co->index = co->waits = 0;
-	co->dead = false;
+	co->fresh = co->failed = co->dead = false;
 	if (co->spoiled || pooled >= POOL_MAX) {
 		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
 		free(co);
