@@ -65,7 +65,7 @@ struct sess {
 	int			 env;	/* Lua's reference to what it keeps of
 					   the session, LUA_NOREF = nothing */
 	bool			 has_context;
-	bool			 broken;	/* no memory: not all is there */
+	bool			 broken;	/* no memory: half of it */
 	unsigned int		 globals;	/* that its call assigned */
 };
 
