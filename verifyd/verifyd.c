@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adhoc.h"
 #include "cache.h"
 #include "config.h"
 #include "io.h"
@@ -32,6 +33,7 @@
 #include "probe.h"
 #include "proc.h"
 #include "rate.h"
+#include "rcptto.h"
 #include "tally.h"
 #include "tlsctx.h"
 #include "verify.h"
@@ -59,6 +61,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DIAL_FD,		probe_dial_fd },
 	{ MSG_DIAL_ERR,		probe_dial_err },
 	{ MSG_DIAL_WANT,	probe_dial_want },
+	{ MSG_PROBE,		rcptto_probe },
 	{ 0,			NULL }
 };
 
@@ -141,6 +144,7 @@ peer_down(struct peer *p)
 		return;		/* who waits there asks the next one */
 	judge_peer_down(p);
 	look_peer_down(p);
+	rcptto_peer_down(p);
 	ptr_peer_down(p);
 	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
@@ -211,6 +215,8 @@ show_stats(int fd)
 		verify_stats,
 		target_stats,
 		probe_stats,
+		rcptto_stats,
+		adhoc_stats,
 		save_stats
 	};
 	char		 text[1024];

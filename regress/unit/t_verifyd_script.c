@@ -388,6 +388,134 @@ test_lists(void)
 	end();
 }
 
+/* --- PROBE ---------------------------------------------------------------- */
+
+static void
+probe(struct conn *c, uint64_t sid, const char *host, const char *rcpt)
+{
+	struct proto_probe	p = { .timeout = WAIT_MAX };
+	struct wbuf		w = { 0 };
+
+	(void)strlcpy(p.host, host, sizeof(p.host));
+	(void)strlcpy(p.rcpt, rcpt, sizeof(p.rcpt));
+	put_probe(&w, &p);
+	conn_send(c, MSG_PROBE, sid, 3, -1, &w);
+}
+
+static void
+want_probe(struct conn *c, uint64_t sid, enum probe_result result,
+    bool cached, const char *text)
+{
+	struct got		*g = conn_wait(c, MSG_PROBE_ANS);
+	struct proto_probe_ans	 a;
+	struct msg		 m;
+
+	if (!ok(g != NULL, "an answer"))
+		return;
+	m = got_msg(g);
+	is_int(get_probe_ans(&m, &a), 0, "PROBE_ANS is whole");
+	ok(g->sid == sid && g->seq == 3, "whose it is");
+	is_int(a.result, result, "%s: %s", a.stage, a.text);
+	is_int(a.cached, cached, "cached");
+	is_str(a.text, text, "its text");
+	got_free(g);
+}
+
+/* The question for a connection; its sid. */
+static uint64_t
+want_dial(const char *host, uint16_t port)
+{
+	struct got		*g = conn_wait(&dialer, MSG_DIAL_HOST);
+	struct proto_dial_host	 d;
+	struct msg		 m;
+	uint64_t		 sid;
+
+	if (!ok(g != NULL, "a connection is asked for"))
+		return 0;
+	m = got_msg(g);
+	is_int(get_dial_host(&m, &d), 0, "DIAL_HOST is whole");
+	is_str(d.host, host, "the host");
+	is_int(d.port, port, "the port");
+	sid = g->sid;
+	got_free(g);
+	return sid;
+}
+
+/* Our end of a connection that it gets. */
+static int
+give(uint64_t sid)
+{
+	struct proto_dial_fd	 f = { .host = "mx.test" };
+	struct timeval		 tv = { WAIT_MAX / 1000, 0 };
+	struct wbuf		 w = { 0 };
+	int			 fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
+	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    setsockopt(fd[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == -1)
+		die("socketpair");
+	put_dial_fd(&w, &f);
+	conn_send(&dialer, MSG_DIAL_FD, sid, 0, fd[0], &w);
+	child_sync(&ver);
+	return fd[1];
+}
+
+/* Say something; the line that comes then. */
+static void
+talk(int fd, const char *reply, const char *line)
+{
+	char	text[512];
+	ssize_t	n;
+
+	if (write(fd, reply, strlen(reply)) == -1)
+		die("write");
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	is_str(text, line, "behind %.3s", reply);
+}
+
+static void
+test_probe(void)
+{
+	struct proto_dial_err	 e = { .error = DIAL_FORBIDDEN,
+				    .why = "10.0.0.1 is in no public network" };
+	struct wbuf		 w = { 0 };
+	int			 fd;
+
+	begin(settings());
+	probe(&proxyd, 1, "store.test", "joe@d.test");
+	probe(&proxyd1, 2, "Store.test", "Joe@D.test");
+	fd = give(want_dial("store.test", 25));
+	talk(fd, "220 here\r\n", "EHLO us.test\r\n");
+	talk(fd, "250 here\r\n", "MAIL FROM:<>\r\n");
+	talk(fd, "250 ok\r\n", "RCPT TO:<joe@d.test>\r\n");
+	talk(fd, "550 5.1.1 nobody\r\n250 ok\r\n", "");
+	(void)close(fd);
+	want_probe(&proxyd, 1, PROBE_NO, false, "nobody");
+	want_probe(&proxyd1, 2, PROBE_NO, false, "nobody");
+	probe(&proxyd1, 3, "store.test", "joe@d.test");
+	want_probe(&proxyd1, 3, PROBE_NO, true, "nobody");
+	probe(&proxyd, 4, "bad.test", "joe@d.test");
+	put_dial_err(&w, &e);
+	conn_send(&dialer, MSG_DIAL_ERR, want_dial("bad.test", 25), 0, -1,
+	    &w);
+	want_probe(&proxyd, 4, PROBE_FAILED, false, "bad.test:25 is down: "
+	    "10.0.0.1 is in no public network");
+	is_int(child_stat(&ver, "verifyd.script.probes"), 4, "asked");
+	is_int(child_stat(&ver, "verifyd.script.probes.cached"), 1, "cached");
+	is_int(child_stat(&ver, "verifyd.script.hosts"), 2, "hosts");
+	put_u8(&w, 0);
+	want_broken(&proxyd, &w, MSG_PROBE, "no question");
+	/* The asker is lost meanwhile. */
+	probe(&proxyd, 5, "gone.test", "joe@d.test");
+	(void)want_dial("gone.test", 25);
+	conn_close(&proxyd);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.script.probes.out"), 0,
+	    "nobody waits");
+	end();
+}
+
 /* --- PTR ------------------------------------------------------------------ */
 
 static void
@@ -436,6 +564,7 @@ main(int argc, char **argv)
 	test_incr();
 	test_rates();
 	test_lists();
+	test_probe();
 	test_ptr();
 	return done("t_verifyd_script");
 }
