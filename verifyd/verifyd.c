@@ -47,6 +47,14 @@ struct asker {
 static LIST_HEAD(, asker)	askers = LIST_HEAD_INITIALIZER(askers);
 static bool			draining;
 
+/* Whose question was it? */
+static int
+dns_ans(struct peer *p, struct msg *m)
+{
+	return (m->sid & DNSLOOK_SID) != 0 ? dnslook_ans(p, m) :
+	    ptr_dns_ans(p, m);
+}
+
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
@@ -57,7 +65,8 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_VERDICT,		marked_verdict },
-	{ MSG_DNS_ANS,		ptr_dns_ans },
+	{ MSG_DNS_LOOK,		dnslook_ask },
+	{ MSG_DNS_ANS,		dns_ans },
 	{ MSG_DIAL_FD,		probe_dial_fd },
 	{ MSG_DIAL_ERR,		probe_dial_err },
 	{ MSG_DIAL_WANT,	probe_dial_want },
@@ -90,6 +99,7 @@ peer_up(struct peer *p)
 
 	if (p->role == R_RESOLVED) {
 		ptr_resolved_up(p);
+		dnslook_resolved_up(p);
 		return;
 	}
 	if (p->role == R_LOOKUPD) {
@@ -106,6 +116,7 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
+	dnslook_peer_up(p);
 	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
 		errors_peer_up(p);
@@ -134,6 +145,7 @@ peer_down(struct peer *p)
 
 	if (p->role == R_RESOLVED) {
 		ptr_resolved_down();
+		dnslook_resolved_down();
 		return;
 	}
 	if (p->role == R_LOOKUPD) {
@@ -146,6 +158,7 @@ peer_down(struct peer *p)
 	look_peer_down(p);
 	rcptto_peer_down(p);
 	ptr_peer_down(p);
+	dnslook_peer_down(p);
 	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -209,6 +222,7 @@ show_stats(int fd)
 		errors_stats,
 		caps_stats,
 		ptr_stats,
+		dnslook_stats,
 		look_stats,
 		query_stats,
 		judge_stats,
