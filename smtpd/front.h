@@ -20,6 +20,7 @@
  *	front_stage.c	scripts that judge a stage
  *	front_ask.c	questions to other processes
  *	front_hook.c	scripts: calls to proxyd, and what it is told
+ *	front_proxy.c	the script that sees every line
  *	front_relay.c	the next hop's part of the envelope
  *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
@@ -57,6 +58,8 @@ struct digest;
 struct holds;
 struct hook;
 struct hop;
+struct proto_hook_verdict;
+struct proxy;
 struct ptr;
 struct rcpt;
 struct session;
@@ -191,7 +194,9 @@ struct session {
 	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
 	struct ptr		*ptr;		/* its name, if asked for */
-	struct hook		*hook;		/* its scripts; NULL = none ran */
+	struct hook		*hook;		/* its scripts; or NULL */
+	struct proxy		*proxy;		/* that sees its commands; or
+						   NULL */
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
@@ -209,7 +214,8 @@ struct session {
 						   verifyd was told of */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
-	struct smtp_reply	*skip_reply;	/* what is said then */
+	char			*skip_wire;	/* what is said then */
+	unsigned int		 skip_flags;	/* REPLY_*, of it */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -288,7 +294,18 @@ void		 session_reply(struct session *, unsigned int flags,
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
 /* A reply as it goes on the wire, all its lines: good ones only. */
-void		 session_reply_wire(struct session *, const char *);
+void		 session_reply_wire(struct session *, unsigned int flags,
+		    const char *);
+/* Our reply as it goes on the wire, by a template without arguments; as: */
+char		*reply_wire(struct session *, const char *);
+/*
+ * The reply of a script's verdict, of as many lines as it has, as it goes on
+ * the wire: softened, with the footer.  To be freed; NULL without memory.
+ * *said is the same in short, for the log.
+ */
+char		*reply_lines(struct session *,
+		    const struct proto_hook_verdict *,
+		    struct smtp_reply *said);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it
@@ -319,8 +336,16 @@ bool		 verb_may_overlap(const struct session *, struct slice);
 void		 verb_bad_line(struct session *, enum smtp_line,
 		    enum smtp_verb meant);
 void		 verb_banner(struct session *);
+/*
+ * Swallow the n octets of a BDAT that is refused, or answered by a script, and
+ * say this then; takes wire.
+ */
+void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
+		    char *wire);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+/* Has the session had all that it may have?  Then it is told so. */
+bool		 verb_is_over(struct session *);
 /* May this session use the command, now or after an EHLO or a MAIL? */
 bool		 verb_is_offered(const struct session *, enum smtp_verb);
 
@@ -509,6 +534,13 @@ void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);
 void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
+/*
+ * A script answers a line, or makes another one of it (or NULL); nothing in
+ * them is secret any more.
+ */
+void		 flog_script_line(const struct session *, const char *line,
+		    const char *rewritten, const struct smtp_reply *,
+		    const char *script);
 /* A script failed at a stage, and why. */
 void		 flog_script(const struct session *, const char *stage,
 		    const char *script, const char *why);

@@ -84,4 +84,32 @@ void		 hook_proxyd_down(struct peer *);
 int		 hook_check(struct msg *);
 int		 hook_check_for(const struct session *);
 
+/* --- front_proxy.c -------------------------------------------------------- */
+
+/*
+ * The line of the session (s->line): does the script see it?  True: it, or
+ * nobody, has been asked, or it was answered at once; the caller returns.
+ * False: nobody sees it, or it has passed.
+ */
+bool		 proxy_takes(struct session *);
+/* Another line comes. */
+void		 proxy_new_line(struct session *);
+/*
+ * Is a line held that may pass behind the replies that are owed?  It goes on
+ * once they are said; the session waits.
+ */
+bool		 proxy_holds(struct session *);
+/* Can it be that a script sees commands of that verb? */
+bool		 proxy_sees(const struct session *, const char *verb);
+/* The present line is a script's own, and not for the log. */
+bool		 proxy_hides(const struct session *);
+/* Since when the client waits for the answer to the present line. */
+struct mono	 proxy_began(const struct session *);
+/* No line is a script's own any more: TLS begins. */
+void		 proxy_forget(struct session *);
+/* The session is over. */
+void		 proxy_end(struct session *);
+/* Likewise, and its memory goes. */
+void		 proxy_free(struct session *);
+
 #endif

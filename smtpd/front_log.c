@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_tx.h"
 #include "log.h"
 #include "tlsctx.h"
@@ -133,11 +134,28 @@ flog_command(const struct session *s, struct slice line,
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "command"))
 		return;
 	/* A secret typed in the wrong place is still one. */
-	if (line.n >= 4 && strncasecmp(line.p, "AUTH", 4) == 0)
+	if (proxy_hides(s))
+		log_str("command", "****");
+	else if (line.n >= 4 && strncasecmp(line.p, "AUTH", 4) == 0)
 		log_str("command", "AUTH ****");
 	else
 		log_strn("command", line.p, line.n < 200 ? line.n : 200);
 	log_reply(r);
+	log_end();
+}
+
+void
+flog_script_line(const struct session *s, const char *line,
+    const char *rewritten, const struct smtp_reply *r, const char *script)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "command"))
+		return;
+	log_strn("command", line, strnlen(line, 200));
+	if (rewritten != NULL)
+		log_strn("rewritten", rewritten, strnlen(rewritten, 200));
+	if (r != NULL)
+		log_reply(r);
+	log_str("by", script);
 	log_end();
 }
 

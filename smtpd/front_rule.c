@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_limit.h"
 #include "front_stage.h"
 #include "list.h"
@@ -122,7 +123,7 @@ command_keep(struct session *s)
 	}
 	memcpy(c->line, s->line.p, s->line.n);
 	s->line.p = c->line;
-	c->began = mono_now();
+	c->began = proxy_began(s);
 	s->command = c;
 	return c;
 }

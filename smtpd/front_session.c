@@ -109,6 +109,8 @@ session_go(struct session *s)
 		ask_resume(s);
 		return;
 	}
+	if (proxy_holds(s))
+		return;
 	s->wait = WAIT_NONE;
 	set_deadline(s);
 	io_resume(&s->io);
@@ -302,6 +304,7 @@ take_line(struct session *s)
 		line.p = copy;
 	}
 	io_consume(&s->io, used);
+	proxy_new_line(s);
 	if (r == LINE_OK)
 		verb_line(s, line);
 	else
@@ -376,6 +379,7 @@ session_tls(struct session *s)
 	ftls_judge(s);
 	flog_tls(s);
 	hook_secured(s);
+	proxy_forget(s);
 	s->wait = WAIT_NONE;
 	if (s->state != S_START)
 		session_forget(s);
@@ -520,6 +524,7 @@ session_over(struct session *s)
 	s->ending = true;
 	session_reset(s);
 	hook_end(s);
+	proxy_end(s);
 	hop_leave(s);
 }
 
@@ -586,8 +591,9 @@ session_reap(void)
 		TAILQ_REMOVE(&dead, s, entry);
 		command_free(s);
 		hook_free(s);
+		proxy_free(s);
 		front_conf_unref(s->conf);
-		free(s->skip_reply);
+		free(s->skip_wire);
 		free(s->helo);
 		free(s->helo_normal);
 		free(s);

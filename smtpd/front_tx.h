@@ -60,8 +60,8 @@ struct rcpt {
 	struct smtp_reply *said;	/* a script's in place of our 250, its
 					   whole allocated too; or NULL */
 	bool		 unknown;	/* the next hop was lost before it */
-	struct wbuf		 hook;		/* what scripts are told of it once
-						   it is accepted */
+	struct wbuf	 hook;		/* what scripts are told of it once it
+					   is accepted */
 };
 
 /* The content by BDAT. */

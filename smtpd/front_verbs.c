@@ -610,12 +610,24 @@ bdat_refusal(const struct session *s)
 void
 verb_bdat_over(struct session *s)
 {
-	struct smtp_reply	*r = s->skip_reply;
+	char	*wire = s->skip_wire;
 
-	s->skip_reply = NULL;
+	s->skip_wire = NULL;
 	session_state(s, S_COMMAND);
-	session_reply_r(s, 0, r);
-	free(r);
+	session_reply_wire(s, s->skip_flags, wire);
+	free(wire);
+}
+
+void
+verb_skip(struct session *s, uint64_t n, unsigned int flags, char *wire)
+{
+	s->skip = n;
+	s->skip_wire = wire;
+	s->skip_flags = flags;
+	if (n > 0)
+		session_state(s, S_SKIP);
+	else
+		verb_bdat_over(s);
 }
 
 /*
@@ -663,6 +675,7 @@ static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
 	const char	*no = bdat_refusal(s);
+	char		*wire;
 
 	if (no == NULL && !s->tx->chunks.on && !first_chunk(s))
 		return;
@@ -675,16 +688,10 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 		body_chunk(s, cmd->size, cmd->last);
 		return;
 	}
-	if ((s->skip_reply = malloc(sizeof(*s->skip_reply))) == NULL) {
+	if ((wire = reply_wire(s, no)) == NULL)
 		session_end(s, "no memory");
-		return;
-	}
-	(void)smtp_reply_fmt(s->skip_reply, "%s", no);
-	s->skip = cmd->size;
-	if (s->skip > 0)
-		session_state(s, S_SKIP);
 	else
-		verb_bdat_over(s);
+		verb_skip(s, cmd->size, 0, wire);
 }
 
 static void
@@ -819,9 +826,8 @@ form_error(enum smtp_cmd_error e, const struct smtp_cmd *cmd)
 	return NULL;
 }
 
-/* Has the session had all that it may have?  Then it is told so. */
-static bool
-is_over(struct session *s)
+bool
+verb_is_over(struct session *s)
 {
 	const struct conf_session	*cs = &s->conf->session;
 
@@ -829,6 +835,8 @@ is_over(struct session *s)
 		s->why = "shutdown";
 		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
 		    s->conf->hostname);
+	} else if (hook_is_lost(s)) {
+		hook_say_lost(s);
 	} else if (s->limit == LIMIT_OVER) {
 		limit_say(s);
 	} else if (block_has(&s->remote)) {
@@ -864,7 +872,7 @@ run_line(struct session *s, struct slice line)
 	enum smtp_cmd_error	 e;
 
 	e = smtp_cmd_parse(&cmd, line);
-	if (cmd.verb != VERB_QUIT && is_over(s))
+	if (cmd.verb != VERB_QUIT && verb_is_over(s))
 		return;
 	if (cmd.verb != VERB_QUIT && (s->flags & SF_NO_CERT)) {
 		ftls_refuse(s);
@@ -890,6 +898,7 @@ void
 verb_line(struct session *s, struct slice line)
 {
 	s->line = line;
-	run_line(s, line);
+	if (!proxy_takes(s))
+		run_line(s, s->line);
 	command_over(s);
 }

@@ -194,7 +194,7 @@ say_values(struct session *s, const struct asked *a, const char *values)
 	}
 	put_u8(&w, '\0');
 	if (wire_ok(&w))
-		session_reply_wire(s, (const char *)w.data);
+		session_reply_wire(s, 0, (const char *)w.data);
 	else
 		session_end(s, "no memory");
 	wbuf_clear(&w);

@@ -163,6 +163,21 @@ relay_rcpt(struct session *s)
 	live++;
 }
 
+bool
+proxy_sees(const struct session *s, const char *verb)
+{
+	(void)s;
+	(void)verb;
+	return false;
+}
+
+struct mono
+proxy_began(const struct session *s)
+{
+	(void)s;
+	return mono_now();
+}
+
 int
 hook_rcpt(struct session *s, struct rcpt *r, const struct smtp_path *path,
     const struct smtp_cmd *cmd)
