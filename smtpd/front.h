@@ -58,7 +58,6 @@ struct digest;
 struct holds;
 struct hook;
 struct hop;
-struct proto_hook_verdict;
 struct proxy;
 struct ptr;
 struct rcpt;
@@ -296,16 +295,11 @@ void		 session_reply_r(struct session *, unsigned int flags,
 /* A reply as it goes on the wire, all its lines: good ones only. */
 void		 session_reply_wire(struct session *, unsigned int flags,
 		    const char *);
-/* Our reply as it goes on the wire, by a template without arguments; as: */
-char		*reply_wire(struct session *, const char *);
 /*
- * The reply of a script's verdict, of as many lines as it has, as it goes on
- * the wire: softened, with the footer.  To be freed; NULL without memory.
- * *said is the same in short, for the log.
+ * Our reply as it goes on the wire, softened (*r too), with the footer.  To be
+ * freed; NULL without memory.
  */
-char		*reply_lines(struct session *,
-		    const struct proto_hook_verdict *,
-		    struct smtp_reply *said);
+char		*reply_wire(struct session *, struct smtp_reply *r);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it

@@ -231,8 +231,8 @@ static void
 answer(struct session *s, const struct proto_hook_verdict *v)
 {
 	struct proxy		*p = s->proxy;
-	struct smtp_reply	 r;
-	unsigned int		 flags = 0;
+	struct smtp_reply	 r = { .code = v->code, .whole = v->lines };
+	unsigned int		 flags;
 	char			*wire;
 
 	if (v->code == 421 || (v->flags & HOOKV_DISCONNECT)) {
@@ -240,7 +240,9 @@ answer(struct session *s, const struct proto_hook_verdict *v)
 		flags = REPLY_CLOSE;
 	} else
 		flags = content_flags(s, v);
-	if ((wire = reply_lines(s, v, &r)) == NULL) {
+	(void)strlcpy(r.enhanced, v->enhanced, sizeof(r.enhanced));
+	(void)strlcpy(r.text, v->lines, sizeof(r.text));
+	if ((wire = reply_wire(s, &r)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
@@ -307,9 +309,11 @@ proxy_holds(struct session *s)
 
 	if (p == NULL || p->state != LINE_HELD)
 		return false;
-	session_wait(s, WAIT_HOP, 0);
-	if (TAILQ_EMPTY(&s->slots))
+	if (TAILQ_EMPTY(&s->slots)) {
+		session_wait(s, WAIT_ASK, 0);
 		timer_set(&p->timer, 0);
+	} else
+		session_wait(s, WAIT_HOP, 0);
 	return true;
 }
 

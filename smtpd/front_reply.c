@@ -27,7 +27,6 @@
 
 #include "front.h"
 #include "front_limit.h"
-#include "proto_script.h"
 #include "log.h"
 
 #define WIRE_MAX	2048		/* a folded reply with room to spare */
@@ -250,77 +249,22 @@ session_reply_r(struct session *s, unsigned int flags,
 	slots_flush(s);
 }
 
-char *
-reply_wire(struct session *s, const char *template)
+/* As it goes on the wire, to be freed; NULL without memory. */
+static char *
+wire_new(const struct session *s, const struct smtp_reply *r)
 {
-	struct smtp_reply	 r;
-	char			 buf[WIRE_MAX], *wire;
-	size_t			 size = sizeof(buf);
+	char	buf[WIRE_MAX], *wire;
+	size_t	size = sizeof(buf);
 
-	(void)smtp_reply_fmt(&r, "%s", template);
-	reply_soften(s, NULL, &r);
-	wire = to_wire(s, &r, buf, &size);
+	wire = to_wire(s, r, buf, &size);
 	return wire == buf ? strdup(wire) : wire;
 }
 
-/* One line of a reply; what is too long is folded.  last: of all. */
-static void
-put_reply_line(struct wbuf *w, const struct smtp_reply *r, const char *p,
-    size_t n, bool last)
-{
-	size_t	fits = SMTP_REPLY_LINE_MAX - sizeof("250-1.123.123 \r\n");
-	char	head[32];
-	bool	more;
-
-	do {
-		more = n > fits;
-		(void)snprintf(head, sizeof(head), "%d%s%s%s", r->code,
-		    !last || more ? "-" : n > 0 || r->enhanced[0] != '\0' ?
-		    " " : "", r->enhanced,
-		    r->enhanced[0] != '\0' && n > 0 ? " " : "");
-		put_raw(w, head, strlen(head));
-		put_raw(w, p, more ? fits : n);
-		put_raw(w, "\r\n", 2);
-		p += fits;
-		n -= more ? fits : n;
-	} while (more);
-}
-
-static void
-put_reply_lines(struct wbuf *w, const struct smtp_reply *r, const char *text,
-    bool last)
-{
-	const char	*end;
-
-	while ((end = strchr(text, '\n')) != NULL) {
-		put_reply_line(w, r, text, (size_t)(end - text), false);
-		text = end + 1;
-	}
-	put_reply_line(w, r, text, strlen(text), last);
-}
-
 char *
-reply_lines(struct session *s, const struct proto_hook_verdict *v,
-    struct smtp_reply *said)
+reply_wire(struct session *s, struct smtp_reply *r)
 {
-	const char	*footer = s->conf->replies.footer;
-	struct wbuf	 w = { .data = NULL };
-	bool		 more;
-
-	memset(said, 0, sizeof(*said));
-	said->code = v->code;
-	(void)strlcpy(said->enhanced, v->enhanced, sizeof(said->enhanced));
-	(void)strlcpy(said->text, v->lines, sizeof(said->text));
-	reply_soften(s, NULL, said);
-	more = said->code >= 400 && footer != NULL && footer[0] != '\0';
-	put_reply_lines(&w, said, v->lines, !more);
-	if (more)
-		put_reply_lines(&w, said, footer, true);
-	put_u8(&w, '\0');
-	if (wire_ok(&w))
-		return (char *)w.data;
-	wbuf_clear(&w);
-	return NULL;
+	reply_soften(s, NULL, r);
+	return wire_new(s, r);
 }
 
 void

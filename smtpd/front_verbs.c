@@ -674,8 +674,9 @@ first_chunk(struct session *s)
 static void
 verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 {
-	const char	*no = bdat_refusal(s);
-	char		*wire;
+	const char		*no = bdat_refusal(s);
+	struct smtp_reply	 r;
+	char			*wire;
 
 	if (no == NULL && !s->tx->chunks.on && !first_chunk(s))
 		return;
@@ -688,7 +689,8 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 		body_chunk(s, cmd->size, cmd->last);
 		return;
 	}
-	if ((wire = reply_wire(s, no)) == NULL)
+	(void)smtp_reply_fmt(&r, "%s", no);
+	if ((wire = reply_wire(s, &r)) == NULL)
 		session_end(s, "no memory");
 	else
 		verb_skip(s, cmd->size, 0, wire);
