@@ -309,6 +309,7 @@ co_step(struct co *co, int nargs)
 		c->first = began;
 	before = lua_owner(c->sess->owner);
 	running = co;
+	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);
 	running = outer;
 	(void)lua_owner(before);

@@ -21,6 +21,7 @@
  *	lua_re.c	re.match, on ere.c
  *	lua_view.c	arguments, connection, transaction: read-only tables
  *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
+ *	lua_option.c	their options
  *	lua_ask.c	op_ask, {raise=false}, sleep, all
  *	lua_db.c	db.*
  *	lua_net.c	msys.beta.rcptto_proxy, remoteptr
@@ -171,8 +172,6 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
-/* Forget what was built for the session (its env is going). */
-void		 view_drop(struct sess *);
 
 /* --- questions: lua_ask.c ------------------------------------------------ */
 
