@@ -134,10 +134,11 @@ peer_up(struct peer *p)
 		nsmtpd++;
 }
 
+/* While there is an smtpd, a session of it may still come to its scripts. */
 static void
 end_if_drained(void)
 {
-	if (draining && (nsmtpd == 0 || sess_count() == 0))
+	if (draining && nsmtpd == 0)
 		proc_exit();
 }
 

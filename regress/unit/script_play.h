@@ -61,14 +61,6 @@ proc_conf(void)
 	return play_conf;
 }
 
-#ifndef PLAY_REAL
-const struct conf_script_limits *
-call_limits(void)
-{
-	return &play_conf->script_limits;
-}
-#endif
-
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
 {
@@ -160,6 +152,12 @@ play_wait(int64_t ms)
 }
 
 #ifndef PLAY_REAL
+
+const struct conf_script_limits *
+call_limits(void)
+{
+	return &play_conf->script_limits;
+}
 
 /* --- coroutines ----------------------------------------------------------- */
 
