@@ -37,6 +37,7 @@ static struct owner	*payer = &everybody;
 static size_t		 total;
 
 lua_State		*lua_main;
+void			(*lua_open_more)(lua_State *);
 
 /* --- memory --------------------------------------------------------------- */
 
@@ -224,6 +225,8 @@ setup(lua_State *L)
 	lua_open_net(L);
 	lua_open_shared(L);
 	lua_open_log(L);
+	if (lua_open_more != NULL)
+		lua_open_more(L);
 	protect_strings(L);
 	lua_env_start(L);
 	return 0;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "play.h"
 #include "proc.h"
 #include "script.h"
 
@@ -249,5 +250,7 @@ static const struct proc_class	class = {
 int
 main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "-t") == 0)
+		return play(argv[2]);
 	proc_run(&class, argc, argv);
 }

@@ -96,6 +96,8 @@ extern lua_State	*lua_main;
 
 /* Before the jail; fatal without memory. */
 void		 lua_start(void);
+/* Opened behind all libraries, where a script is played (play.h); or NULL. */
+extern void	(*lua_open_more)(lua_State *);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
@@ -172,6 +174,8 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
+/* RAISES.  Looks for the client's name: net_ptr, but where that is played. */
+extern int	(*view_ptr)(lua_State *);
 
 /* --- questions: lua_ask.c ------------------------------------------------ */
 

@@ -77,13 +77,13 @@ BEGIN {
 	parent = "smtpd/parent[a-z_]*\\.c"
 	call["open|openat|fopen|opendir|creat|mkstemp|rename|unlink"] = \
 	    "^(" parent "|verifyd/(resolved|dns|hosts)\\.c|" \
-	    "common/sandbox_[a-z]+\\.c)$"
+	    "smtpd/ctl_script\\.c|common/sandbox_[a-z]+\\.c)$"
 	call["mmap"] = "^common/list_file\\.c$"
 	call["socket|connect"] = "^(" parent "|smtpd/ctl\\.c|" \
 	    "verifyd/(connect|dial|dns)\\.c)$"
 	call["bind|listen"] = "^(" parent "|verifyd/connect\\.c)$"
 	call["vfork|execve?|execvp?|execl[ep]?|posix_spawn"] = \
-	    "^smtpd/parent_program\\.c$"
+	    "^smtpd/(parent_program|ctl_script)\\.c$"
 	call["fork|daemon"] = \
 	    "^smtpd/parent(_cache|_program|_spawn)?\\.c$"
 	call["system|popen|dlopen|getaddrinfo|gethostbyname|getnameinfo"] = \
