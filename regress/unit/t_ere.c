@@ -15,7 +15,7 @@
 static const struct {
 	const char	*pattern;
 	const char	*s;
-	const char	*want;		/* groups with | between, "!why", NULL */
+	const char	*want;	/* groups with | between, "!why", NULL */
 } cases[] = {
 	{ "abc", "xabcx", "abc" },
 	{ "abc", "ab", NULL },
