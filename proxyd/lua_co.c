@@ -106,6 +106,12 @@ on_tick(int sig)
 		stop_here(co);
 }
 
+bool
+co_late(void)
+{
+	return running != NULL && running->call->ticks > ticks_max;
+}
+
 void
 co_limit(int64_t cpu)
 {
@@ -240,8 +246,8 @@ co_is_over(lua_State *L, int status)
 	struct call	*c = co_of(L)->call;
 
 	if (status == LUA_ERRMEM && c->doomed == CO_DONE && !c->decided) {
-		c->doomed = CO_NOMEM;
-		blame(c, L, limit_name(CO_NOMEM));
+		c->doomed = c->ticks > ticks_max ? CO_CPU : CO_NOMEM;
+		blame(c, L, limit_name(c->doomed));
 	}
 	return c->doomed != CO_DONE || c->decided;
 }

@@ -80,13 +80,17 @@ owner_gone(struct owner *o)
 	owner_free_last(o);
 }
 
-/* May that owner have so much more? */
+/*
+ * May that owner have so much more?  Nor when the processor's time is over:
+ * what goes on for long inside of Lua, where there are no hooks, wants more
+ * memory at some time (a chain of __call does).
+ */
 static bool
 may_take(struct owner *o, size_t more)
 {
 	o->over = o->max != 0 &&
 	    (more > o->max || o->used > o->max - more);
-	return !o->over;
+	return !o->over && (o->max == 0 || !co_late());
 }
 
 static void *

@@ -60,6 +60,7 @@ struct co {
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
 	bool		 spoiled;	/* it is not used again */
+	int		 pcalls;	/* that are one in another */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */
@@ -84,6 +85,8 @@ int		 co_end(lua_State *);
  * Memory that is over ends the call here.
  */
 bool		 co_is_over(lua_State *, int status);
+/* Is the processor's time over for who runs? */
+bool		 co_late(void);
 /* Where it stands, on one line. */
 void		 co_traceback(struct co *, char *, size_t);
 /* Before the jail: the timer.  co_limit: CPU of a call, ms. */

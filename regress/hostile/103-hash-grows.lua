@@ -1,4 +1,4 @@
--- want: memory
+-- want: end
 local t = {}
 local i = 0
 while true do i = i + 1 t['k' .. i] = i end

@@ -1,2 +1,2 @@
--- want: error too large
+-- want: error invalid format
 return string.packsize('c2147483647c2147483647')

@@ -1,4 +1,4 @@
--- want: end
+-- want: cpu
 local t = {}
 for i = 1, 100000 do t = setmetatable({}, { __call = t }) end
 t()

@@ -1,4 +1,4 @@
--- want: end
+-- want: cpu
 local t = setmetatable({}, {})
 local m = {}
 m.__call = t

@@ -1,2 +1,2 @@
--- want: error
+-- want: error not a string
 error()

@@ -1,2 +1,2 @@
--- want: error
+-- want: error x
 error('x', 1 << 40)

@@ -1,2 +1,2 @@
--- want: error
+-- want: error a??250 ok
 error('a\r\n250 ok\0b\27[0m')

@@ -1,2 +1,2 @@
--- want: error
+-- want: error string expected
 require(setmetatable({}, { __tostring = function() return 'io' end }))

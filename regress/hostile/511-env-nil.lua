@@ -1,3 +1,3 @@
--- want: error
+-- want: error nil value
 _ENV = nil
 return x

@@ -1,2 +1,2 @@
--- want: error
+-- want: error out of range
 return select(math.mininteger, 1)

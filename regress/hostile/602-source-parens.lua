@@ -1,3 +1,3 @@
--- want: refused C levels
+-- want: refused C stack overflow
 return
 --*100000 (

@@ -1,3 +1,3 @@
--- want: refused
+-- want: refused C stack overflow
 return
 --*10000 function() return 

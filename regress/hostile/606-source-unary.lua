@@ -1,4 +1,4 @@
--- want: refused C levels
+-- want: refused C stack overflow
 return
 --*100000 not 
 true

@@ -1,2 +1,2 @@
--- want: refused
+-- want: refused no visible label
 --*10000 goto nowhere 

@@ -1,4 +1,4 @@
--- want: refused
+-- want: refused <eof> expected
 end
 local _ENV = nil
 return function()

@@ -1,2 +1,2 @@
--- want: refused
+-- want: refused unfinished long comment
 --[[ end

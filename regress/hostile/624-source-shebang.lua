@@ -1,2 +1,2 @@
--- want: refused
+-- want: refused unexpected symbol
 #!/usr/bin/lua

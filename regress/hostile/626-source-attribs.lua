@@ -1,3 +1,3 @@
--- want: refused
+-- want: refused const variable
 local x <const> = 1
 x = 2

@@ -96,7 +96,7 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	wbuf_clear(body);
 }
 
-/* --- sources --------------------------------------------------------------- */
+/* --- sources --- */
 
 struct text {
 	char	*p;
@@ -149,7 +149,7 @@ read_file(const char *path)
 	return t;
 }
 
-/* --- playing smtpd --------------------------------------------------------- */
+/* --- playing smtpd --- */
 
 enum { HOSTILE = 1, INNOCENT };
 
@@ -210,7 +210,7 @@ call(uint64_t sid, uint32_t script)
 	wbuf_clear(&w);
 }
 
-/* --- one script ------------------------------------------------------------ */
+/* --- one script --- */
 
 /* What it finds is told by an error. */
 static const char	innocent[] =

@@ -1,2 +1,2 @@
--- want: cpu
+-- want: end
 while true do for s in ('a b c'):gmatch('%a') do end end

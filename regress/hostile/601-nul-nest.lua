@@ -1,4 +1,0 @@
--- want: refused C levels
-return (
---*100000 (
-1
