@@ -12,7 +12,6 @@
  * Nothing is kept of a field that is bad: the sender is broken then.
  */
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,14 +223,15 @@ hook_put_tx(struct wbuf *w, uint64_t id)
 static void
 put_params(struct wbuf *w, const struct smtp_param *params, size_t n)
 {
-	char	name[HOOK_TEXT_MAX];
+	char	name[SMTP_LINE_MAX], c;
 	size_t	i, j;
 
 	put_u32(w, (uint32_t)n);
 	for (i = 0; i < n; i++) {
-		for (j = 0; j < params[i].key.n && j < sizeof(name); j++)
-			name[j] = (char)toupper((unsigned char)
-			    params[i].key.p[j]);
+		for (j = 0; j < params[i].key.n && j < sizeof(name); j++) {
+			c = params[i].key.p[j];
+			name[j] = c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c;
+		}
 		put_blob(w, name, j);
 		put_blob(w, params[i].value.p == NULL ? "" :
 		    params[i].value.p, params[i].value.n);
@@ -384,8 +384,12 @@ get_connection(struct rbuf *r, enum hook_field f, struct hook_session *s,
 {
 	switch (f) {
 	case HOOKF_REMOTE:
+		/* XCLIENT: another client, whose name is another one too. */
 		get_addr(r, &s->remote);
 		s->uid = get_i64(r);
+		free(s->ptr);
+		s->ptr = NULL;
+		s->ptr_known = false;
 		break;
 	case HOOKF_LOCAL:
 		get_addr(r, &s->local);

@@ -274,6 +274,27 @@ get_dial(struct msg *m, struct proto_dial *p)
 }
 
 void
+put_dial_host(struct wbuf *w, const struct proto_dial_host *p)
+{
+	put_line(w, p->host);
+	put_u16(w, p->port);
+	put_u32(w, p->timeout);
+	put_u64(w, p->session);
+}
+
+int
+get_dial_host(struct msg *m, struct proto_dial_host *p)
+{
+	get_line(&m->body, p->host, sizeof(p->host));
+	p->port = get_u16(&m->body);
+	p->timeout = get_u32(&m->body);
+	p->session = get_u64(&m->body);
+	if (p->host[0] == '\0' || p->port == 0 || p->timeout == 0)
+		get_fail(&m->body);
+	return get_end(&m->body);
+}
+
+void
 put_dial_fd(struct wbuf *w, const struct proto_dial_fd *p)
 {
 	put_addr(w, &p->to);
@@ -324,6 +345,7 @@ put_dns_ans(struct wbuf *w, const struct proto_dns_ans *p)
 	uint32_t	i;
 
 	put_u8(w, p->status);
+	put_bool(w, p->here);
 	put_u32(w, p->ttl);
 	put_u32(w, p->n);
 	for (i = 0; i < p->n; i++)
@@ -336,6 +358,7 @@ get_dns_ans(struct msg *m, struct proto_dns_ans *p)
 	uint32_t	i;
 
 	p->status = get_enum(&m->body, DNS_STATUS_COUNT);
+	p->here = get_bool(&m->body);
 	p->ttl = get_u32(&m->body);
 	p->n = get_u32(&m->body);
 	if (p->n > DNS_ADDRS_MAX)

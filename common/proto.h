@@ -286,6 +286,23 @@ struct proto_dial {
 void	put_dial(struct wbuf *, const struct proto_dial *);
 int	get_dial(struct msg *, struct proto_dial *);
 
+/*
+ * DIAL_HOST: the same to a host that is no remote: a name, or an address.  A
+ * name that DNS leads to no public network is refused (DIAL_FORBIDDEN), but
+ * for remote-networks; addresses and the names of /etc/hosts are not.  None
+ * leads to a listener of ours (DIAL_LOOP).  Of such a lease there is no limit,
+ * no DIAL_WANT and no DIAL_HOLD.
+ */
+struct proto_dial_host {
+	char		host[256];
+	uint16_t	port;
+	uint32_t	timeout;	/* milliseconds */
+	uint64_t	session;
+};
+void	put_dial_host(struct wbuf *, const struct proto_dial_host *);
+/* -1 also without a host, a port or a time. */
+int	get_dial_host(struct msg *, struct proto_dial_host *);
+
 struct proto_dial_fd {
 	struct addr	to;		/* where it leads */
 	char		host[256];	/* the name or address asked for */
@@ -333,6 +350,8 @@ enum dns_status { DNS_OK, DNS_NONE, DNS_FAIL, DNS_TIMEOUT, DNS_STATUS_COUNT };
 
 struct proto_dns_ans {
 	uint8_t		status;		/* enum dns_status */
+	bool		here;		/* this machine's word: /etc/hosts,
+					   localhost */
 	uint32_t	ttl;		/* seconds, the smallest */
 	uint32_t	n;
 	struct addr	addr[DNS_ADDRS_MAX];

@@ -182,21 +182,21 @@ hook_verdict_clear(struct proto_hook_verdict *v)
 void
 put_probe(struct wbuf *w, const struct proto_probe *p)
 {
-	put_str(w, p->host);
+	put_line(w, p->host);
 	put_u16(w, p->port);
 	put_u32(w, p->timeout);
-	put_str(w, p->rcpt);
-	put_str(w, p->sender);
+	put_line(w, p->rcpt);
+	put_line(w, p->sender);
 }
 
 int
 get_probe(struct msg *m, struct proto_probe *p)
 {
-	get_line(&m->body, p->host, sizeof(p->host));
+	get_str(&m->body, p->host, sizeof(p->host));
 	p->port = get_u16(&m->body);
 	p->timeout = get_u32(&m->body);
-	get_line(&m->body, p->rcpt, sizeof(p->rcpt));
-	get_line(&m->body, p->sender, sizeof(p->sender));
+	get_str(&m->body, p->rcpt, sizeof(p->rcpt));
+	get_str(&m->body, p->sender, sizeof(p->sender));
 	if (p->timeout == 0)
 		get_fail(&m->body);
 	return get_end(&m->body);
@@ -254,11 +254,44 @@ put_sql_value(struct wbuf *w, const struct sql_value *v)
 	put_blob(w, v->p, v->len);
 }
 
+/* A decimal number of 64 bits or so; not where they end. */
+static bool
+is_integer(const char *p, size_t n)
+{
+	size_t	i = n > 0 && *p == '-' ? 1 : 0;
+
+	if (i == n || n > 20)
+		return false;
+	for (; i < n; i++)
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+	return true;
+}
+
+static bool
+value_is_good(const struct sql_value *v)
+{
+	switch ((enum sql_type)v->type) {
+	case SQL_NULL:
+		return v->len == 0;
+	case SQL_INT:
+		return is_integer(v->p, v->len);
+	case SQL_REAL:
+		return v->len > 0 && memchr(v->p, '\0', v->len) == NULL;
+	case SQL_BOOL:
+		return v->len == 1 && (*v->p == '0' || *v->p == '1');
+	case SQL_TEXT:
+	case SQL_TYPE_COUNT:
+		break;
+	}
+	return true;
+}
+
 void
 get_sql_value(struct rbuf *r, struct sql_value *v)
 {
 	v->type = get_enum(r, SQL_TYPE_COUNT);
 	v->p = (const char *)get_blob(r, &v->len);
-	if (v->type == SQL_NULL && v->len > 0)
+	if (v->p != NULL && !value_is_good(v))
 		get_fail(r);
 }

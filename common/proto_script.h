@@ -50,6 +50,7 @@ struct hook_pairs {
 int	hook_pairs_add(struct hook_pairs *, const char *name,
 	    const char *value);
 void	hook_pairs_clear(struct hook_pairs *);
+/* At most max of them come back; what was there before is cleared. */
 void	hook_put_pairs(struct wbuf *, const struct hook_pairs *);
 void	hook_get_pairs(struct rbuf *, struct hook_pairs *, uint32_t max,
 	    bool *nomem);
@@ -149,6 +150,7 @@ void	hook_put_rcpt(struct wbuf *, const struct smtp_path *,
 	    const char *transportid);
 void	hook_put_end(struct wbuf *);
 
+/* Nothing is known; clearing leaves it so. */
 void	hook_session_init(struct hook_session *);
 void	hook_session_clear(struct hook_session *);
 /*
@@ -262,7 +264,7 @@ void	hook_verdict_clear(struct proto_hook_verdict *);
 /*
  * Is that a possible verdict of the stage?  For COMMAND, verb is that of the
  * line that the script was shown (VERB_NONE: unknown).  NULL, or what is
- * wrong: "220 to STARTTLS".  This is where classes, codes and lengths are
+ * wrong: "2xx to STARTTLS".  This is where classes, codes and lengths are
  * looked at; a rewritten command is only looked at for what it must not be,
  * an address not at all: both are parsed like a client's.
  */
@@ -283,7 +285,7 @@ const char	*hook_verdict_check(enum hook_stage, enum smtp_verb,
  * PROBE: would that server take this recipient (rcptto_proxy)?  host: a
  * remote's name, where there is one of that name and port is 0 or its own,
  * else a host name or address.  Answered by one PROBE_ANS within timeout and
- * a little.
+ * a little.  The strings are the script's, whatever is in them: verifyd looks.
  */
 struct proto_probe {
 	char		host[256];
@@ -308,7 +310,8 @@ struct proto_probe_ans {
 	uint16_t	code;		/* of the reply; 0 = none */
 	char		enhanced[12];
 	char		stage[16];	/* "resolve" "connect" "banner" "ehlo"
-					   "tls" "mail" "rcpt" "timeout" */
+					   "tls" "auth" "mail" "rcpt"
+					   "timeout" */
 	char		text[256];	/* the reply's, or what went wrong */
 };
 void	put_probe_ans(struct wbuf *, const struct proto_probe_ans *);

@@ -99,7 +99,8 @@ static const struct key k_resolver[] = {
 	    .check = CHECK_SERVER, TO(R_RESOLVED),
 	    HELP("addresses of name servers; none = resolv.conf's") },
 	{ K("timeout", T_DURATION), AT(conf_resolver, timeout), DEF("5s"),
-	    RANGE(100, MINUTE), TO(R_RESOLVED | R_VERIFYD | R_SMTPD),
+	    RANGE(100, MINUTE),
+	    TO(R_RESOLVED | R_VERIFYD | R_SMTPD | R_PROXYD),
 	    HELP("longest wait for an answer") },
 	{ .name = NULL }
 };

@@ -278,6 +278,8 @@ struct smtp_reply {
 					   no footer */
 	char	 enhanced[12];
 	char	 text[SMTP_REPLY_LINE_MAX];
+	/* All of it, where text cannot hold it; somebody else's, or NULL. */
+	const char *whole;
 };
 
 /*

@@ -216,12 +216,14 @@ size_t
 smtp_reply_print(const struct smtp_reply *reply, char *buf, size_t size)
 {
 	struct out	 out = { buf, size, 0 };
-	struct slice	 line, s = { reply->text, strlen(reply->text) };
+	struct slice	 line, s;
 	const char	*sep;
 	char		 head[20];
 	bool		 enhanced = reply->enhanced[0] != '\0', more;
 	int		 n;
 
+	s.p = reply->whole != NULL ? reply->whole : reply->text;
+	s.n = strlen(s.p);
 	if (size > 0)
 		buf[0] = '\0';
 	if (reply->code < 100 || reply->code > 999)

@@ -44,6 +44,7 @@
 
 #define SEGMENT		1024		/* buckets that are allocated at once */
 #define SWEEP		2		/* buckets looked at by a set */
+#define SWEEP_FULL	16		/* where there is no room */
 #define MALLOC_COST	16		/* octets that malloc(3) adds */
 
 struct entry {
@@ -186,14 +187,25 @@ find(struct state *st, const uint8_t *hash, struct mono now)
 	return NULL;
 }
 
-/* Press out until there is room for these octets and one entry more. */
+static bool
+is_full(const struct state *st, size_t octets)
+{
+	return st->stats.entries >= st->max_entries ||
+	    st->stats.octets + octets > st->max_octets;
+}
+
+/*
+ * Press out until there is room for these octets and one entry more: first
+ * what has expired and is near.
+ */
 static int
-make_room(struct state *st, size_t octets)
+make_room(struct state *st, size_t octets, struct mono now)
 {
 	struct entry	*e;
 
-	while (st->stats.entries >= st->max_entries ||
-	    st->stats.octets + octets > st->max_octets) {
+	if (is_full(st, octets))
+		state_sweep(st, now, SWEEP_FULL);
+	while (is_full(st, octets)) {
 		if ((e = TAILQ_LAST(&st->used, entries)) == NULL)
 			return -1;
 		entry_free(st, e);
@@ -203,7 +215,7 @@ make_room(struct state *st, size_t octets)
 }
 
 static struct entry *
-entry_new(struct state *st, const uint8_t *hash, size_t len)
+entry_new(struct state *st, const uint8_t *hash, size_t len, struct mono now)
 {
 	struct entry	*e;
 	size_t		 segment = 0;
@@ -213,7 +225,7 @@ entry_new(struct state *st, const uint8_t *hash, size_t len)
 	/* The bucket that may be added has to fit, too. */
 	if (st->buckets % SEGMENT == 0)
 		segment = SEGMENT * sizeof(struct bucket);
-	if (make_room(st, cost(len) + segment) == -1 ||
+	if (make_room(st, cost(len) + segment, now) == -1 ||
 	    (e = malloc(sizeof(*e) + len)) == NULL)
 		return NULL;
 	memcpy(e->hash, hash, SIPHASH_LEN);
@@ -304,11 +316,37 @@ state_set(struct state *st, unsigned int table, const void *key, size_t klen,
 	}
 	if (ttl <= 0)
 		return 0;
-	if (e == NULL && (e = entry_new(st, hash, vlen)) == NULL)
+	if (e == NULL && (e = entry_new(st, hash, vlen, now)) == NULL)
 		return -1;
 	TAILQ_REMOVE(&st->used, e, used);
 	TAILQ_INSERT_HEAD(&st->used, e, used);
 	e->expires = mono_add(now, ttl);
+	if (vlen > 0)
+		memcpy(e->value, value, vlen);
+	return 0;
+}
+
+int
+state_update(struct state *st, unsigned int table, const void *key,
+    size_t klen, const void *value, size_t vlen, struct mono now)
+{
+	uint8_t		 hash[SIPHASH_LEN];
+	struct entry	*e;
+	struct mono	 expires;
+
+	hash_key(st, table, key, klen, hash);
+	if ((e = find(st, hash, now)) == NULL)
+		return -1;
+	st->stats.sets++;
+	expires = e->expires;
+	if (e->len != vlen) {
+		entry_free(st, e);
+		if ((e = entry_new(st, hash, vlen, now)) == NULL)
+			return -1;
+	}
+	TAILQ_REMOVE(&st->used, e, used);
+	TAILQ_INSERT_HEAD(&st->used, e, used);
+	e->expires = expires;
 	if (vlen > 0)
 		memcpy(e->value, value, vlen);
 	return 0;

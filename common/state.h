@@ -49,6 +49,13 @@ int		 state_set(struct state *, unsigned int table,
 		    const void *key, size_t klen, const void *value,
 		    size_t vlen, int64_t ttl, struct mono now);
 /*
+ * Another value of a key that has one, which lives as long as it would have.
+ * -1: it has none; or as above.
+ */
+int		 state_update(struct state *, unsigned int table,
+		    const void *key, size_t klen, const void *value,
+		    size_t vlen, struct mono now);
+/*
  * Free what has expired in the next n buckets.  A full turn has as many as
  * there were ever entries at a time; every state_set does two.
  */

@@ -5,9 +5,239 @@
  */
 
 /*
- * The one state of Lua.
+ * The one state of Lua: its memory, and what it begins with.
+ *
+ * Each block has an owner written before it, and the owner pays for it: a
+ * session what its scripts make, `everybody' what is compiled and set up.  An
+ * owner over its limit is refused memory; Lua collects garbage then and asks
+ * again, and when that is refused too the call ends.  What is freed is given
+ * back to whom it was taken from, whoever has it freed: collecting garbage is
+ * nobody's.
+ *
+ * A block that grows goes over to who has it grow, since stacks of pooled
+ * coroutines outlive those who first paid for them.  But blocks of everybody
+ * stay everybody's: the registry and the table of strings grow by all.
+ *
+ * Rejected: a state for each session (20 us and 14 KB to begin with), a limit
+ * for all together (one session could take the memory of all others).
  */
 
+#include <stdlib.h>
+
+#include "log.h"
 #include "script.h"
 
-lua_State	*lua_main;
+/* Lua wants eight octets' alignment of its blocks, and no more. */
+struct head {
+	struct owner	*owner;
+};
+
+static struct owner	 everybody;
+static struct owner	*payer = &everybody;
+static size_t		 total;
+
+lua_State		*lua_main;
+
+/* --- memory --------------------------------------------------------------- */
+
+struct owner *
+lua_owner(struct owner *o)
+{
+	struct owner	*before = payer;
+
+	payer = o == NULL ? &everybody : o;
+	return before;
+}
+
+struct owner *
+owner_new(size_t max)
+{
+	struct owner	*o;
+
+	if ((o = calloc(1, sizeof(*o))) != NULL)
+		o->max = max;
+	return o;
+}
+
+size_t
+lua_memory_used(void)
+{
+	return total;
+}
+
+static void
+owner_free_last(struct owner *o)
+{
+	if (o->gone && o->used == 0)
+		free(o);
+}
+
+void
+owner_gone(struct owner *o)
+{
+	o->gone = true;
+	owner_free_last(o);
+}
+
+/* May that owner have so much more? */
+static bool
+may_take(struct owner *o, size_t more)
+{
+	o->over = o->max != 0 &&
+	    (more > o->max || o->used > o->max - more);
+	return !o->over;
+}
+
+static void *
+take(size_t n)
+{
+	struct head	*h;
+
+	if (!may_take(payer, n) || (h = malloc(sizeof(*h) + n)) == NULL)
+		return NULL;
+	h->owner = payer;
+	payer->used += n;
+	total += n;
+	return h + 1;
+}
+
+static void
+give_back(struct head *h, size_t n)
+{
+	struct owner	*o = h->owner;
+
+	free(h);
+	o->used -= n;
+	total -= n;
+	owner_free_last(o);
+}
+
+/* Lua relies on it that a block can become smaller. */
+static void *
+shrink(struct head *h, size_t from, size_t to)
+{
+	struct head	*less = realloc(h, sizeof(*h) + to);
+
+	if (less == NULL)
+		less = h;
+	less->owner->used -= from - to;
+	total -= from - to;
+	return less + 1;
+}
+
+static void *
+grow(struct head *h, size_t from, size_t to)
+{
+	struct owner	*was = h->owner, *now = was;
+
+	if (was != &everybody && payer != &everybody)
+		now = payer;
+	if (!may_take(now, now == was ? to - from : to) ||
+	    (h = realloc(h, sizeof(*h) + to)) == NULL)
+		return NULL;
+	h->owner = now;
+	now->used += to;
+	was->used -= from;
+	total += to - from;
+	owner_free_last(was);
+	return h + 1;
+}
+
+/* lua_Alloc: of a new block, from is not a size. */
+static void *
+memory(void *arg, void *p, size_t from, size_t to)
+{
+	struct head	*h;
+
+	(void)arg;
+	if (p == NULL)
+		return to == 0 ? NULL : take(to);
+	h = (struct head *)p - 1;
+	if (to == 0) {
+		give_back(h, from);
+		return NULL;
+	}
+	return to > from ? grow(h, from, to) : shrink(h, from, to);
+}
+
+/* --- start ---------------------------------------------------------------- */
+
+/* Nobody catches it: a mistake of ours. */
+static int
+panic(lua_State *L)
+{
+	const char	*why = lua_tostring(L, -1);
+
+	fatalx("Lua: %s", why == NULL ? "panic" : why);
+}
+
+/* A library as it is, into the globals on the top. */
+static void
+open_stock(lua_State *L, const char *name, lua_CFunction fn)
+{
+	lua_pushcfunction(L, fn);
+	lua_call(L, 0, 1);
+	lua_setfield(L, -2, name);
+}
+
+/*
+ * Random numbers are one sequence for all sessions: none may begin it anew.
+ * What is left of math is arithmetic.  utf8 is linear in what it is given.
+ */
+static void
+open_stock_all(lua_State *L)
+{
+	open_stock(L, "math", luaopen_math);
+	lua_getfield(L, -1, "math");
+	lua_pushnil(L);
+	lua_setfield(L, -2, "randomseed");
+	lua_pop(L, 1);
+	open_stock(L, "utf8", luaopen_utf8);
+}
+
+/* Methods of strings lead to the library, and nobody may change the way. */
+static void
+protect_strings(lua_State *L)
+{
+	lua_pushliteral(L, "");
+	if (lua_getmetatable(L, -1)) {
+		lua_pushboolean(L, 0);
+		lua_setfield(L, -2, "__metatable");
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+static int
+setup(lua_State *L)
+{
+	lua_newtable(L);
+	lua_open_base(L);
+	open_stock_all(L);
+	lua_open_string(L);
+	lua_open_table(L);
+	lua_open_re(L);
+	lua_open_view(L);
+	lua_open_verdict(L);
+	lua_open_ask(L);
+	lua_open_db(L);
+	lua_open_net(L);
+	lua_open_shared(L);
+	lua_open_log(L);
+	protect_strings(L);
+	lua_env_start(L);
+	return 0;
+}
+
+void
+lua_start(void)
+{
+	if ((lua_main = lua_newstate(memory, NULL)) == NULL)
+		fatal("Lua");
+	(void)lua_atpanic(lua_main, panic);
+	*(void **)lua_getextraspace(lua_main) = NULL;
+	lua_pushcfunction(lua_main, lua_freeze_start);
+	lua_call(lua_main, 0, 0);
+	lua_pushcfunction(lua_main, setup);
+	lua_call(lua_main, 0, 0);
+}

@@ -27,6 +27,7 @@
 
 #include "front.h"
 #include "front_ask.h"
+#include "front_hook.h"
 #include "front_hop.h"
 #include "front_limit.h"
 #include "list.h"
@@ -204,7 +205,8 @@ front_peer_up(struct peer *p)
 	else if (p->role == R_VERIFYD) {
 		caps_verifyd_up(p);
 		take_verifyd_up(p);
-	}
+	} else if (p->role == R_PROXYD)
+		hook_proxyd_up(p);
 }
 
 static void
@@ -213,6 +215,8 @@ front_peer_down(struct peer *p)
 	ask_peer_down(p);
 	if (p->role == R_VERIFYD)
 		ptr_verifyd_down();
+	else if (p->role == R_PROXYD)
+		hook_proxyd_down(p);
 }
 
 static const struct peer_handler	handlers[] = {
@@ -224,6 +228,7 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_DIAL_WANT,	hop_dial_want },
 	{ MSG_MARKED,		judge_marked },
 	{ MSG_PTR_ANS,		ptr_told },
+	{ MSG_HOOK_VERDICT,	ask_answer },
 	{ MSG_REMOTE_CAPS,	caps_told },
 	{ MSG_BLOCKED,		block_told },
 	{ 0, NULL }

@@ -17,7 +17,10 @@
  *	front_judge.c	whose the address is: lists, and what verifyd says
  *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
+ *	front_stage.c	scripts that judge a stage
  *	front_ask.c	questions to other processes
+ *	front_hook.c	scripts: calls to proxyd, and what it is told
+ *	front_proxy.c	the script that sees every line
  *	front_relay.c	the next hop's part of the envelope
  *	front_vouch.c	recipients that wait for DATA
  *	front_body.c	the message itself: DATA, BDAT
@@ -53,10 +56,13 @@ struct charge;
 struct command;
 struct digest;
 struct holds;
+struct hook;
 struct hop;
+struct proxy;
 struct ptr;
 struct rcpt;
 struct session;
+struct staged;
 struct peer;
 struct msg;
 struct tx;
@@ -171,6 +177,8 @@ struct session {
 	enum sess_wait		 wait;
 	unsigned int		 flags;		/* SF_* */
 	unsigned int		 offered;	/* to EHLO: EXT_* */
+	unsigned int		 withheld;	/* OFFER_*: a script took it
+						   out of that */
 	struct io		 io;
 	struct timer		 timer;
 	struct config		*conf;
@@ -185,6 +193,9 @@ struct session {
 	char			*helo_normal;	/* lower case, A-labels */
 	struct tx		*tx;
 	struct ptr		*ptr;		/* its name, if asked for */
+	struct hook		*hook;		/* its scripts; or NULL */
+	struct proxy		*proxy;		/* that sees its commands; or
+						   NULL */
 	struct hop		*kept;		/* for the next transaction */
 	bool			 ending;	/* there is none */
 	struct slots		 slots;
@@ -202,7 +213,8 @@ struct session {
 						   verifyd was told of */
 	struct mono		 began;
 	uint64_t		 skip;		/* S_SKIP: octets left */
-	struct smtp_reply	*skip_reply;	/* what is said then */
+	char			*skip_wire;	/* what is said then */
+	unsigned int		 skip_flags;	/* REPLY_*, of it */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -281,7 +293,13 @@ void		 session_reply(struct session *, unsigned int flags,
 void		 session_reply_r(struct session *, unsigned int flags,
 		    const struct smtp_reply *);
 /* A reply as it goes on the wire, all its lines: good ones only. */
-void		 session_reply_wire(struct session *, const char *);
+void		 session_reply_wire(struct session *, unsigned int flags,
+		    const char *);
+/*
+ * Our reply as it goes on the wire, softened (*r too), with the footer.  To be
+ * freed; NULL without memory.
+ */
+char		*reply_wire(struct session *, struct smtp_reply *r);
 /*
  * Our own 5xx as session.soft-bounce wants it, another reply as it is.  What
  * session_reply says goes through here; who logs a reply before, or keeps it
@@ -307,13 +325,21 @@ void		 slots_clear(struct session *);
  */
 void		 verb_line(struct session *, struct slice);
 /* May this line be looked at while answers to earlier ones are owed? */
-bool		 verb_may_overlap(struct slice);
+bool		 verb_may_overlap(const struct session *, struct slice);
 /* A line that is none, and what it may have been meant for. */
 void		 verb_bad_line(struct session *, enum smtp_line,
 		    enum smtp_verb meant);
 void		 verb_banner(struct session *);
+/*
+ * Swallow the n octets of a BDAT that is refused, or answered by a script, and
+ * say this then; takes wire.
+ */
+void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
+		    char *wire);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
+/* Has the session had all that it may have?  Then it is told so. */
+bool		 verb_is_over(struct session *);
 /* May this session use the command, now or after an EHLO or a MAIL? */
 bool		 verb_is_offered(const struct session *, enum smtp_verb);
 
@@ -325,13 +351,24 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 
 #define OFFER_VRFY	0x01
 #define OFFER_EXPN	0x02
+#define OFFER_STARTTLS	0x04
+#define OFFER_ALL	(OFFER_VRFY | OFFER_EXPN | OFFER_STARTTLS)
 
 /*
- * The reply to EHLO or LHLO; what it offers is what the session may use, and
- * with it those of OFFER_* that are given.
+ * The reply to EHLO or LHLO, with those of OFFER_* that are given and
+ * possible.  Returns the EXT_* in it, which the session may use when it has
+ * heard them.
  */
-void		 offer_reply(struct session *, unsigned int more,
+unsigned int	 offer_reply(const struct session *, unsigned int more,
 		    struct smtp_reply *);
+/*
+ * The same with what a script that has accepted put in its place, and its
+ * words of greeting.  Returns the reply's whole, to be freed; NULL without
+ * memory.  *withheld: those of OFFER_* that the session may not use.
+ */
+char		*offer_staged(const struct session *, const struct staged *,
+		    unsigned int more, struct smtp_reply *,
+		    unsigned int *offered, unsigned int *withheld);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 
@@ -403,6 +440,8 @@ void		 caps_sweep(void);
  * for, and hop_name_known is called in the end.  The name is the session's.
  */
 bool		 ptr_get(struct session *, const char **name, bool *later);
+/* Is it known, without asking?  *name as above. */
+bool		 ptr_known(const struct session *, const char **name);
 /* A transaction begins (or the session, where it is always asked for). */
 void		 ptr_early(struct session *);
 /* The session is another client's now, or over. */
@@ -445,6 +484,8 @@ bool		 xclient_covers(unsigned int told, unsigned int caps,
 /* Contexts of a generation; -1 and why. */
 int		 ftls_prepare(struct config *, char *why, size_t);
 void		 ftls_release(struct config *);
+/* STARTTLS: does nothing but a script's word stand against it? */
+bool		 ftls_is_possible(const struct session *);
 bool		 ftls_is_offered(const struct session *);
 /* STARTTLS: everything is checked, the 220 is said here. */
 void		 ftls_start(struct session *, bool implicit);
@@ -452,6 +493,9 @@ void		 ftls_start(struct session *, bool implicit);
 void		 ftls_judge(struct session *);
 /* SF_NO_CERT: say so, and close. */
 void		 ftls_refuse(struct session *);
+/* "TLSv1.3", the cipher's name and its bits; false in clear. */
+bool		 ftls_facts(const struct session *, const char **version,
+		    const char **cipher, unsigned int *bits);
 /* The name that the client asked for, or NULL. */
 const char	*ftls_sni(const struct session *);
 /* Of its certificate: "/C=XX/CN=c.test"; "" without one. */
@@ -466,8 +510,13 @@ void		 flog_connect(const struct session *);
 void		 flog_refused(const struct addr *, const char *listener,
 		    const char *why);
 void		 flog_tls(const struct session *);
+/* original: what the client said, where a script put sender in its place. */
 void		 flog_mail(const struct session *, const char *sender,
-		    const struct smtp_reply *);
+		    const char *original, const struct smtp_reply *,
+		    const char *by);
+/* A script refuses at "connect" or "ehlo". */
+void		 flog_staged(const struct session *, const char *stage,
+		    const struct smtp_reply *, const char *by);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
 /* The same, and why: in somebody else's words, "" if there are none. */
@@ -479,10 +528,23 @@ void		 flog_would(const struct session *, const char *addr,
 		    const char *would, const char *by);
 void		 flog_command(const struct session *, struct slice line,
 		    const struct smtp_reply *);
+/*
+ * A script answers a line, or makes another one of it (or NULL); nothing in
+ * them is secret any more.
+ */
+void		 flog_script_line(const struct session *, const char *line,
+		    const char *rewritten, const struct smtp_reply *,
+		    const char *script);
+/* A script failed at a stage, and why. */
+void		 flog_script(const struct session *, const char *stage,
+		    const char *script, const char *why);
 void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */
 void		 flog_delivery(const struct session *, const struct rcpt *);
+/* A script puts these in place of what RCPT has, "": it leaves it. */
+void		 flog_set(const struct session *, const char *addr,
+		    const char *remote, const char *by);
 /* The client was told 250 for it, and now the next hop says this. */
 void		 flog_refused_late(const struct session *,
 		    const struct rcpt *, const struct smtp_reply *);

@@ -32,6 +32,7 @@
 
 #include "front.h"
 #include "front_ask.h"
+#include "front_hook.h"
 #include "log.h"
 #include "peer.h"
 #include "proc.h"
@@ -49,7 +50,8 @@ struct ask {
 	RB_ENTRY(ask)	 node;
 	uint32_t	 seq;
 	unsigned int	 role;		/* who is asked */
-	uint16_t	 type;
+	unsigned int	 index;
+	uint16_t	 type;		/* 0: that one of them be there */
 	bool		 quiet;		/* nobody waits for it */
 	bool		 kept;		/* over, but not told yet: */
 	uint8_t		*answer;	/* of a kept one; NULL: cannot tell */
@@ -161,19 +163,16 @@ time_left(const struct session *s, int64_t timeout)
 	return timeout < left ? timeout : left;
 }
 
-/* The question leaves; false: the session ended. */
-static bool
-send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
-    struct wbuf *body, int64_t timeout,
+/* A question of this session; NULL: it ended. */
+static struct ask *
+ask_new(struct session *s, bool quiet, unsigned int role, uint16_t type,
     void (*done)(struct session *, struct msg *))
 {
-	struct peer	*p = proc_peer(role, 0);
 	struct ask	*a;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL) {
-		wbuf_clear(body);
 		session_end(s, "no memory");
-		return false;
+		return NULL;
 	}
 	a->quiet = quiet;
 	a->s = s;
@@ -188,6 +187,22 @@ send_out(struct session *s, bool quiet, unsigned int role, uint16_t type,
 		LIST_INSERT_HEAD(&s->quiet, a, entry);
 	else
 		LIST_INSERT_HEAD(&s->asks, a, entry);
+	return a;
+}
+
+/* The question leaves; false: the session ended. */
+static bool
+send_out(struct session *s, bool quiet, struct peer *p, unsigned int role,
+    uint16_t type, struct wbuf *body, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
+{
+	struct ask	*a;
+
+	if ((a = ask_new(s, quiet, role, type, done)) == NULL) {
+		wbuf_clear(body);
+		return false;
+	}
+	a->index = p == NULL ? 0 : p->index;
 	if (p == NULL || !wire_ok(body)) {
 		wbuf_clear(body);
 		timer_set(&a->timer, 0);
@@ -203,8 +218,30 @@ ask_send(struct session *s, unsigned int role, uint16_t type,
     struct wbuf *body, int64_t timeout,
     void (*done)(struct session *, struct msg *))
 {
-	if (send_out(s, false, role, type, body, timeout, done) &&
+	if (send_out(s, false, proc_peer(role, 0), role, type, body, timeout,
+	    done) && s->wait == WAIT_NONE)
+		session_wait(s, WAIT_ASK, 0);
+}
+
+void
+ask_peer(struct session *s, struct peer *p, uint16_t type, struct wbuf *body,
+    int64_t timeout, void (*done)(struct session *, struct msg *))
+{
+	if (send_out(s, false, p, p->role, type, body, timeout, done) &&
 	    s->wait == WAIT_NONE)
+		session_wait(s, WAIT_ASK, 0);
+}
+
+void
+ask_for_peer(struct session *s, unsigned int role, int64_t timeout,
+    void (*done)(struct session *, struct msg *))
+{
+	struct ask	*a;
+
+	if ((a = ask_new(s, false, role, 0, done)) == NULL)
+		return;
+	timer_set(&a->timer, time_left(s, timeout));
+	if (s->wait == WAIT_NONE)
 		session_wait(s, WAIT_ASK, 0);
 }
 
@@ -213,7 +250,8 @@ ask_quietly(struct session *s, unsigned int role, uint16_t type,
     struct wbuf *body, int64_t timeout,
     void (*done)(struct session *, struct msg *))
 {
-	(void)send_out(s, true, role, type, body, timeout, done);
+	(void)send_out(s, true, proc_peer(role, 0), role, type, body, timeout,
+	    done);
 }
 
 void
@@ -362,6 +400,8 @@ check_answer(struct msg *m)
 		return get_ptr_ans(m, &ptr);
 	case MSG_STATE_ANS:
 		return check_state(m);
+	case MSG_HOOK_VERDICT:
+		return hook_check(m);
 	}
 	return -1;
 }
@@ -376,9 +416,11 @@ ask_answer(struct peer *p, struct msg *m)
 		return -1;
 	a = RB_FIND(asks, &asks, &key);
 	if (a == NULL || a->kept || a->role != p->role ||
-	    a->s->sid != m->sid)
+	    a->index != p->index || a->s->sid != m->sid)
 		return 0;
 	if (m->type != a->type + ANSWER)
+		return -1;
+	if (m->type == MSG_HOOK_VERDICT && hook_check_for(a->s) == -1)
 		return -1;
 	tell(a, m);
 	return 0;
@@ -390,6 +432,17 @@ ask_peer_down(struct peer *p)
 	struct ask	*a;
 
 	RB_FOREACH(a, asks, &asks)
-		if (a->role == p->role && !a->kept)
+		if (a->role == p->role && a->index == p->index &&
+		    a->type != 0 && !a->kept)
+			timer_set(&a->timer, 0);
+}
+
+void
+ask_peer_up(struct peer *p)
+{
+	struct ask	*a;
+
+	RB_FOREACH(a, asks, &asks)
+		if (a->role == p->role && a->type == 0 && !a->kept)
 			timer_set(&a->timer, 0);
 }

@@ -31,6 +31,17 @@
 void		 ask_send(struct session *, unsigned int role, uint16_t type,
 		    struct wbuf *body, int64_t timeout,
 		    void (*done)(struct session *, struct msg *));
+/* The same where there are several of that role: this one. */
+void		 ask_peer(struct session *, struct peer *, uint16_t type,
+		    struct wbuf *body, int64_t timeout,
+		    void (*done)(struct session *, struct msg *));
+/*
+ * Wait until a process of that role is there; done's message is NULL in any
+ * case, and it looks for itself.
+ */
+void		 ask_for_peer(struct session *, unsigned int role,
+		    int64_t timeout,
+		    void (*done)(struct session *, struct msg *));
 /*
  * The timeout (ms) for what is looked up by that path, "db/NAME/QUERY": those
  * of all who may be asked on the way, and a little.  For several paths, one
@@ -54,6 +65,8 @@ void		 ask_forget(struct session *);
 int		 ask_answer(struct peer *, struct msg *);
 /* The pipe to a process is gone, and what it was asked with it. */
 void		 ask_peer_down(struct peer *);
+/* A process is there: those who waited for one are told. */
+void		 ask_peer_up(struct peer *);
 
 /* --- front_reach.c -------------------------------------------------------- */
 
@@ -112,6 +125,15 @@ struct judgement {
 struct judgement *command_judgement(struct session *);
 /* Was it asked?  Makes none. */
 bool		 command_has_asked(const struct session *);
+/* The recipient is another one now: it was not asked about that. */
+void		 command_forget_judgement(struct session *);
+/*
+ * What the stage's script was asked for the command that is being run, and has
+ * said (front_stage.h); NULL: it was not asked.  The command, which asks for
+ * something (command_hold), takes it.
+ */
+struct staged	*command_staged(const struct session *);
+void		 command_set_staged(struct session *, struct staged *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */

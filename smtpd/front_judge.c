@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front_hook.h"
 #include "front_limit.h"
 #include "front_rcpt.h"
 #include "list.h"
@@ -226,11 +227,12 @@ there_are_marks(void)
  * recipient; others are not charged by it.
  */
 static bool
-rates_ride(const struct session *s, const struct judged *j,
+rates_ride(struct session *s, const struct judged *j,
     const struct conf_remote *remote)
 {
 	return s->conf->session.throttles.n > 0 && !j->ahead &&
-	    remote != NULL && rcpt_is_plain(s, j, remote);
+	    remote != NULL && rcpt_is_plain(s, j, remote) &&
+	    !rcpt_may_be_staged(s, j);
 }
 
 /* What verifyd is asked; without memory it is not sound. */
@@ -365,7 +367,9 @@ ask_verifyd(struct session *s, struct judged *j, struct judgement *g)
 	ask_send(s, R_VERIFYD, MSG_JUDGE, &w, j->domains.wait +
 	    (is_asked(&j->addresses) || j->list_too ? j->addresses.wait : 0),
 	    judge_done);
-	if (is_asked(&j->addresses) && s->state != S_DEAD)
+	/* What a script may make of those behind it nobody knows. */
+	if (is_asked(&j->addresses) && s->state != S_DEAD &&
+	    !proxy_sees(s, "RCPT"))
 		announce(s);
 	return false;
 }

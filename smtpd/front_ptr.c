@@ -143,6 +143,13 @@ ptr_get(struct session *s, const char **name, bool *later)
 	return s->ptr->known;
 }
 
+bool
+ptr_known(const struct session *s, const char **name)
+{
+	*name = s->ptr == NULL ? NULL : s->ptr->name;
+	return s->ptr != NULL && s->ptr->known && !s->ptr->later;
+}
+
 void
 ptr_early(struct session *s)
 {

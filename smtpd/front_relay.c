@@ -18,6 +18,7 @@
  * at again before it is used.
  */
 
+#include "front_hook.h"
 #include "front_limit.h"
 #include "front_relay.h"
 #include "log.h"
@@ -43,15 +44,18 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 		tx->rcpts[k].slot = NULL;
 		tx->rcpts[k].state = ok && k == i ? RC_OK : RC_NO;
 		tx->pending--;
-		if (ok && k == i)
+		if (ok && k == i) {
 			tx->accepted++;
+			hook_accepted(s, &tx->rcpts[k]);
+		}
 		if (!ok)
 			charge_back(s, &tx->rcpts[k]);
 		if (ok)
 			stats.rcpt_accepted++;
 		else
 			stats.rcpt_refused++;
-		soft = *r;
+		soft = ok && tx->rcpts[i].said != NULL ? *tx->rcpts[i].said :
+		    *r;
 		reply_soften(s, tx->rcpts[k].normal, &soft);
 		flog_rcpt(s, tx->rcpts[k].addr, &soft,
 		    ok || r->passed ? "hop_reply" : "hop");
@@ -102,7 +106,7 @@ relay_refuse_data(struct session *s, const struct smtp_reply *r)
 	struct smtp_reply	 soft = *r;
 
 	if (s->tx->chunks.on) {
-		body_swallow(s, r, false);
+		body_swallow(s, r, s->tx->lost_close);
 		return;
 	}
 	reply_soften(s, NULL, &soft);

@@ -30,6 +30,7 @@
 #include "log.h"
 
 #define WIRE_MAX	2048		/* a folded reply with room to spare */
+#define WIRE_MORE	128		/* for what count_error puts behind */
 #define TARPIT_MAX	(2 * 60 * 1000)	/* of all waits of a session */
 
 static void	slots_flush(struct session *);
@@ -106,22 +107,56 @@ tarpit_ms(struct session *s)
 	return ms;
 }
 
-/* A reply for the wire, with the footer that refusals may have. */
-static void
-to_wire(const struct session *s, const struct smtp_reply *r, char *wire,
-    size_t size)
+static bool
+has_footer(const struct session *s, const struct smtp_reply *r)
 {
-	const char		*footer = s->conf->replies.footer;
-	struct smtp_reply	 longer;
+	const char	*footer = s->conf->replies.footer;
 
-	if (r->code >= 400 && !r->passed && footer != NULL &&
-	    footer[0] != '\0') {
+	return r->code >= 400 && !r->passed && footer != NULL &&
+	    footer[0] != '\0';
+}
+
+/* The reply with the footer behind it; *both is to be freed. */
+static void
+add_footer(const struct session *s, struct smtp_reply *r, char **both)
+{
+	const char	*footer = s->conf->replies.footer;
+
+	(void)strlcat(r->text, "\n", sizeof(r->text));
+	(void)strlcat(r->text, footer, sizeof(r->text));
+	if (r->whole == NULL)
+		return;
+	if (asprintf(both, "%s\n%s", r->whole, footer) == -1)
+		*both = NULL;
+	r->whole = *both;
+}
+
+/*
+ * A reply for the wire, with the footer that refusals may have: in wire, of
+ * *size octets, or where that is too little in memory of its own, of *size
+ * octets too.  NULL without memory.
+ */
+static char *
+to_wire(const struct session *s, const struct smtp_reply *r, char *wire,
+    size_t *size)
+{
+	struct smtp_reply	 longer;
+	char			*both = NULL;
+	size_t			 n;
+
+	if (has_footer(s, r)) {
 		longer = *r;
-		(void)strlcat(longer.text, "\n", sizeof(longer.text));
-		(void)strlcat(longer.text, footer, sizeof(longer.text));
+		add_footer(s, &longer, &both);
 		r = &longer;
 	}
-	(void)smtp_reply_print(r, wire, size);
+	n = smtp_reply_print(r, wire, *size) + WIRE_MORE;
+	if (n > *size) {
+		*size = n;
+		if ((wire = malloc(n)) != NULL)
+			(void)smtp_reply_print(r, wire, n);
+	}
+	free(both);
+	return wire;
 }
 
 void
@@ -156,17 +191,34 @@ static void
 slot_fill(struct session *s, struct slot *slot, unsigned int flags,
     const struct smtp_reply *r)
 {
-	char	wire[WIRE_MAX];
+	char	buf[WIRE_MAX], *wire;
+	size_t	size = sizeof(buf);
 
-	to_wire(s, r, wire, sizeof(wire));
-	if (flags & REPLY_COUNTED)
-		count_error(s, &flags, wire, sizeof(wire));
+	wire = to_wire(s, r, buf, &size);
+	if (wire != NULL && (flags & REPLY_COUNTED))
+		count_error(s, &flags, wire, size);
 	slot->flags = flags;
-	slot->len = strlen(wire);
-	slot->text = strdup(wire);
+	slot->text = wire == buf ? strdup(wire) : wire;
+	slot->len = slot->text == NULL ? 0 : strlen(slot->text);
 	slot->state = (flags & REPLY_COUNTED) ? SLOT_DELAYED : SLOT_READY;
 	if (slot->text == NULL)
 		session_end(s, "no memory");
+}
+
+/* To the stream at once, as nothing is owed. */
+static void
+send_reply(struct session *s, const struct smtp_reply *r, unsigned int flags)
+{
+	char	buf[WIRE_MAX], *wire;
+	size_t	size = sizeof(buf);
+
+	if ((wire = to_wire(s, r, buf, &size)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	send_wire(s, wire, strlen(wire), flags);
+	if (wire != buf)
+		free(wire);
 }
 
 void
@@ -175,7 +227,6 @@ session_reply_r(struct session *s, unsigned int flags,
 {
 	struct smtp_reply	 soft;
 	struct slot		*slot;
-	char			 wire[WIRE_MAX];
 
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
@@ -187,8 +238,7 @@ session_reply_r(struct session *s, unsigned int flags,
 	if (r->code == 421)
 		flags |= REPLY_CLOSE;
 	if (TAILQ_EMPTY(&s->slots) && !(flags & REPLY_COUNTED)) {
-		to_wire(s, r, wire, sizeof(wire));
-		send_wire(s, wire, strlen(wire), flags);
+		send_reply(s, r, flags);
 		return;
 	}
 	if ((slot = slot_new(s)) == NULL) {
@@ -199,15 +249,33 @@ session_reply_r(struct session *s, unsigned int flags,
 	slots_flush(s);
 }
 
+/* As it goes on the wire, to be freed; NULL without memory. */
+static char *
+wire_new(const struct session *s, const struct smtp_reply *r)
+{
+	char	buf[WIRE_MAX], *wire;
+	size_t	size = sizeof(buf);
+
+	wire = to_wire(s, r, buf, &size);
+	return wire == buf ? strdup(wire) : wire;
+}
+
+char *
+reply_wire(struct session *s, struct smtp_reply *r)
+{
+	reply_soften(s, NULL, r);
+	return wire_new(s, r);
+}
+
 void
-session_reply_wire(struct session *s, const char *text)
+session_reply_wire(struct session *s, unsigned int flags, const char *text)
 {
 	struct slot	*slot;
 
 	if (s->state == S_DEAD || s->state == S_CLOSING)
 		return;
 	if (TAILQ_EMPTY(&s->slots)) {
-		send_wire(s, text, strlen(text), 0);
+		send_wire(s, text, strlen(text), flags);
 		return;
 	}
 	if ((slot = slot_new(s)) == NULL ||
@@ -215,6 +283,7 @@ session_reply_wire(struct session *s, const char *text)
 		session_end(s, "no memory");
 		return;
 	}
+	slot->flags = flags;
 	slot->len = strlen(text);
 	slot->state = SLOT_READY;
 	slots_flush(s);

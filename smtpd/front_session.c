@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "front.h"
+#include "front_hook.h"
 #include "front_limit.h"
 #include "id.h"
 #include "log.h"
@@ -108,6 +109,8 @@ session_go(struct session *s)
 		ask_resume(s);
 		return;
 	}
+	if (proxy_holds(s))
+		return;
 	s->wait = WAIT_NONE;
 	set_deadline(s);
 	io_resume(&s->io);
@@ -220,7 +223,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	verb_banner(s);
-	io_start(&s->io);
+	if (s->state != S_DEAD)
+		io_start(&s->io);
 }
 
 const struct addr *
@@ -287,7 +291,7 @@ take_line(struct session *s)
 		return false;
 	}
 	if (!TAILQ_EMPTY(&s->slots) && (s->nslots >= SLOTS_MAX ||
-	    r != LINE_OK || !verb_may_overlap(line))) {
+	    r != LINE_OK || !verb_may_overlap(s, line))) {
 		s->lines = saved;
 		session_wait(s, WAIT_HOP, 0);
 		return false;
@@ -300,6 +304,7 @@ take_line(struct session *s)
 		line.p = copy;
 	}
 	io_consume(&s->io, used);
+	proxy_new_line(s);
 	if (r == LINE_OK)
 		verb_line(s, line);
 	else
@@ -373,6 +378,8 @@ session_tls(struct session *s)
 	stats.sessions_tls++;
 	ftls_judge(s);
 	flog_tls(s);
+	hook_secured(s);
+	proxy_forget(s);
 	s->wait = WAIT_NONE;
 	if (s->state != S_START)
 		session_forget(s);
@@ -488,6 +495,7 @@ session_reset(struct session *s)
 	if (tx == NULL)
 		return;
 	s->tx = NULL;
+	hook_reset(s);
 	s->flags &= ~(unsigned int)(SF_FULL | SF_STALLED);
 	for (i = 0; i < tx->nrcpts; i++)
 		tx->rcpts[i].slot = NULL;
@@ -499,8 +507,10 @@ void
 session_forget(struct session *s)
 {
 	session_reset(s);
+	hook_greeted(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
 	s->offered = 0;
+	s->withheld = 0;
 	free(s->helo);
 	s->helo = NULL;
 	free(s->helo_normal);
@@ -513,6 +523,8 @@ session_over(struct session *s)
 {
 	s->ending = true;
 	session_reset(s);
+	hook_end(s);
+	proxy_end(s);
 	hop_leave(s);
 }
 
@@ -578,8 +590,10 @@ session_reap(void)
 	while ((s = TAILQ_FIRST(&dead)) != NULL) {
 		TAILQ_REMOVE(&dead, s, entry);
 		command_free(s);
+		hook_free(s);
+		proxy_free(s);
 		front_conf_unref(s->conf);
-		free(s->skip_reply);
+		free(s->skip_wire);
 		free(s->helo);
 		free(s->helo_normal);
 		free(s);

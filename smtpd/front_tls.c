@@ -222,11 +222,17 @@ ftls_remote(const struct conf_remote *r)
 }
 
 bool
-ftls_is_offered(const struct session *s)
+ftls_is_possible(const struct session *s)
 {
 	return !(s->flags & SF_TLS) && (s->listener->tls == LTLS_STARTTLS ||
 	    s->listener->tls == LTLS_REQUIRED) &&
 	    server_context(s->conf) != NULL;
+}
+
+bool
+ftls_is_offered(const struct session *s)
+{
+	return !(s->withheld & OFFER_STARTTLS) && ftls_is_possible(s);
 }
 
 void
@@ -296,15 +302,29 @@ ftls_subject(const struct session *s)
 	return subject == NULL ? "" : subject;
 }
 
+bool
+ftls_facts(const struct session *s, const char **version,
+    const char **cipher, unsigned int *bits)
+{
+	int	n;
+
+	if (s->io.tls == NULL ||
+	    (*version = tls_conn_version(s->io.tls)) == NULL ||
+	    (*cipher = tls_conn_cipher(s->io.tls)) == NULL)
+		return false;
+	n = tls_conn_cipher_strength(s->io.tls);
+	*bits = n < 0 ? 0 : (unsigned int)n;
+	return true;
+}
+
 const char *
 ftls_text(const struct session *s, char *buf, size_t size)
 {
 	const char	*version, *cipher;
+	unsigned int	 bits;
 
 	buf[0] = '\0';
-	if (s->io.tls == NULL ||
-	    (version = tls_conn_version(s->io.tls)) == NULL ||
-	    (cipher = tls_conn_cipher(s->io.tls)) == NULL)
+	if (!ftls_facts(s, &version, &cipher, &bits))
 		return buf;
 	(void)snprintf(buf, size, "%s with cipher %s", version, cipher);
 	return buf;

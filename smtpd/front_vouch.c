@@ -30,6 +30,7 @@
 
 #include <string.h>
 
+#include "front_hook.h"
 #include "front_relay.h"
 #include "msg.h"
 #include "peer.h"
@@ -69,9 +70,13 @@ relay_vouched(struct session *s)
 	rcpt->vouched = rcpt->told = true;
 	tx->pending--;
 	tx->accepted++;
+	hook_accepted(s, rcpt);
 	stats.rcpt_accepted++;
 	stats.rcpt_vouched++;
-	(void)smtp_reply_fmt(&r, "250 2.1.5 ok");
+	if (rcpt->said != NULL)
+		r = *rcpt->said;
+	else
+		(void)smtp_reply_fmt(&r, "250 2.1.5 ok");
 	flog_rcpt(s, rcpt->addr, &r, rcpt->by != NULL ? rcpt->by : "vouched");
 	session_reply_r(s, 0, &r);
 	if (s->tx == tx && tx->hop != NULL)

@@ -194,7 +194,7 @@ say_values(struct session *s, const struct asked *a, const char *values)
 	}
 	put_u8(&w, '\0');
 	if (wire_ok(&w))
-		session_reply_wire(s, (const char *)w.data);
+		session_reply_wire(s, 0, (const char *)w.data);
 	else
 		session_end(s, "no memory");
 	wbuf_clear(&w);
@@ -259,7 +259,8 @@ verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
 		say(s, 0, cannot);
 		return;
 	}
-	if (w.path.kind == LOOK_NONE)
+	if (w.path.kind == LOOK_NONE || (s->withheld &
+	    (cmd->verb == VERB_VRFY ? OFFER_VRFY : OFFER_EXPN)))
 		session_reply(s, 0, "252 2.5.1 send mail, and see");
 	else if (!good)
 		say(s, 0, "501 5.5.2 malformed argument");

@@ -56,6 +56,7 @@
 #define START_DEADLINE	60000	/* a child reports READY; the first start */
 #define LIST_DEADLINE	60000	/* a large list is read */
 #define PING_EVERY	5000
+#define PING_PROXYD	1000
 #define PINGS_MISSED	4	/* so many unanswered: it hangs */
 #define STOP_GRACE	5000	/* from STOP to SIGKILL */
 #define LINGER		1000	/* process gone, pipe open; or vice versa */

@@ -132,6 +132,13 @@ child_wire(struct child *c)
 	}
 }
 
+/* A script may have found a way to hang: proxyd is looked after closely. */
+static int64_t
+ping_every(const struct child *c)
+{
+	return c->prog->role == R_PROXYD ? PING_PROXYD : PING_EVERY;
+}
+
 static int
 on_ready(struct peer *p, struct msg *m)
 {
@@ -142,7 +149,7 @@ on_ready(struct peer *p, struct msg *m)
 	if (c->leaving)			/* and killed already */
 		return 0;
 	c->state = CHILD_UP;
-	timer_set(&c->timer, PING_EVERY);
+	timer_set(&c->timer, ping_every(c));
 	plog_feed(c);
 	/*
 	 * Whoever is asked must know by then what about: its configuration
@@ -291,7 +298,7 @@ child_ping_due(struct child *c)
 		return;
 	}
 	child_ping(c);
-	timer_set(&c->timer, PING_EVERY);
+	timer_set(&c->timer, ping_every(c));
 }
 
 bool

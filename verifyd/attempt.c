@@ -68,7 +68,7 @@ static void
 note_failure(struct dial *d, const struct addr *to, size_t entry, bool trial,
     const char *error)
 {
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 	char				 text[WHERE_MAX];
 
 	dial_why(d, "%s: %s", where(d, remote, to, entry, text,
@@ -80,7 +80,8 @@ note_failure(struct dial *d, const struct addr *to, size_t entry, bool trial,
 	}
 	if (!hold_failed(to, trial, mono_now()))
 		return;
-	if (log_begin(LOG_LEVEL_WARN, 0, "address-down")) {
+	if (log_begin(d->port == 0 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, 0,
+	    "address-down")) {
 		log_str("remote", remote == NULL ? "" : remote->obj.name);
 		log_str("to", text);
 		log_str("error", error);
@@ -96,7 +97,8 @@ note_success(const struct dial *d, const struct conf_remote *remote,
 
 	if (!hold_worked(&t->to))
 		return;
-	if (log_begin(LOG_LEVEL_INFO, 0, "address-up")) {
+	if (log_begin(d->port == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, 0,
+	    "address-up")) {
 		log_str("remote", remote == NULL ? "" : remote->obj.name);
 		log_str("to", where(d, remote, &t->to, t->entry, text,
 		    sizeof(text)));
@@ -117,20 +119,24 @@ failed(struct attempt *t, const char *error)
 
 /*
  * It connected.  Not so if that is ourselves: then the dial goes on without
- * all that would lead here, those on their way included.
+ * that; and of an exchanger without all that would lead here, those on their
+ * way included.
  */
 static void
 connected(struct attempt *t)
 {
 	struct dial			*d = t->dial;
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 
 	note_success(d, remote, t);
 	if (remote == NULL)
 		dial_fail(d, DIAL_UNKNOWN_REMOTE, "the remote is gone");
-	else if (exchange_is_loop(d, remote, t)) {
-		attempts_drop(d);
-		d->n = 0;
+	else if (where_is_loop(d, remote, t)) {
+		if (dial_is_mx(d)) {
+			attempts_drop(d);
+			d->n = 0;
+		} else
+			attempt_free(t);
 		dial_next(d);
 	} else
 		dial_won(d, t);

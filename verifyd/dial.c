@@ -22,7 +22,7 @@
  * in the time that is left.  No address is tried twice by one dial.
  *
  * The entries of `mx' are a domain's mail exchangers (exchange.c), which are
- * found out first.
+ * found out first.  A host that is no remote is its one entry.
  *
  * The settings are looked up by the remote's id at each step: nothing here
  * points into a configuration between two turns of the loop.
@@ -36,6 +36,21 @@
 #include "dial_private.h"
 
 #define FAIR_TIME	1000		/* ms; less tells nothing */
+
+/* What a host that is no remote has for settings. */
+static const struct conf_remote	nobody = { .obj = { .name = "" } };
+
+bool
+dial_is_mx(const struct dial *d)
+{
+	return d->domain[0] != '\0' && d->port == 0;
+}
+
+const struct conf_remote *
+dial_remote(const struct dial *d)
+{
+	return d->port != 0 ? &nobody : dialer_remote(d->remote);
+}
 
 /* --- ends ----------------------------------------------------------------- */
 
@@ -116,7 +131,7 @@ dial_why(struct dial *d, const char *fmt, ...)
 void
 dial_won(struct dial *d, struct attempt *t)
 {
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 	struct dial_result		 r = { .fd = t->fd, .to = t->to };
 	const char			*host, *path;
 
@@ -194,7 +209,7 @@ pick_passed(struct dial *d, struct addr *to, size_t *entry)
 
 	while (d->next < d->nseen) {
 		s = &d->seen[d->next++];
-		if (!s->passed || (d->loop && s->entry >= d->nmx))
+		if (!s->passed || (dial_is_mx(d) && s->entry >= d->nmx))
 			continue;
 		*to = s->addr;
 		*entry = s->entry;
@@ -226,7 +241,7 @@ set_timer(struct dial *d)
 void
 dial_next(struct dial *d)
 {
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 	struct addr			 to;
 	size_t				 entry;
 
@@ -252,27 +267,33 @@ dial_next(struct dial *d)
 size_t
 dial_entries(const struct dial *d, const struct conf_remote *remote)
 {
-	return d->domain[0] != '\0' ? d->nmx : remote->address.n;
+	if (d->port != 0)
+		return 1;
+	return dial_is_mx(d) ? d->nmx : remote->address.n;
 }
 
 const char *
 dial_entry(const struct dial *d, const struct conf_remote *remote, size_t i)
 {
-	return d->domain[0] != '\0' ? d->mx[i].host : remote->address.v[i];
+	if (d->port != 0)
+		return d->domain;
+	return dial_is_mx(d) ? d->mx[i].host : remote->address.v[i];
 }
 
+/* here: a host's, and nobody else's word for it. */
 static void
 use_addresses(struct dial *d, const struct conf_remote *remote,
-    const struct addr *v, size_t n)
+    const struct addr *v, size_t n, bool here)
 {
 	size_t	i;
 
 	for (i = 0; i < n && i < DNS_ADDRS_MAX; i++) {
 		d->addr[i] = v[i];
-		d->addr[i].port = (uint16_t)remote->port;
+		d->addr[i].port = d->port != 0 ? d->port :
+		    (uint16_t)remote->port;
 	}
-	if (d->domain[0] != '\0')
-		i = exchange_filter(d, d->addr, i);
+	if (dial_is_mx(d) || (d->port != 0 && !here))
+		i = where_filter(d, d->addr, i);
 	d->n = hold_order(d->addr, i, connect_can(remote, ADDR_V4),
 	    connect_can(remote, ADDR_V6));
 	d->next = 0;
@@ -287,7 +308,7 @@ use_literal(struct dial *d, const struct conf_remote *remote,
 	const char	*path = local_path(host);
 
 	/* What DNS calls the host of an MX is never an address. */
-	if (d->domain[0] != '\0' && !d->mx[d->entry - 1].literal)
+	if (dial_is_mx(d) && !d->mx[d->entry - 1].literal)
 		return false;
 	if (path != NULL && d->domain[0] == '\0') {
 		local_addr(&d->addr[0], path);
@@ -296,7 +317,8 @@ use_literal(struct dial *d, const struct conf_remote *remote,
 	}
 	if (addr_parse(&a, host) == -1)
 		return false;
-	use_addresses(d, remote, &a, 1);
+	if (d->port == 0 || where_literal(d, &a))
+		use_addresses(d, remote, &a, 1, true);
 	return true;
 }
 
@@ -306,7 +328,7 @@ use_answer(struct dial *d, const struct conf_remote *remote,
 {
 	switch (a->status) {
 	case DNS_OK:
-		use_addresses(d, remote, a->addr, a->n);
+		use_addresses(d, remote, a->addr, a->n, a->here);
 		return;
 	case DNS_NONE:
 		dial_why(d, "%s: no such name, or no address", d->host);
@@ -325,7 +347,7 @@ static void
 on_name(void *arg, const struct name_answer *a)
 {
 	struct dial			*d = arg;
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 
 	timer_del(&d->timer);
 	if (remote != NULL)
@@ -362,7 +384,7 @@ open_entry(struct dial *d, const struct conf_remote *remote)
 void
 dial_next_entry(struct dial *d)
 {
-	const struct conf_remote	*remote = dialer_remote(d->remote);
+	const struct conf_remote	*remote = dial_remote(d);
 
 	timer_del(&d->timer);
 	if (remote == NULL) {
@@ -432,9 +454,15 @@ dial_new(uint32_t remote, const char *domain, uint64_t sid, size_t *sockets,
 }
 
 void
+dial_to_host(struct dial *d, uint16_t port)
+{
+	d->port = port;
+}
+
+void
 dial_go(struct dial *d)
 {
-	if (d->domain[0] != '\0')
+	if (dial_is_mx(d))
 		exchange_begin(d);
 	else
 		dial_next_entry(d);

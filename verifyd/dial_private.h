@@ -5,8 +5,8 @@
  */
 
 /*
- * One connection on its way: what dial.c, attempt.c and exchange.c share.
- * Nobody else includes it.
+ * One connection on its way: what dial.c, attempt.c, exchange.c and
+ * where.c share.  Nobody else includes it.
  */
 #ifndef DIAL_PRIVATE_H
 #define DIAL_PRIVATE_H
@@ -59,7 +59,9 @@ struct dial {
 	size_t			*sockets;	/* of its asker */
 	struct mono		 deadline;
 	int64_t			 fair;		/* ms an attempt deserves */
-	char			 domain[256];	/* "" but for mx */
+	char			 domain[256];	/* "" but for mx, and: */
+	uint16_t		 port;		/* of the host `domain', which
+						   is no remote; or 0 */
 	struct exchange		*mx;		/* its entries, then */
 	size_t			 nmx;
 	size_t			 entry;		/* the next of the remote's */
@@ -82,6 +84,10 @@ struct dial {
 
 /* dial.c ------------------------------------------------------------------ */
 
+/* Is it for a domain's mail exchangers? */
+bool		 dial_is_mx(const struct dial *);
+/* The settings; NULL: the remote is gone. */
+const struct conf_remote *dial_remote(const struct dial *);
 /* The end without a connection; why NULL: as set before. */
 void		 dial_fail(struct dial *, enum dial_error, const char *why);
 /* The end with one. */
@@ -115,16 +121,24 @@ void		 attempts_time_out(struct dial *);
 
 /* Find out who takes the domain's mail; then the dial goes on by itself. */
 void		 exchange_begin(struct dial *);
+
+/* where.c ----------------------------------------------------------------- */
+
 /*
  * Take out of n addresses those that DNS must not lead to; how many are
  * left.  Sets forbidden.
  */
-size_t		 exchange_filter(struct dial *, struct addr *, size_t n);
+size_t		 where_filter(struct dial *, struct addr *, size_t n);
 /*
- * Is it one of our own listeners that has been reached?  If so the exchangers
- * of that preference and worse are taken off the list, and loop is set.
+ * May a host that is given by its address be that?  All but the address that
+ * means any of this machine's.  Sets forbidden.
  */
-bool		 exchange_is_loop(struct dial *, const struct conf_remote *,
+bool		 where_literal(struct dial *, const struct addr *);
+/*
+ * Is it one of our own listeners that has been reached?  Sets loop; of an mx
+ * the exchangers of that preference and worse are taken off the list.
+ */
+bool		 where_is_loop(struct dial *, const struct conf_remote *,
 		    const struct attempt *);
 
 #endif

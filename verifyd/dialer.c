@@ -45,6 +45,8 @@
 struct ask {
 	struct lease	 lease;
 	struct proto_dial asked;
+	uint16_t	 port;		/* a host: its name is asked.domain;
+					   0: a remote */
 	struct mono	 deadline;
 	struct timer	 timer;		/* in the queue */
 	struct dial	*dial;
@@ -56,6 +58,7 @@ static struct timer		want_timer;
 static bool			draining;
 static struct {
 	uint64_t	dials;
+	uint64_t	hosts;		/* of these */
 	uint64_t	failed;
 } count;
 
@@ -84,6 +87,8 @@ send_error(struct peer *p, uint64_t sid, const struct proto_dial *asked,
 	count.failed++;
 	if (log_begin(LOG_LEVEL_DEBUG, asked->session, "dial-failed")) {
 		log_num("remote", asked->remote);
+		if (asked->domain[0] != '\0')
+			log_str("domain", asked->domain);
 		log_str("error", why);
 		log_end();
 	}
@@ -186,10 +191,13 @@ pump(void)
 		q->dial = dial_new(q->asked.remote, q->asked.domain,
 		    q->asked.session, &l->asker->sockets, q->deadline,
 		    on_dialled, q);
-		if (q->dial == NULL)
+		if (q->dial == NULL) {
 			ask_fail(q, DIAL_LIMIT, "no memory");
-		else
-			dial_go(q->dial);
+			continue;
+		}
+		if (q->port != 0)
+			dial_to_host(q->dial, q->port);
+		dial_go(q->dial);
 	}
 }
 
@@ -204,24 +212,43 @@ announce(const struct lease *l)
 
 /* The time for all of it; a little less, as timers come a tick late. */
 static int64_t
-time_allowed(const struct conf_remote *remote)
+time_allowed(int64_t ms)
 {
-	int64_t	ms = remote->timeout.connect;
-
 	return ms > 4 * TIMER_TICK ? ms - 2 * TIMER_TICK : ms / 2;
 }
 
 static struct ask *
-ask_new(const struct conf_remote *remote)
+ask_new(int64_t ms)
 {
 	struct ask	*q;
 
 	if ((q = calloc(1, sizeof(*q))) == NULL)
 		return NULL;
-	q->deadline = mono_add(mono_now(), time_allowed(remote));
+	q->deadline = mono_add(mono_now(), time_allowed(ms));
 	q->lease.owner = q;
 	timer_init(&q->timer, on_waited, q);
 	return q;
+}
+
+/* Queue it; it is answered here, or will be. */
+static void
+ask_join(struct peer *p, uint64_t sid, struct ask *q, size_t limit)
+{
+	const struct proto_dial	 asked = q->asked;
+	struct asker		*a = p->arg;
+	struct lease		*l;
+
+	if (lease_join(&q->lease, a, sid, asked.remote, asked.domain,
+	    limit) == -1) {
+		free(q);
+		send_error(p, sid, &asked, DIAL_LIMIT, "no memory");
+		return;
+	}
+	timer_set(&q->timer, mono_diff(q->deadline, mono_now()));
+	pump();
+	/* It may be answered by now, and gone. */
+	if ((l = lease_find(a, sid)) != NULL && l->state == LEASE_WAITING)
+		announce(l);
 }
 
 static int
@@ -230,7 +257,6 @@ on_dial_req(struct peer *p, struct msg *m)
 	const struct conf_remote	*remote;
 	struct asker			*a = p->arg;
 	struct proto_dial		 req;
-	struct lease			*l;
 	struct ask			*q;
 
 	if (get_dial(m, &req) == -1 || lease_find(a, m->sid) != NULL)
@@ -246,23 +272,41 @@ on_dial_req(struct peer *p, struct msg *m)
 		    "mx and a domain go together");
 		return 0;
 	}
-	if (a->questions >= QUESTIONS_MAX || (q = ask_new(remote)) == NULL) {
+	if (a->questions >= QUESTIONS_MAX ||
+	    (q = ask_new(remote->timeout.connect)) == NULL) {
 		send_error(p, m->sid, &req, DIAL_LIMIT,
 		    "too many questions");
 		return 0;
 	}
 	q->asked = req;
-	if (lease_join(&q->lease, a, m->sid, req.remote, req.domain,
-	    (size_t)remote->connections) == -1) {
-		free(q);
-		send_error(p, m->sid, &req, DIAL_LIMIT, "no memory");
+	ask_join(p, m->sid, q, (size_t)remote->connections);
+	return 0;
+}
+
+/* Hosts have pools too, by name, but no limit: who asks has one. */
+static int
+on_dial_host(struct peer *p, struct msg *m)
+{
+	struct asker		*a = p->arg;
+	struct proto_dial_host	 req;
+	struct proto_dial	 asked = { .remote = 0 };
+	struct ask		*q;
+
+	if (get_dial_host(m, &req) == -1 || lease_find(a, m->sid) != NULL)
+		return -1;
+	count.dials++;
+	count.hosts++;
+	asked.session = req.session;
+	(void)strlcpy(asked.domain, req.host, sizeof(asked.domain));
+	if (a->questions >= QUESTIONS_MAX ||
+	    (q = ask_new(req.timeout)) == NULL) {
+		send_error(p, m->sid, &asked, DIAL_LIMIT,
+		    "too many questions");
 		return 0;
 	}
-	timer_set(&q->timer, mono_diff(q->deadline, mono_now()));
-	pump();
-	/* It may be answered by now, and gone. */
-	if ((l = lease_find(a, m->sid)) != NULL && l->state == LEASE_WAITING)
-		announce(l);
+	q->asked = asked;
+	q->port = req.port;
+	ask_join(p, m->sid, q, 0);
 	return 0;
 }
 
@@ -291,7 +335,8 @@ on_dial_hold(struct peer *p, struct msg *m)
 	if (get_dial(m, &req) == -1 || lease_find(a, m->sid) != NULL)
 		return -1;
 	if ((remote = dialer_remote(req.remote)) == NULL ||
-	    (q = ask_new(remote)) == NULL)
+	    (q =
+	    ask_new(remote->timeout.connect)) == NULL)
 		return 0;
 	q->asked = req;
 	if (lease_hold(&q->lease, a, m->sid, req.remote, req.domain,
@@ -325,6 +370,7 @@ on_dial_done(struct peer *p, struct msg *m)
 
 static const struct peer_handler	handlers[] = {
 	{ MSG_DIAL_REQ,		on_dial_req },
+	{ MSG_DIAL_HOST,	on_dial_host },
 	{ MSG_DIAL_CANCEL,	on_dial_cancel },
 	{ MSG_DIAL_DONE,	on_dial_done },
 	{ MSG_DIAL_HOLD,	on_dial_hold },
@@ -420,11 +466,13 @@ ctl(const char *request, int fd)
 	if (strcmp(request, "show stats") == 0) {
 		n = snprintf(text, sizeof(text),
 		    "dialer.dials %llu\n"
+		    "dialer.hosts %llu\n"
 		    "dialer.failed %llu\n"
 		    "dialer.leases %zu\n"
 		    "dialer.waiting %zu\n"
 		    "dialer.held %zu\n",
 		    (unsigned long long)count.dials,
+		    (unsigned long long)count.hosts,
 		    (unsigned long long)count.failed, lease_held(),
 		    lease_waiting(), hold_count(mono_now()));
 		if (write(fd, text, (size_t)n) == -1)

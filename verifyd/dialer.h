@@ -5,8 +5,8 @@
  */
 
 /*
- * The dialer: makes connections to the remotes of the configuration, and
- * gives them away unread.
+ * The dialer: makes connections to the remotes of the configuration, and to
+ * hosts that scripts name, and gives them away unread.
  *
  *	hold.c		what to try in which order, and what to leave alone
  *	lease.c		who has how many connections to which remote, who waits
@@ -15,7 +15,8 @@
  *	local.c		sockets of the file system, by way of the parent
  *	dial.c		one connection: addresses, time
  *	attempt.c	its attempts
- *	exchange.c	whom a domain's mail goes to, and who must not get it
+ *	exchange.c	whom a domain's mail goes to
+ *	where.c		where DNS must not lead, and ourselves
  *	dialer.c	the process: questions come in, answers go out
  *
  * hold.c and lease.c know neither sockets nor processes, and are told the
@@ -156,6 +157,7 @@ void		 lease_show(const char *(*name)(uint32_t), int fd);
 /* The answer: addresses without a port, or MX in order. */
 struct name_answer {
 	enum dns_status			 status;
+	bool				 here;	/* not DNS's word */
 	size_t				 n;
 	const struct addr		*addr;
 	const struct proto_dns_record	*record;
@@ -266,6 +268,8 @@ struct dial	*dial_new(uint32_t remote, const char *domain, uint64_t sid,
 		    size_t *sockets, struct mono deadline,
 		    void (*done)(void *, const struct dial_result *),
 		    void *arg);
+/* Before dial_go: it is no remote, but this port of the host domain. */
+void		 dial_to_host(struct dial *, uint16_t port);
 void		 dial_go(struct dial *);
 /* Give it up without calling done; NULL is allowed. */
 void		 dial_free(struct dial *);

@@ -105,6 +105,7 @@ find_addrs_here(const char *name, struct proto_dns_ans *a)
 	if (!hosts_answer(name, &r))
 		return false;
 	merge(&r, &none, a);
+	a->here = true;
 	return true;
 }
 

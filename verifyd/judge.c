@@ -130,7 +130,8 @@ charge(struct judge *j)
 	for (i = 0; i < j->q.nrates; i++) {
 		if (get_rate(&j->rates, &r) == -1)
 			break;
-		if (!rate_take(r.key, r.klen, r.count, r.period)) {
+		if (!rate_take(RATE_SESSIONS, r.key, r.klen, r.count,
+		    r.period)) {
 			count.over++;
 			return i + 1;
 		}

@@ -29,6 +29,7 @@
 #include "look.h"
 #include "peer.h"
 #include "proc.h"
+#include "util.h"
 #include "verify.h"
 
 #define OUT_MAX		65536		/* LOOKUPs without an answer */
@@ -107,17 +108,23 @@ look_tell_value(struct look_to to, enum judge_by by, const char *value)
 	return false;
 }
 
-/* Only who asks for anything at all may mean an address of a network. */
+/*
+ * Only who asks for anything at all may mean an address of a network; and who
+ * does that need not know that entries are in lower case.
+ */
 static bool
 ask_list(const struct conf_obj *list, const struct look_question *q,
     struct look_to to)
 {
 	struct addr	 ip;
 	const char	*value;
+	char		 key[LOOK_KEY_MAX];
 	bool		 is_ip;
 
-	is_ip = q->what == LOOK_KEY && addr_parse(&ip, q->key) == 0;
-	value = list_value(list->priv, q->key, is_ip ? &ip : NULL);
+	(void)strlcpy(key, q->key, sizeof(key));
+	ascii_lower(key);
+	is_ip = q->what == LOOK_KEY && addr_parse(&ip, key) == 0;
+	value = list_value(list->priv, key, is_ip ? &ip : NULL);
 	return value == NULL ?
 	    look_tell(to, LOOKUP_NO, JUDGE_BY_LIST, "") :
 	    look_tell_value(to, JUDGE_BY_LIST, value);

@@ -47,6 +47,7 @@ struct name {
 	uint64_t		 sid;		/* 0 = not asked */
 	struct mono		 until;		/* of the answer; unset: none */
 	enum dns_status		 status;
+	bool			 here;
 	size_t			 n;
 	struct addr		 *addr;		/* n of them, or */
 	struct proto_dns_record	 *record;	/* n of them */
@@ -170,6 +171,7 @@ static void
 name_answer(const struct name *n, struct name_answer *out)
 {
 	out->status = n->status;
+	out->here = n->here;
 	out->n = n->n;
 	out->addr = n->addr;
 	out->record = n->record;
@@ -304,6 +306,7 @@ names_on_answer(struct peer *p, struct msg *m)
 	if ((n = take_asked(m->sid, false)) == NULL)
 		return 0;
 	n->status = a.status;
+	n->here = a.here;
 	n->addr = copy_of(n, a.addr, a.n, sizeof(a.addr[0]));
 	name_keep(n, a.ttl);
 	name_tell(n);

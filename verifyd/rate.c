@@ -21,7 +21,8 @@
  * were not charged for longest, whose buckets are full then: whoever can make
  * up a hundred thousand keys can have a rate of his own for each of them
  * anyway.  It is a table of its own, so that such a flood forgets no
- * deliveries.
+ * deliveries; and scripts have another one, so that what a script charges
+ * counts for nobody else.
  *
  * Rejected: windows that begin anew with the period (twice the count around
  * the border), and a list of times for each key (memory that grows with the
@@ -45,9 +46,13 @@
 #define SWEEP		1024
 #define NANO		1000000		/* ns in a ms */
 
-static struct state	*buckets;
+struct table {
+	struct state	*buckets;
+	uint64_t	 taken, refused;
+};
+
+static struct table	 tables[RATE_OF_COUNT];
 static struct timer	 sweep_timer;
-static uint64_t		 taken, refused;
 
 static int64_t
 step(uint32_t count, uint64_t period)
@@ -113,48 +118,68 @@ rate_return(struct state *st, const void *key, size_t klen, uint32_t count,
 static void
 on_sweep(void *arg)
 {
+	size_t	i;
+
 	(void)arg;
-	state_sweep(buckets, mono_now(), SWEEP);
+	for (i = 0; i < RATE_OF_COUNT; i++)
+		state_sweep(tables[i].buckets, mono_now(), SWEEP);
 	timer_set(&sweep_timer, SWEEP_EVERY);
 }
 
 void
 rate_start(void)
 {
-	if ((buckets = state_new(ENTRIES, OCTETS)) == NULL)
-		fatal("rates");
+	size_t	i;
+
+	for (i = 0; i < RATE_OF_COUNT; i++)
+		if ((tables[i].buckets = state_new(ENTRIES, OCTETS)) == NULL)
+			fatal("rates");
 	timer_init(&sweep_timer, on_sweep, NULL);
 	timer_set(&sweep_timer, SWEEP_EVERY);
 }
 
 bool
-rate_take(const void *key, size_t klen, uint32_t count, uint64_t period)
+rate_take(enum rate_of of, const void *key, size_t klen, uint32_t count,
+    uint64_t period)
 {
-	if (!rate_charge(buckets, key, klen, count, period, mono_now())) {
-		refused++;
+	struct table	*t = &tables[of];
+
+	if (!rate_charge(t->buckets, key, klen, count, period, mono_now())) {
+		t->refused++;
 		return false;
 	}
-	taken++;
+	t->taken++;
 	return true;
 }
 
 void
-rate_back(const void *key, size_t klen, uint32_t count, uint64_t period)
+rate_back(enum rate_of of, const void *key, size_t klen, uint32_t count,
+    uint64_t period)
 {
-	rate_return(buckets, key, klen, count, period, mono_now());
+	rate_return(tables[of].buckets, key, klen, count, period, mono_now());
+}
+
+static int
+table_stats(const struct table *t, const char *name, char *text, size_t size)
+{
+	struct state_stats	 s;
+
+	state_stats(t->buckets, &s);
+	return snprintf(text, size,
+	    "verifyd.%s.keys %zu\n"
+	    "verifyd.%s.taken %llu\n"
+	    "verifyd.%s.refused %llu\n"
+	    "verifyd.%s.evicted %llu\n",
+	    name, s.entries, name, (unsigned long long)t->taken, name,
+	    (unsigned long long)t->refused, name,
+	    (unsigned long long)s.evicted);
 }
 
 int
 rate_stats(char *text, size_t size)
 {
-	struct state_stats	 s;
+	int	n = table_stats(&tables[RATE_SESSIONS], "rate", text, size);
 
-	state_stats(buckets, &s);
-	return snprintf(text, size,
-	    "verifyd.rate.keys %zu\n"
-	    "verifyd.rate.taken %llu\n"
-	    "verifyd.rate.refused %llu\n"
-	    "verifyd.rate.evicted %llu\n",
-	    s.entries, (unsigned long long)taken,
-	    (unsigned long long)refused, (unsigned long long)s.evicted);
+	return n + table_stats(&tables[RATE_SCRIPTS], "script.rate", text + n,
+	    size - (size_t)n);
 }

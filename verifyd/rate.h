@@ -22,16 +22,19 @@
 
 struct state;
 
+/* Whose: keys of one are not those of another. */
+enum rate_of { RATE_SESSIONS, RATE_SCRIPTS, RATE_OF_COUNT };
+
 /* Before the first question.  Fatal without memory. */
 void	rate_start(void);
 /*
  * Charge a key that may be charged count times in each period (ms).  False:
  * it is over its rate, and was not charged.
  */
-bool	rate_take(const void *key, size_t klen, uint32_t count,
+bool	rate_take(enum rate_of, const void *key, size_t klen, uint32_t count,
 	    uint64_t period);
 /* Undo one rate_take that was true. */
-void	rate_back(const void *key, size_t klen, uint32_t count,
+void	rate_back(enum rate_of, const void *key, size_t klen, uint32_t count,
 	    uint64_t period);
 int	rate_stats(char *, size_t);
 

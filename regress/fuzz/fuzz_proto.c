@@ -258,6 +258,13 @@ check_dial(const struct proto_dial *p)
 }
 
 static void
+check_dial_host(const struct proto_dial_host *p)
+{
+	check_line(p->host, sizeof(p->host));
+	must(p->host[0] != '\0' && p->port != 0 && p->timeout != 0);
+}
+
+static void
 check_dial_fd(const struct proto_dial_fd *p)
 {
 	check_addr(&p->to);
@@ -389,6 +396,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	TRY(error);
 	TRY(blocked);
 	TRY(dial);
+	TRY(dial_host);
 	TRY(dial_fd);
 	TRY(dial_err);
 	TRY(dns);

@@ -112,6 +112,12 @@ listen_resume(void)
 }
 
 bool
+ftls_is_possible(const struct session *s)
+{
+	return !(s->flags & SF_TLS) && s->listener->tls != LTLS_OFF;
+}
+
+bool
 ftls_is_offered(const struct session *s)
 {
 	return !(s->flags & SF_TLS) && s->listener->tls != LTLS_OFF;
@@ -139,6 +145,16 @@ void
 ftls_refuse(struct session *s)
 {
 	session_reply(s, REPLY_CLOSE, "554 5.7.0 no certificate");
+}
+
+bool
+ftls_facts(const struct session *s, const char **version,
+    const char **cipher, unsigned int *bits)
+{
+	(void)s;
+	*version = *cipher = NULL;
+	*bits = 0;
+	return false;
 }
 
 const char *

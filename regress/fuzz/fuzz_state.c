@@ -32,6 +32,13 @@ operation(struct state *st, struct model *m, const uint8_t *p, bool expiry)
 	now = mono_add(now, p[0] >> 4);
 	if (p[0] & 2)
 		state_sweep(st, now, p[3]);
+	if (p[0] & 8) {
+		memset(new, p[3], sizeof(new));
+		must((state_update(st, table, &key, sizeof(key), new, len,
+		    now) == 0) == model_update(m, table, key, new, len,
+		    now.ms));
+		return;
+	}
 	if (p[0] & 4) {
 		memset(new, p[3], sizeof(new));
 		must(state_set(st, table, &key, sizeof(key), new, len, ttl,

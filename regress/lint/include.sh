@@ -11,7 +11,7 @@
 #	B	smtp.h, smtp_*.c, idn, utf8: pure, nothing but libc, and
 #		idn.c libidn2
 #	C	messages, processes, configuration, sandbox
-#	D	streams: io, tlsctx, smtp_client
+#	D	streams: io, tlsctx, smtp_client; scripts' messages
 #	smtpd, verifyd, proxyd	on top of all, and never of each other
 #
 # A layer includes itself and what is written before it in allowed[].  What
@@ -35,7 +35,7 @@ function layer(name) {
 	    name ~ /^(siphash|sql_params|state|timer|util|wire|word)$/)
 		return "A"
 	if (name ~ /^(io|tlsctx|smtp_client)(_[a-z]+)*$/ ||
-	    name == "list_entry")
+	    name ~ /^(list_entry|proto_script|hook_(session|verdict))$/)
 		return "D"
 	if (name ~ /^(smtp(_[a-z]+)?|idn|utf8)$/)
 		return "B"
@@ -64,6 +64,8 @@ BEGIN {
 	lib["cdb.h"] = "^verifyd/(list_build|lookup)\\.c$"
 	lib["sqlite3.h"] = "^proxyd/look_sqlite[a-z_]*\\.[ch]$"
 	lib["libpq-fe.h"] = "^proxyd/look_pq[a-z_]*\\.[ch]$"
+	lib["lua.h"] = lib["lauxlib.h"] = lib["lualib.h"] = \
+	    "^proxyd/(script\\.h|lua_[a-z]+\\.c)$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"

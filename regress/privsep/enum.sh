@@ -15,12 +15,12 @@ if [ "$(uname -sm)" != 'Linux x86_64' ]; then
 	finish
 fi
 
-for role in smtpd verifyd dialer resolved lookupd lookupd-connects; do
+for role in smtpd verifyd dialer resolved lookupd lookupd-connects proxyd; do
 	"$tools/enum" "$role" >"$dir/$role" 2>"$dir/$role.err" &
 done
 wait
 
-for role in smtpd verifyd dialer resolved lookupd lookupd-connects; do
+for role in smtpd verifyd dialer resolved lookupd lookupd-connects proxyd; do
 	if [ -n "${UPDATE-}" ]; then
 		cp "$dir/$role" "$here/$role.golden" || exit 1
 	fi

@@ -34,10 +34,11 @@ line()
 
 wanted()
 {
-	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
-	line smtpd verifyd dialer "listen:$port" listen:unix "$dir/log"
-	line verifyd smtpd smtpd dialer resolved lookupd lookupd "$dir/log" \
-	    "$dir/users.cdb"
+	line smtpd verifyd dialer proxyd "listen:$port" listen:unix "$dir/log"
+	line smtpd verifyd dialer proxyd "listen:$port" listen:unix "$dir/log"
+	line verifyd smtpd smtpd dialer resolved proxyd lookupd lookupd \
+	    "$dir/log" "$dir/users.cdb"
+	line proxyd smtpd smtpd verifyd
 	line dialer smtpd smtpd verifyd resolved "$dir/log"
 	line resolved verifyd dialer lookupd lookupd "$dir/log"
 	line lookupd verifyd resolved "$dir/log"
@@ -70,7 +71,7 @@ look 'at the start'
 "$build/smtpd/posternctl" -s "$dir/control" reload >"$dir/said" 2>&1 ||
     not_ok "reload: $(cat "$dir/said")"
 look 'after a reload'
-for role in smtpd verifyd dialer resolved lookupd; do
+for role in smtpd verifyd dialer resolved lookupd proxyd; do
 	old=$(pid "$role" 0)
 	kill -KILL "$old"
 	wait_until has_other "$role" 0 "$old" || not_ok "$role comes back"

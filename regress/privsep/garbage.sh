@@ -20,7 +20,7 @@ fi
 
 for kind in $("$tools/jail" -g); do
 	start daemon
-	for role in smtpd verifyd dialer resolved lookupd; do
+	for role in smtpd verifyd dialer resolved lookupd proxyd; do
 		old=$(pid "$role" 0)
 		children | grep -v "^$role 0 " >"$dir/others"
 		if ! "$tools/jail" -g "$kind" "$old" >"$dir/said" 2>&1; then

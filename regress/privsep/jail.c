@@ -54,11 +54,12 @@
 #define PIPE		3	/* to the parent; in the control, a socket */
 
 /* A lookupd of SQLite, and one of PostgreSQL, which connects. */
-enum role { SMTPD, DIALER, RESOLVED, VERIFYD, LOOKUPD, CONNECTS, ROLES };
+enum role { SMTPD, DIALER, RESOLVED, VERIFYD, LOOKUPD, CONNECTS, PROXYD,
+	ROLES };
 
 static const char *const	role_names[ROLES] = {
 	"smtpd", "dialer", "resolved", "verifyd", "lookupd",
-	"lookupd-connects"
+	"lookupd-connects", "proxyd"
 };
 
 /* An argument: a number, or octets that are copied into the process. */
@@ -101,38 +102,50 @@ static const struct rlimit	 no_core = { 0, 0 };
 static const int		 one = 1;
 static const char		 zeros[128];
 
-#define ALL_KILLED	{ KILLED, KILLED, KILLED, KILLED, KILLED, KILLED }
-#define ALL_EACCES	{ EACCES, EACCES, EACCES, EACCES, EACCES, EACCES }
+#define ALL_KILLED	{ KILLED, KILLED, KILLED, KILLED, KILLED, KILLED, \
+			    KILLED }
+#define ALL_EACCES	{ EACCES, EACCES, EACCES, EACCES, EACCES, EACCES, \
+			    EACCES }
 
 static const struct probe	probes[] = {
 	{ "socket-inet", SYS_socket, { N(AF_INET), N(SOCK_STREAM) },
-	    MAKES_FD, { KILLED, 0, 0, KILLED, KILLED, 0 }, 0 },
+	    MAKES_FD, { KILLED, 0, 0, KILLED, KILLED, 0,
+	    KILLED }, 0 },
 	{ "socket-datagram", SYS_socket, { N(AF_INET), N(SOCK_DGRAM) },
-	    MAKES_FD, { KILLED, KILLED, 0, KILLED, KILLED, KILLED }, 0 },
+	    MAKES_FD, { KILLED, KILLED, 0, KILLED, KILLED, KILLED,
+	    KILLED }, 0 },
 	{ "socket-netlink", SYS_socket, { N(AF_NETLINK), N(SOCK_RAW) },
 	    MAKES_FD, ALL_KILLED, 0 },
 	{ "socket-unix", SYS_socket, { N(AF_UNIX), N(SOCK_STREAM) },
-	    MAKES_FD, { EACCES, EACCES, EACCES, EACCES, EACCES, 0 }, 0 },
+	    MAKES_FD, { EACCES, EACCES, EACCES, EACCES, EACCES, 0,
+	    KILLED }, 0 },
 	{ "connect", SYS_connect, { N(PIPE), DATA(listening),
 	    N(sizeof(listening)) }, 0,
-	    { KILLED, EINVAL, EINVAL, KILLED, KILLED, EINVAL }, 0 },
+	    { KILLED, EINVAL, EINVAL, KILLED, KILLED, EINVAL,
+	    KILLED }, 0 },
 	{ "bind", SYS_bind, { N(PIPE), DATA(port_0), N(sizeof(port_0)) },
-	    0, { KILLED, EINVAL, KILLED, KILLED, KILLED, KILLED }, 0 },
+	    0, { KILLED, EINVAL, KILLED, KILLED, KILLED, KILLED,
+	    KILLED }, 0 },
 	{ "bind-no-port", SYS_bind, { N(0), DATA(port_0),
 	    N(sizeof(port_0)) }, NEW_SOCKET,
-	    { NONE, 0, NONE, NONE, NONE, NONE }, 0 },
+	    { NONE, 0, NONE, NONE, NONE, NONE,
+	    NONE }, 0 },
 	{ "bind-port", SYS_bind, { N(0), DATA(port_high),
 	    N(sizeof(port_high)) }, NEW_SOCKET | LANDLOCK_NET,
-	    { NONE, EACCES, NONE, NONE, NONE, NONE }, RUNS },
+	    { NONE, EACCES, NONE, NONE, NONE, NONE,
+	    NONE }, RUNS },
 	{ "listen", SYS_listen, { N(PIPE), N(1) }, 0, ALL_KILLED, 0 },
 	{ "accept4", SYS_accept4, { N(PIPE), N(0), N(0),
 	    N(SOCK_NONBLOCK) }, 0,
-	    { EINVAL, KILLED, KILLED, KILLED, KILLED, KILLED }, EINVAL },
+	    { EINVAL, KILLED, KILLED, KILLED, KILLED, KILLED,
+	    KILLED }, EINVAL },
 	{ "recvfrom", SYS_recvfrom, { N(-1), N(0), N(0), N(0) }, 0,
-	    { EBADF, KILLED, EBADF, EBADF, KILLED, EBADF }, EBADF },
+	    { EBADF, KILLED, EBADF, EBADF, KILLED, EBADF,
+	    KILLED }, EBADF },
 	{ "sendto-address", SYS_sendto, { N(-1), N(0), N(0), N(0),
 	    DATA(port_0), N(sizeof(port_0)) }, 0,
-	    { KILLED, KILLED, EBADF, KILLED, KILLED, EBADF }, EBADF },
+	    { KILLED, KILLED, EBADF, KILLED, KILLED, EBADF,
+	    KILLED }, EBADF },
 	{ "setsockopt", SYS_setsockopt, { N(PIPE), N(SOL_SOCKET),
 	    N(SO_REUSEADDR), DATA(one), N(sizeof(one)) }, 0, ALL_KILLED,
 	    0 },
@@ -141,14 +154,18 @@ static const struct probe	probes[] = {
 	    N(O_RDONLY) }, MAKES_FD | LANDLOCK_FS, ALL_EACCES, 0 },
 	{ "open-hosts", SYS_openat, { N(AT_FDCWD), TEXT("/etc/hosts"),
 	    N(O_RDONLY) }, MAKES_FD | LANDLOCK_DB,
-	    { EACCES, EACCES, 0, EACCES, EACCES, EACCES }, 0 },
+	    { EACCES, EACCES, 0, EACCES, EACCES, EACCES,
+	    EACCES }, 0 },
 	{ "open-write", SYS_openat, { N(AT_FDCWD), TEXT("/dev/null"),
 	    N(O_WRONLY) }, MAKES_FD | LANDLOCK_DB,
-	    { EACCES, EACCES, KILLED, EACCES, EACCES, KILLED }, 0 },
+	    { EACCES, EACCES, KILLED, EACCES, EACCES, KILLED,
+	    EACCES }, 0 },
 	{ "stat", SYS_newfstatat, { N(AT_FDCWD), TEXT("/"), DATA(zeros) },
-	    0, { EACCES, EACCES, EACCES, EACCES, 0, 0 }, 0 },
+	    0, { EACCES, EACCES, EACCES, EACCES, 0, 0,
+	    EACCES }, 0 },
 	{ "unlink", SYS_unlink, { TEXT("/nonexistent/file") }, 0,
-	    { KILLED, KILLED, KILLED, KILLED, ENOENT, KILLED }, ENOENT },
+	    { KILLED, KILLED, KILLED, KILLED, ENOENT, KILLED,
+	    KILLED }, ENOENT },
 	{ "memfd_create", SYS_memfd_create, { TEXT("x"), N(0) }, MAKES_FD,
 	    ALL_KILLED, 0 },
 	{ "dup", SYS_dup, { N(PIPE) }, MAKES_FD, ALL_KILLED, 0 },
@@ -159,7 +176,8 @@ static const struct probe	probes[] = {
 	{ "clone", SYS_clone, { N(SIGCHLD) }, MAKES_PROCESS, ALL_KILLED,
 	    0 },
 	{ "clone3", SYS_clone3, { N(0), N(0) }, 0,
-	    { ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS }, EINVAL },
+	    { ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS, ENOSYS,
+	    ENOSYS }, EINVAL },
 	{ "ptrace", SYS_ptrace, { N(PTRACE_ATTACH), N(0) }, 0, ALL_KILLED,
 	    ESRCH },
 	{ "process_vm_readv", SYS_process_vm_readv, { N(1) }, 0,
@@ -172,7 +190,8 @@ static const struct probe	probes[] = {
 	    N(MAP_PRIVATE | MAP_ANONYMOUS), N(-1) }, 0, ALL_KILLED, 0 },
 	{ "mmap-shared", SYS_mmap, { N(0), N(4096), N(PROT_READ),
 	    N(MAP_SHARED | MAP_ANONYMOUS), N(-1) }, 0,
-	    { KILLED, KILLED, KILLED, KILLED, 0, KILLED }, 0 },
+	    { KILLED, KILLED, KILLED, KILLED, 0, KILLED,
+	    KILLED }, 0 },
 	{ "mprotect-exec", SYS_mprotect, { N(0), N(4096),
 	    N(PROT_READ | PROT_WRITE | PROT_EXEC) }, STACK, ALL_KILLED, 0 },
 

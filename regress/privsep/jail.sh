@@ -10,7 +10,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-ROLES='smtpd verifyd dialer resolved lookupd lookupd-connects'
+ROLES='smtpd verifyd dialer resolved lookupd lookupd-connects proxyd'
 
 # live role: the name and index of the process
 live()

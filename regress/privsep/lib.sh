@@ -131,7 +131,7 @@ users()
 {
 	if is_root && ! id _postern >/dev/null 2>&1; then
 		echo 'user: {smtpd: nobody, verifyd: nobody, dialer: nobody,'
-		echo '  resolved: nobody, lookupd: nobody}'
+		echo '  resolved: nobody, lookupd: nobody, proxyd: nobody}'
 	fi
 }
 
@@ -154,7 +154,7 @@ write_config()
 	fi
 	cat >"$dir/postern.yaml" <<-EOF
 	hostname: privsep.test
-	processes: {smtpd: 2}
+	processes: {smtpd: 2, proxyd: 1}
 	control: $dir/control
 	log: {to: $dir/log}
 	listener: {a: {bind: ["127.0.0.1:$port", "unix:$dir/in.sock"]}}
@@ -162,6 +162,8 @@ write_config()
 	remote: {b: {address: 127.0.0.1, port: 9}}
 	session: {rcpt: {lookup: {domains: list/ours}}}
 	route: {local: b}
+	script: {pass: "proxy.Pass()"}
+	proxy: {script: pass}
 	datasource:
 	  users: {uri: "cdb:$dir/users.cdb"}
 	  routes: {uri: "sqlite:$dir/db/routes.db", connections: 1}

@@ -107,6 +107,14 @@ done
 	except verifyd/hosts
 	without 'resolved: files only for dns.c and hosts.c' $files
 
+	own_objects proxyd >"$dir/objects"
+	without 'proxyd: no files, processes, names, sockets' \
+	    $files $processes $names $sockets socketpair accept accept4
+	# Lua is a library; what loads code or opens files is not called.
+	without 'proxyd: of Lua no bytecode, no files, no modules' \
+	    lua_dump luaL_loadfilex luaL_dofile luaL_openlibs luaopen_io \
+	    luaopen_os luaopen_package luaopen_debug luaopen_coroutine
+
 	# What opens and connects there is SQLite and libpq.
 	own_objects lookupd >"$dir/objects"
 	without 'lookupd: no files, processes, names, sockets of its own' \

@@ -215,6 +215,18 @@ dial(struct conn *c, uint64_t sid, uint32_t id)
 }
 
 static inline void
+dial_host(struct conn *c, uint64_t sid, const char *host, uint16_t port,
+    uint32_t ms)
+{
+	struct proto_dial_host	d = { .port = port, .timeout = ms };
+	struct wbuf		w = { 0 };
+
+	(void)strlcpy(d.host, host, sizeof(d.host));
+	put_dial_host(&w, &d);
+	conn_send(c, MSG_DIAL_HOST, sid, 0, -1, &w);
+}
+
+static inline void
 say(struct conn *c, uint16_t type, uint64_t sid)
 {
 	conn_send(c, type, sid, 0, -1, NULL);
@@ -297,9 +309,10 @@ want_question(const char *name)
 }
 
 static inline void
-answer(uint64_t sid, enum dns_status status, const char *addrs)
+answer_as(uint64_t sid, enum dns_status status, const char *addrs, bool here)
 {
-	struct proto_dns_ans	 a = { .status = (uint8_t)status, .ttl = 60 };
+	struct proto_dns_ans	 a = { .status = (uint8_t)status, .ttl = 60,
+				    .here = here };
 	struct wbuf		 w = { 0 };
 	struct strs		 list = { 0 };
 
@@ -310,6 +323,12 @@ answer(uint64_t sid, enum dns_status status, const char *addrs)
 	strs_clear(&list);
 	put_dns_ans(&w, &a);
 	conn_send(&resolved, MSG_DNS_ADDR_ANS, sid, 0, -1, &w);
+}
+
+static inline void
+answer(uint64_t sid, enum dns_status status, const char *addrs)
+{
+	answer_as(sid, status, addrs, false);
 }
 
 /* The same for a domain's MX, and "PREF HOST ..." as an answer. */

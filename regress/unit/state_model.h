@@ -95,4 +95,18 @@ model_set(struct model *m, unsigned int table, unsigned int key,
 	memcpy(e->value, value, len);
 }
 
+/* False: it has no value. */
+static inline bool
+model_update(struct model *m, unsigned int table, unsigned int key,
+    const uint8_t *value, size_t len, int64_t now)
+{
+	struct model_entry	*e = model_get(m, table, key, now);
+
+	if (e == NULL)
+		return false;
+	e->len = len;
+	memcpy(e->value, value, len);
+	return true;
+}
+
 #endif

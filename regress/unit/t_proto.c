@@ -86,7 +86,10 @@ static struct proto_dial	dial = { 0xfffffffe, 1ULL << 63, "a.example" };
 static struct proto_dial_fd	dial_fd;
 static struct proto_dial_err	dial_err = { DIAL_HELD, "held down" };
 static struct proto_dns		dns = { 5000, "mx.example.org" };
-static struct proto_dns_ans	dns_ans = { DNS_OK, 300, 2, { { 0 } } };
+static struct proto_dial_host	dial_host = { "mx.example.org", 0xfff0,
+	60000, 1ULL << 63 };
+static struct proto_dns_ans	dns_ans = { DNS_OK, true, 300, 2,
+	{ { 0 } } };
 
 static struct proto_dns_ask	dns_ask = { DNS_TYPE_PTR_FC, 900,
 	"192.0.2.1" };
@@ -160,6 +163,8 @@ test_trips(void)
 	TRIP("VERBOSE", put_flag, get_flag, struct proto_flag, flag, false);
 	TRIP("CTL", put_ctl, get_ctl, struct proto_ctl, ctl, true);
 	TRIP("DIAL_REQ", put_dial, get_dial, struct proto_dial, dial, false);
+	TRIP("DIAL_HOST", put_dial_host, get_dial_host,
+	    struct proto_dial_host, dial_host, false);
 	TRIP("DIAL_FD", put_dial_fd, get_dial_fd, struct proto_dial_fd,
 	    dial_fd, true);
 	TRIP("DIAL_ERR", put_dial_err, get_dial_err, struct proto_dial_err,
@@ -236,6 +241,7 @@ test_ranges(void)
 	is_int(get_log(&m, &l), -1, "no such destination");
 	wbuf_clear(&w);
 	put_u8(&w, DNS_OK);
+	put_bool(&w, false);
 	put_u32(&w, 1);
 	put_u32(&w, DNS_ADDRS_MAX + 1);
 	for (i = 0; i < DNS_ADDRS_MAX + 1; i++)
@@ -245,6 +251,7 @@ test_ranges(void)
 	is_int(get_dns_ans(&m, ans), -1, "one address too many");
 	wbuf_clear(&w);
 	put_u8(&w, DNS_OK);
+	put_bool(&w, false);
 	put_u32(&w, 1);
 	put_u32(&w, UINT32_MAX);
 	message(&m, &w, w.len, -1);

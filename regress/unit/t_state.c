@@ -178,6 +178,51 @@ test_ttl(void)
 	end();
 }
 
+/* Another value lives as long as the one before would have. */
+static void
+test_update(void)
+{
+	begin(100, 1 << 20);
+	is_int(state_update(st, 0, "a", 1, "x", 1, now), -1, "there is none");
+	is_str(get(0, "a"), "-", "nor is there one now");
+	(void)set(0, "a", "9", 1000);
+	now = mono_add(now, 600);
+	is_int(state_update(st, 0, "a", 1, "8", 1, now), 0, "as long");
+	is_str(get(0, "a"), "8", "its value");
+	is_int(state_update(st, 0, "a", 1, "10", 2, now), 0, "longer");
+	is_str(get(0, "a"), "10", "its value");
+	is_int(state_update(st, 1, "a", 1, "1", 1, now), -1,
+	    "not in another table");
+	is_int(stats().entries, 1, "one entry");
+	now = mono_add(now, 399);
+	is_str(get(0, "a"), "10", "it is there");
+	now = mono_add(now, 1);
+	is_str(get(0, "a"), "-", "for the time that it was set for");
+	is_int(state_update(st, 0, "a", 1, "1", 1, now), -1, "expired");
+	end();
+}
+
+/* What has expired goes before what has not, used long ago or not. */
+static void
+test_expired_first(void)
+{
+	char	key[2] = "a";
+	size_t	i;
+
+	begin(16, 1 << 20);
+	for (i = 0; i < 16; i++, key[0]++)
+		(void)set(0, key, "1", i < 12 ? FOREVER : 1000);
+	now = mono_add(now, 1000);
+	for (i = 0; i < 4; i++, key[0]++)
+		(void)set(0, key, "2", FOREVER);
+	is_int(stats().evicted, 0, "nothing was pressed out");
+	is_int(stats().expired, 4, "but for those that were over");
+	is_str(get(0, "a"), "1", "the oldest is there");
+	(void)set(0, key, "3", FOREVER);
+	is_int(stats().evicted, 1, "then one that lives");
+	end();
+}
+
 /* Who is used stays; who is not goes, in order. */
 static void
 test_lru(void)
@@ -314,11 +359,19 @@ step(struct model *m, int64_t most_ttl, bool less)
 	const void		*value;
 	size_t			 len;
 	int64_t			 ttl;
+	uint64_t		 op = chance() % 5;
 
 	now = mono_add(now, (int64_t)(chance() % 5));
-	if (chance() % 2 == 0) {
-		memset(new, (int)(chance() & 0xff), sizeof(new));
-		len = (size_t)(chance() % (MODEL_VALUE + 1));
+	memset(new, (int)(chance() & 0xff), sizeof(new));
+	len = (size_t)(chance() % (MODEL_VALUE + 1));
+	if (op == 0) {
+		if (state_update(st, table, &key, sizeof(key), new, len,
+		    now) == 0)
+			return model_update(m, table, key, new, len, now.ms);
+		return less ||
+		    !model_update(m, table, key, new, len, now.ms);
+	}
+	if (op < 3) {
 		ttl = most_ttl == FOREVER ? FOREVER :
 		    (int64_t)(chance() % (uint64_t)most_ttl);
 		if (state_set(st, table, &key, sizeof(key), new, len, ttl,
@@ -357,6 +410,8 @@ main(void)
 	test_hash();
 	test_values();
 	test_ttl();
+	test_update();
+	test_expired_first();
 	test_lru();
 	test_octets();
 	test_flood();
