@@ -189,6 +189,22 @@ ask_string(lua_State *L, int index, size_t max, size_t *len)
 	return s;
 }
 
+const char *
+ask_text(lua_State *L, int index, size_t *len)
+{
+	int	type = lua_type(L, index);
+
+	if (type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER ||
+	    type == LUA_TSTRING)
+		return luaL_tolstring(L, index, len);
+	if (luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+		lua_pop(L, 1);
+		return luaL_tolstring(L, index, len);
+	}
+	lua_pushstring(L, lua_typename(L, type));
+	return lua_tolstring(L, -1, len);
+}
+
 int64_t
 ask_seconds(lua_State *L, int index, double max)
 {
@@ -347,7 +363,7 @@ all_over(lua_State *L, int status, lua_KContext ctx)
 	if (lua_toboolean(L, 2))
 		return lua_error(L);
 	lua_pushnil(L);
-	(void)luaL_tolstring(L, -2, NULL);
+	(void)ask_text(L, -2, NULL);
 	return 2;
 }
 

@@ -140,6 +140,8 @@ ask(lua_State *L, const char *what, uint32_t max_rows,
 	if (max_rows == 0)
 		q.max_rows = (uint32_t)ds->max_rows;
 	named = n == 3 && lua_istable(L, 3);
+	if (named && lua_real(L, 3))
+		lua_replace(L, 3);
 	q.nparams = (uint32_t)(n - 2);
 	if (named)
 		for (q.nparams = 0, lua_pushnil(L); lua_next(L, 3) != 0;

@@ -34,7 +34,7 @@ join(lua_State *L, size_t *len)
 	for (i = 1; i <= n; i++) {
 		if (i > 1)
 			luaL_addchar(&b, ' ');
-		(void)luaL_tolstring(L, i, NULL);
+		(void)ask_text(L, i, NULL);
 		luaL_addvalue(&b);
 	}
 	luaL_pushresult(&b);

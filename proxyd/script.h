@@ -197,6 +197,8 @@ const char	*ask_string(lua_State *, int index, size_t max, size_t *len);
 int64_t		 ask_seconds(lua_State *, int index, double max);
 /* RAISES.  Body of a question that may raise before it is sent. */
 struct wbuf	*ask_body(lua_State *);
+/* RAISES.  Push the value as tostring() has it: without an address. */
+const char	*ask_text(lua_State *, int index, size_t *len);
 /* NULL: it is not there. */
 struct peer	*ask_verifyd(void);
 

@@ -723,6 +723,12 @@ test_log(void)
 	    strstr(logged, "a 1 nil x") != NULL, "a line: %s", logged);
 	ok(strchr(logged, '\n') == logged + nlogged - 1, "one line");
 	nlogged = 0;
+	play_run(&play, "log.info({}, print, setmetatable({}, {__tostring = "
+	    "function() return 'T' end}))");
+	(void)log_flush();
+	ok(strstr(logged, "text=\"table function T\"") != NULL,
+	    "no addresses: %s", logged);
+	nlogged = 0;
 	play_run(&play, "for i = 1, 1000 do log.warn('n') end");
 	(void)log_flush();
 	for (p = logged; (p = strchr(p, '\n')) != NULL; p++)
