@@ -94,7 +94,7 @@ call_alloc(struct sess *s, uint32_t seq, enum hook_stage stage)
 	c->script = NULL;
 	memset(&c->args, 0, sizeof(c->args));
 	verdict_init(&c->verdict);
-	c->decided = c->waited = false;
+	c->shown = c->decided = c->waited = false;
 	c->doomed = CO_DONE;
 	c->error[0] = '\0';
 	timer_init(&c->deadline, on_deadline, c);

@@ -363,7 +363,6 @@ lua_call_over(struct call *c)
 void
 lua_sess_over(struct sess *s)
 {
-	view_drop(s);
 	luaL_unref(lua_main, LUA_REGISTRYINDEX, s->env);
 	s->env = LUA_NOREF;
 	s->has_context = false;

@@ -55,6 +55,17 @@ struct owner {
 	bool		 gone;		/* its session is */
 };
 
+/* What its scripts were shown last: see lua_view.c. */
+struct shown {
+	bool		 connection;	/* there is such a table */
+	bool		 transaction;
+	bool		 recipients;
+	uint32_t	 connection_version;
+	uint32_t	 transaction_base;
+	uint32_t	 list_base;
+	uint32_t	 nrcpts;	/* in the list */
+};
+
 struct sess {
 	RB_ENTRY(sess)		 node;	/* by peer and sid */
 	struct peer		*peer;	/* the smtpd */
@@ -67,6 +78,7 @@ struct sess {
 	bool			 has_context;
 	bool			 broken;	/* no memory: view is not whole */
 	unsigned int		 globals;	/* that its call assigned */
+	struct shown		 shown;	/* in what env leads to */
 };
 
 /* HOOK_OPEN, HOOK_CLOSE; an smtpd is gone. */
@@ -99,6 +111,7 @@ struct call {
 	struct conf_script	*script;	/* of a live generation */
 	struct hook_args	 args;
 	struct proto_hook_verdict verdict;
+	bool			 shown;	/* its arguments: see lua_view.c */
 	bool			 decided;	/* verdict is the script's */
 	bool			 waited;
 	enum co_end		 doomed;	/* CO_ERROR, CO_CPU, CO_NOMEM:

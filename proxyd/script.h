@@ -21,6 +21,7 @@
  *	lua_re.c	re.match, on ere.c
  *	lua_view.c	arguments, connection, transaction: read-only tables
  *	lua_verdict.c	proxy.Pass, proxy.Reply, accept, reject, defer
+ *	lua_option.c	their options
  *	lua_ask.c	op_ask, {raise=false}, sleep, all
  *	lua_db.c	db.*
  *	lua_net.c	msys.beta.rcptto_proxy, remoteptr
@@ -171,8 +172,13 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
-/* Forget what was built for the session (its env is going). */
-void		 view_drop(struct sess *);
+/* --- lua_net.c ----------------------------------------------------------- */
+
+/*
+ * RAISES.  The name of the session's client, looked up when it is first asked
+ * for; nil: it has none, or nobody can tell: `return net_ptr(L)'.
+ */
+int		 net_ptr(lua_State *);
 
 /* --- questions: lua_ask.c ------------------------------------------------ */
 
