@@ -206,7 +206,7 @@ co_put(struct co *co)
 	co->call = NULL;
 	co->parent = NULL;
 	co->index = co->waits = 0;
-	co->dead = false;
+	co->fresh = co->failed = co->dead = false;
 	if (co->spoiled || pooled >= POOL_MAX) {
 		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
 		free(co);
@@ -309,6 +309,7 @@ co_step(struct co *co, int nargs)
 		c->first = began;
 	before = lua_owner(c->sess->owner);
 	running = co;
+	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);
 	running = outer;
 	(void)lua_owner(before);

@@ -243,6 +243,38 @@ fill_text(lua_State *L, struct answer *a)
 	add_line(L, a, text, strlen(text));
 }
 
+/* Most of a verdict is room: what is not set is not copied. */
+static void
+copy(struct proto_hook_verdict *to, const struct proto_hook_verdict *v)
+{
+	to->kind = v->kind;
+	to->flags = v->flags;
+	to->code = v->code;
+	to->nlines = v->nlines;
+	(void)strlcpy(to->enhanced, v->enhanced, sizeof(to->enhanced));
+	if (v->flags & HOOKV_SET_COMMAND)
+		(void)strlcpy(to->command, v->command, sizeof(to->command));
+	if (v->flags & HOOKV_SET_HOST)
+		(void)strlcpy(to->host, v->host, sizeof(to->host));
+	if (v->flags & HOOKV_SET_ADDRESS)
+		(void)strlcpy(to->address, v->address, sizeof(to->address));
+	if (v->flags & HOOKV_SET_TRANSPORTID)
+		(void)strlcpy(to->transportid, v->transportid,
+		    sizeof(to->transportid));
+}
+
+/* What the call has before its script says anything, but for the room. */
+static void
+forget(struct proto_hook_verdict *v)
+{
+	hook_verdict_clear(v);
+	v->kind = HOOKV_PASS;
+	v->flags = 0;
+	v->code = 0;
+	v->nlines = 0;
+	v->enhanced[0] = '\0';
+}
+
 /* Copy what has to be; nothing raises. */
 static int
 keep(lua_State *L, const struct answer *a, struct proto_hook_verdict *v)
@@ -251,7 +283,7 @@ keep(lua_State *L, const struct answer *a, struct proto_hook_verdict *v)
 	char		*word, *rest;
 	int		 done = 0;
 
-	*v = a->v;
+	copy(v, &a->v);
 	if ((v->lines = strndup(lines, a->used)) == NULL)
 		return -1;
 	if ((v->flags & HOOKV_SET_EXTENSIONS) == 0)
@@ -289,13 +321,12 @@ end(lua_State *L, struct answer *a)
 	struct proto_hook_verdict	*v = &a->call->verdict;
 	const char			*why = "not enough memory";
 
-	hook_verdict_clear(v);
+	forget(v);
 	if (keep(L, a, v) == 0)
 		why = hook_verdict_check(a->call->stage,
 		    shown_verb(a->call), v);
 	if (why != NULL) {
-		hook_verdict_clear(v);
-		memset(v, 0, sizeof(*v));
+		forget(v);
 		answer_wrong(L, a, why);
 	}
 	a->call->decided = true;
@@ -324,10 +355,16 @@ begin(lua_State *L, struct answer *a, enum hook_verdict kind,
 {
 	int	n = lua_gettop(L), max = has_reason ? 2 : 1;
 
-	memset(a, 0, sizeof(*a));
 	a->call = co_of(L)->call;
 	a->name = name;
 	a->v.kind = kind;
+	a->v.flags = 0;
+	a->v.code = 0;
+	a->v.enhanced[0] = '\0';
+	a->v.nlines = 0;
+	a->used = 0;
+	a->reason = a->options = 0;
+	a->has_code = a->has_enhanced = false;
 	if (n > max)
 		answer_wrong(L, a, "too many arguments");
 	lua_settop(L, max);

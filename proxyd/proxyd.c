@@ -185,7 +185,7 @@ show_stats(int fd)
 	tell(fd, text, n);
 }
 
-/* "NAME KEY NUMBER" each; of took only what is not 0. */
+/* "script NAME KEY NUMBER" each; of took only what is not 0. */
 static void
 show_script(const char *name, const struct script_stats *s, void *arg)
 {
@@ -206,15 +206,15 @@ show_script(const char *name, const struct script_stats *s, void *arg)
 	int	*fd = arg, n;
 
 	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		n = snprintf(line, sizeof(line), "%s %s %llu\n", name,
+		n = snprintf(line, sizeof(line), "script %s %s %llu\n", name,
 		    v[i].key, (unsigned long long)v[i].value);
 		tell(*fd, line, n);
 	}
 	for (i = 0; i < SCRIPT_TOOK; i++) {
 		if (s->took[i] == 0)
 			continue;
-		n = snprintf(line, sizeof(line), "%s took.%zu %lu\n", name, i,
-		    (unsigned long)s->took[i]);
+		n = snprintf(line, sizeof(line), "script %s took.%zu %lu\n",
+		    name, i, (unsigned long)s->took[i]);
 		tell(*fd, line, n);
 	}
 }

@@ -172,13 +172,6 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
-/* --- lua_net.c ----------------------------------------------------------- */
-
-/*
- * RAISES.  The name of the session's client, looked up when it is first asked
- * for; nil: it has none, or nobody can tell: `return net_ptr(L)'.
- */
-int		 net_ptr(lua_State *);
 
 /* --- questions: lua_ask.c ------------------------------------------------ */
 

@@ -46,6 +46,7 @@ static const struct command {
 } commands[] = {
 	{ "show cache",		show_fields,	end_fields,	NULL, 0, 0 },
 	{ "show routes",	show_fields,	end_routes,	NULL, 0, 0 },
+	{ "show scripts",	show_fields,	end_scripts,	NULL, 0, 0 },
 	{ "show status",	show_status,	end_status,	NULL, 0, 0 },
 	{ "show stats",		show_stats,	end_stats,	NULL, 0, 0 },
 	{ "cache get",		show_fields,	end_fields,

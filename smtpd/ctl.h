@@ -44,6 +44,7 @@ void	end_status(bool json, bool errors);
 void	end_stats(bool json, bool errors);
 void	end_fields(bool json, bool errors);
 void	end_routes(bool json, bool errors);
+void	end_scripts(bool json, bool errors);
 void	end_ok(bool json, bool errors);
 
 #endif

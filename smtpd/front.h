@@ -17,6 +17,7 @@
  *	front_judge.c	whose the address is: lists, and what verifyd says
  *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
+ *	front_stage.c	scripts that judge a stage
  *	front_ask.c	questions to other processes
  *	front_hook.c	scripts: calls to proxyd, and what it is told
  *	front_proxy.c	the script that sees every line
@@ -61,6 +62,7 @@ struct proxy;
 struct ptr;
 struct rcpt;
 struct session;
+struct staged;
 struct peer;
 struct msg;
 struct tx;
@@ -175,6 +177,8 @@ struct session {
 	enum sess_wait		 wait;
 	unsigned int		 flags;		/* SF_* */
 	unsigned int		 offered;	/* to EHLO: EXT_* */
+	unsigned int		 withheld;	/* OFFER_*: a script took it
+						   out of that */
 	struct io		 io;
 	struct timer		 timer;
 	struct config		*conf;
@@ -321,7 +325,7 @@ void		 slots_clear(struct session *);
  */
 void		 verb_line(struct session *, struct slice);
 /* May this line be looked at while answers to earlier ones are owed? */
-bool		 verb_may_overlap(struct slice);
+bool		 verb_may_overlap(const struct session *, struct slice);
 /* A line that is none, and what it may have been meant for. */
 void		 verb_bad_line(struct session *, enum smtp_line,
 		    enum smtp_verb meant);
@@ -347,13 +351,24 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 
 #define OFFER_VRFY	0x01
 #define OFFER_EXPN	0x02
+#define OFFER_STARTTLS	0x04
+#define OFFER_ALL	(OFFER_VRFY | OFFER_EXPN | OFFER_STARTTLS)
 
 /*
- * The reply to EHLO or LHLO; what it offers is what the session may use, and
- * with it those of OFFER_* that are given.
+ * The reply to EHLO or LHLO, with those of OFFER_* that are given and
+ * possible.  Returns the EXT_* in it, which the session may use when it has
+ * heard them.
  */
-void		 offer_reply(struct session *, unsigned int more,
+unsigned int	 offer_reply(const struct session *, unsigned int more,
 		    struct smtp_reply *);
+/*
+ * The same with what a script that has accepted put in its place, and its
+ * words of greeting.  Returns the reply's whole, to be freed; NULL without
+ * memory.  *withheld: those of OFFER_* that the session may not use.
+ */
+char		*offer_staged(const struct session *, const struct staged *,
+		    unsigned int more, struct smtp_reply *,
+		    unsigned int *offered, unsigned int *withheld);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 
@@ -469,6 +484,8 @@ bool		 xclient_covers(unsigned int told, unsigned int caps,
 /* Contexts of a generation; -1 and why. */
 int		 ftls_prepare(struct config *, char *why, size_t);
 void		 ftls_release(struct config *);
+/* STARTTLS: does nothing but a script's word stand against it? */
+bool		 ftls_is_possible(const struct session *);
 bool		 ftls_is_offered(const struct session *);
 /* STARTTLS: everything is checked, the 220 is said here. */
 void		 ftls_start(struct session *, bool implicit);
@@ -493,8 +510,13 @@ void		 flog_connect(const struct session *);
 void		 flog_refused(const struct addr *, const char *listener,
 		    const char *why);
 void		 flog_tls(const struct session *);
+/* original: what the client said, where a script put sender in its place. */
 void		 flog_mail(const struct session *, const char *sender,
-		    const struct smtp_reply *);
+		    const char *original, const struct smtp_reply *,
+		    const char *by);
+/* A script refuses at "connect" or "ehlo". */
+void		 flog_staged(const struct session *, const char *stage,
+		    const struct smtp_reply *, const char *by);
 void		 flog_rcpt(const struct session *, const char *addr,
 		    const struct smtp_reply *, const char *by);
 /* The same, and why: in somebody else's words, "" if there are none. */
@@ -520,6 +542,9 @@ void		 flog_message(const struct session *,
 		    const struct smtp_reply *, const char *outcome);
 /* What the next hop said of this one, behind the message. */
 void		 flog_delivery(const struct session *, const struct rcpt *);
+/* A script puts these in place of what RCPT has, "": it leaves it. */
+void		 flog_set(const struct session *, const char *addr,
+		    const char *remote, const char *by);
 /* The client was told 250 for it, and now the next hop says this. */
 void		 flog_refused_late(const struct session *,
 		    const struct rcpt *, const struct smtp_reply *);

@@ -125,6 +125,15 @@ struct judgement {
 struct judgement *command_judgement(struct session *);
 /* Was it asked?  Makes none. */
 bool		 command_has_asked(const struct session *);
+/* The recipient is another one now: it was not asked about that. */
+void		 command_forget_judgement(struct session *);
+/*
+ * What the stage's script was asked for the command that is being run, and has
+ * said (front_stage.h); NULL: it was not asked.  The command, which asks for
+ * something (command_hold), takes it.
+ */
+struct staged	*command_staged(const struct session *);
+void		 command_set_staged(struct session *, struct staged *);
 /* A command's function has returned: drop what it looked up, unless it asks. */
 void		 command_over(struct session *);
 /* Drop it in any case: the session is gone. */

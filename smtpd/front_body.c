@@ -343,7 +343,7 @@ chunk_over(struct session *s)
 	if (tx->phase == TX_SWALLOW && tx->verdict == NULL)
 		session_end(s, "no memory");
 	else if (tx->phase == TX_SWALLOW) {
-		if (tx->verdict_close)
+		if (tx->verdict_close && !tx->lost_close)
 			s->why = "bare newline in the data";
 		r = *tx->verdict;
 		verdict_note(s, &r);

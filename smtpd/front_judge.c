@@ -227,11 +227,12 @@ there_are_marks(void)
  * recipient; others are not charged by it.
  */
 static bool
-rates_ride(const struct session *s, const struct judged *j,
+rates_ride(struct session *s, const struct judged *j,
     const struct conf_remote *remote)
 {
 	return s->conf->session.throttles.n > 0 && !j->ahead &&
-	    remote != NULL && rcpt_is_plain(s, j, remote);
+	    remote != NULL && rcpt_is_plain(s, j, remote) &&
+	    !rcpt_may_be_staged(s, j);
 }
 
 /* What verifyd is asked; without memory it is not sound. */

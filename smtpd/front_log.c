@@ -73,15 +73,19 @@ flog_tls(const struct session *s)
 }
 
 void
-flog_mail(const struct session *s, const char *sender,
-    const struct smtp_reply *r)
+flog_mail(const struct session *s, const char *sender, const char *original,
+    const struct smtp_reply *r, const char *by)
 {
 	if (!log_begin(LOG_LEVEL_INFO, s->sid, "mail"))
 		return;
 	log_str("sender", sender);
+	if (strcmp(sender, original) != 0)
+		log_str("original", original);
 	if (s->tx != NULL && s->tx->size > 0)
 		log_num("size", s->tx->size);
 	log_reply(r);
+	if (by != NULL)
+		log_str("by", by);
 	log_end();
 }
 
@@ -185,6 +189,8 @@ flog_message(const struct session *s, const struct smtp_reply *r,
 	if (tx->hop != NULL)
 		log_str("hop", hop_name(tx->hop, hop, sizeof(hop)));
 	log_reply(r);
+	if (tx->by != NULL)
+		log_str("by", tx->by);
 	log_num("ms", mono_diff(mono_now(), tx->began));
 	log_end();
 }
@@ -239,6 +245,32 @@ flog_name(const struct session *s, const char *name, bool later)
 	log_str("name", name);
 	log_str("status", name[0] != '\0' ? "confirmed" :
 	    later ? "no answer" : "none");
+	log_end();
+}
+
+void
+flog_staged(const struct session *s, const char *stage,
+    const struct smtp_reply *r, const char *by)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, stage))
+		return;
+	log_reply(r);
+	log_str("by", by);
+	log_end();
+}
+
+void
+flog_set(const struct session *s, const char *addr, const char *remote,
+    const char *by)
+{
+	if (!log_begin(LOG_LEVEL_INFO, s->sid, "rcpt-set"))
+		return;
+	log_strn("command", s->line.p, s->line.n < 200 ? s->line.n : 200);
+	if (addr[0] != '\0')
+		log_str("address", addr);
+	if (remote[0] != '\0')
+		log_str("remote", remote);
+	log_str("by", by);
 	log_end();
 }
 

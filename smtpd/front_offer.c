@@ -12,12 +12,20 @@
  * go to offered them when it was last greeted.  Nobody connects only to
  * learn that, so what is not known is not offered; a name in the listener's
  * list is offered in any case.
+ *
+ * A script may say all that in our place.  What it takes out is not offered;
+ * what it puts in that we know is, as if the listener named it, and what we do
+ * not know is announced and no more: there is a script that understands it.
  */
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "front.h"
 #include "front_ask.h"
+#include "front_stage.h"
+#include "wire.h"
 
 /* In the order of the reply. */
 static const struct {
@@ -35,6 +43,17 @@ static const struct {
 	{ "smtputf8",		 "SMTPUTF8",	EXT_SMTPUTF8 }
 };
 
+/* OFFER_*, behind them. */
+static const struct {
+	const char	*keyword;
+	unsigned int	 bit;
+} others[] = {
+	{ "STARTTLS",	OFFER_STARTTLS },
+	{ "VRFY",	OFFER_VRFY },
+	{ "EXPN",	OFFER_EXPN }
+};
+
+#define NOTHERS		(sizeof(others) / sizeof(others[0]))
 #define NKEYWORDS	(sizeof(keywords) / sizeof(keywords[0]))
 #define OURS		(EXT_PIPELINING | EXT_SIZE | EXT_8BITMIME | \
 			    EXT_ENHANCED | EXT_CHUNKING)
@@ -87,16 +106,23 @@ listed(const struct session *s)
 	return bits;
 }
 
-void
-offer_reply(struct session *s, unsigned int more, struct smtp_reply *r)
+/* Those of OFFER_* that are possible. */
+static unsigned int
+possible(const struct session *s, unsigned int more)
 {
-	char	line[64];
-	size_t	i;
+	return more | (ftls_is_possible(s) ? OFFER_STARTTLS : 0);
+}
 
-	s->offered = listed(s);
+unsigned int
+offer_reply(const struct session *s, unsigned int more, struct smtp_reply *r)
+{
+	unsigned int	bits = listed(s);
+	char		line[64];
+	size_t		i;
+
 	(void)smtp_reply_fmt(r, "250 %s", s->conf->hostname);
 	for (i = 0; i < NKEYWORDS; i++) {
-		if (!(s->offered & keywords[i].bit))
+		if (!(bits & keywords[i].bit))
 			continue;
 		(void)snprintf(line, sizeof(line), "\n%s",
 		    keywords[i].keyword);
@@ -107,10 +133,93 @@ offer_reply(struct session *s, unsigned int more, struct smtp_reply *r)
 		    (long long)s->conf->session.max_size);
 		(void)strlcat(r->text, line, sizeof(r->text));
 	}
-	if (ftls_is_offered(s))
-		(void)strlcat(r->text, "\nSTARTTLS", sizeof(r->text));
-	if (more & OFFER_VRFY)
-		(void)strlcat(r->text, "\nVRFY", sizeof(r->text));
-	if (more & OFFER_EXPN)
-		(void)strlcat(r->text, "\nEXPN", sizeof(r->text));
+	more = possible(s, more);
+	for (i = 0; i < NOTHERS; i++) {
+		if (!(more & others[i].bit))
+			continue;
+		(void)strlcat(r->text, "\n", sizeof(r->text));
+		(void)strlcat(r->text, others[i].keyword, sizeof(r->text));
+	}
+	return bits;
+}
+
+/* --- as a script has it --------------------------------------------------- */
+
+static void
+put_text(struct wbuf *w, const char *text)
+{
+	put_raw(w, text, strlen(text));
+}
+
+/* What we know of a keyword: EXT_* and OFFER_*, in this order; else 0. */
+static unsigned int
+known(const char *name, unsigned int *other)
+{
+	size_t	i;
+
+	*other = 0;
+	for (i = 0; i < NOTHERS; i++)
+		if (strcasecmp(name, others[i].keyword) == 0)
+			*other = others[i].bit;
+	for (i = 0; i < NKEYWORDS; i++)
+		if (strcasecmp(name, keywords[i].keyword) == 0)
+			return keywords[i].bit;
+	return 0;
+}
+
+/* The script's keywords; returns the EXT_* among them, *others the rest. */
+static unsigned int
+put_keywords(const struct session *s, const struct hook_pairs *x,
+    struct wbuf *w, unsigned int *offers)
+{
+	unsigned int	bits = 0, bit, other;
+	uint32_t	i;
+
+	*offers = 0;
+	for (i = 0; i < x->n; i++) {
+		bit = known(x->name[i], &other);
+		/* RFC 3207, section 4.2: never within TLS. */
+		if (other == OFFER_STARTTLS && !ftls_is_possible(s))
+			continue;
+		bits |= bit;
+		*offers |= other;
+		put_text(w, "\n");
+		put_text(w, x->name[i]);
+		if (x->value[i][0] != '\0')
+			put_text(w, " ");
+		put_text(w, x->value[i]);
+	}
+	if (!(bits & EXT_CHUNKING))
+		bits &= ~(unsigned int)EXT_BINARYMIME;
+	return bits;
+}
+
+char *
+offer_staged(const struct session *s, const struct staged *st,
+    unsigned int more, struct smtp_reply *r, unsigned int *offered,
+    unsigned int *withheld)
+{
+	struct wbuf	w = { .data = NULL };
+	const char	*words = st->reply.text, *ours;
+	unsigned int	offers = OFFER_ALL;
+
+	*offered = offer_reply(s, more, r);
+	ours = r->text + strlen(s->conf->hostname);
+	put_text(&w, s->conf->hostname);
+	if (st->reply.code != 0 && words[0] != '\0') {
+		put_text(&w, " ");
+		put_raw(&w, words, strcspn(words, "\n"));
+	}
+	if (st->set & HOOKV_SET_EXTENSIONS)
+		*offered = put_keywords(s, &st->v.extensions, &w, &offers);
+	else
+		put_text(&w, ours);
+	put_u8(&w, '\0');
+	if (!wire_ok(&w)) {
+		wbuf_clear(&w);
+		return NULL;
+	}
+	*withheld = OFFER_ALL & ~offers;
+	r->whole = (const char *)w.data;
+	return (char *)w.data;
 }

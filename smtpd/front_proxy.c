@@ -296,7 +296,7 @@ pass(struct session *s, const struct proto_hook_verdict *v)
 	line.p = p->line;
 	line.n = strlen(p->line);
 	p->state = LINE_PASSED;
-	if (!TAILQ_EMPTY(&s->slots) && !verb_may_overlap(line))
+	if (!TAILQ_EMPTY(&s->slots) && !verb_may_overlap(s, line))
 		p->state = LINE_HELD;
 	else
 		verb_line(s, line);

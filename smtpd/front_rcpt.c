@@ -67,17 +67,26 @@ rcpt_name(struct session *s, const struct smtp_cmd *cmd, struct judged *j)
 }
 
 static void
+refuse_r(struct session *s, const struct judged *j, unsigned int flags,
+    const struct smtp_reply *reply, const char *by)
+{
+	struct smtp_reply	r = *reply;
+
+	stats.rcpt_refused++;
+	reply_soften(s, j->normal, &r);
+	flog_judged(s, j->addr, &r, by, by == j->by ? j->why : "");
+	session_reply_r(s, flags, &r);
+}
+
+static void
 refuse(struct session *s, const struct judged *j, unsigned int flags,
     const char *reply, const char *by)
 {
 	struct smtp_reply	r;
 
-	stats.rcpt_refused++;
 	if (smtp_reply_fmt(&r, "%s", reply) == -1)
 		(void)smtp_reply_fmt(&r, "451 4.3.5 internal error");
-	reply_soften(s, j->normal, &r);
-	flog_judged(s, j->addr, &r, by, by == j->by ? j->why : "");
-	session_reply_r(s, flags, &r);
+	refuse_r(s, j, flags, &r, by);
 }
 
 void
@@ -112,27 +121,39 @@ rcpt_rule(struct session *s, const struct judged *j, const struct rule *rule,
 }
 
 /*
- * The refusal of rows 6 (the address), 7, 10 and 11, which warn-only turns
- * into a word in the log.  False: so it is, look at the next row.
+ * What rows 6 (the address), 7, 10 and 11 refuse, warn-only turns into a word
+ * in the log.  True: so it is, look at the next row.  *later: it is not known
+ * yet, or the command is answered.
  */
 static bool
-row_refuses(struct session *s, struct judged *j, unsigned int flags,
-    const char *reply, const char *by)
+is_waived(struct session *s, struct judged *j, const char *reply,
+    const char *by, bool *later)
 {
 	struct rule_value	v;
 
-	if (!rcpt_rule(s, j, s->conf->session.warn_only,
-	    "session.rcpt.warn-only", &v))
-		return true;
-	if (v.num == 0) {
-		refuse(s, j, flags, reply, by);
-		return true;
-	}
+	*later = !rcpt_rule(s, j, s->conf->session.warn_only,
+	    "session.rcpt.warn-only", &v);
+	if (*later || v.num == 0)
+		return false;
 	if (j->would == NULL) {
 		j->would = reply;
 		j->would_by = by;
 	}
-	return false;
+	return true;
+}
+
+/* The refusal of such a row; true: that it is. */
+static bool
+row_refuses(struct session *s, struct judged *j, unsigned int flags,
+    const char *reply, const char *by)
+{
+	bool	later;
+
+	if (is_waived(s, j, reply, by, &later))
+		return false;
+	if (!later)
+		refuse(s, j, flags, reply, by);
+	return true;
 }
 
 /* Is there one who may relay whatever the rule says? */
@@ -197,6 +218,9 @@ find_route(struct session *s, struct judged *j, bool ours,
 {
 	const struct conf_route	*r = &s->conf->route;
 
+	*remote = j->st == NULL ? NULL : j->st->remote;
+	if (*remote != NULL)
+		return true;
 	if (!routed(s, j, r->session, "route.session", remote))
 		return false;
 	if (*remote != NULL)
@@ -221,6 +245,8 @@ rcpt_route_look(struct session *s, const struct judged *j)
 	struct rule_value	 v;
 	enum rule_result	 res;
 
+	if (j->st != NULL && j->st->remote != NULL)
+		return true;
 	rcpt_env(s, j, &env);
 	res = rule_ask(s, r->session, &env, &v);
 	if (res == RULE_VALUE && v.str == NULL)
@@ -434,6 +460,60 @@ judge_verdict(struct session *s, struct judged *j)
 	return false;
 }
 
+bool
+rcpt_may_be_staged(struct session *s, const struct judged *j)
+{
+	struct rule_env	env;
+
+	if (!stage_is_on(s, STAGE_RCPT))
+		return false;
+	rcpt_env(s, j, &env);
+	return stage_may_come(s, STAGE_RCPT, &env);
+}
+
+/* The script's refusal, as other rows'. */
+static bool
+staged_refuses(struct session *s, struct judged *j, const struct staged *st)
+{
+	static char	would[SMTP_REPLY_LINE_MAX + 20];
+	bool		later;
+
+	(void)snprintf(would, sizeof(would), "%d %s%s%s", st->reply.code,
+	    st->reply.enhanced, st->reply.enhanced[0] == '\0' ? "" : " ",
+	    st->reply.text);
+	if (is_waived(s, j, would, st->by, &later))
+		return false;
+	if (!later)
+		refuse_r(s, j, st->flags, &st->reply, st->by);
+	return true;
+}
+
+/*
+ * Row 10; true: refused, and told, or the script is running.  If it has put
+ * another recipient or remote in the place of this one, all rows have been
+ * looked at with that when it comes here again.
+ */
+static bool
+judge_script(struct session *s, struct judged *j)
+{
+	struct rule_env	 env;
+	struct staged	*st = NULL;
+
+	if (j->postmaster || !stage_is_on(s, STAGE_RCPT))
+		return false;
+	rcpt_env(s, j, &env);
+	switch (stage_rcpt(s, j->cmd, &env, j->remote, &st)) {
+	case RULE_VALUE:
+		break;
+	case RULE_NEED:
+		return true;
+	case RULE_CANNOT:
+		refuse(s, j, 0, CANNOT, "session.rcpt.script");
+		return true;
+	}
+	return st != NULL && !st->accepted && staged_refuses(s, j, st);
+}
+
 /* Row 11; true: passed, and told, or it is being asked. */
 static bool
 judge_rate(struct session *s, struct judged *j)
@@ -466,7 +546,7 @@ judge_place(struct session *s, struct judged *j)
 		j->by = "postmaster";
 	else if (!judge_known(s, j) || judge_verdict(s, j))
 		return true;
-	return judge_route(s, j) || judge_rate(s, j);
+	return judge_route(s, j) || judge_script(s, j) || judge_rate(s, j);
 }
 
 /* All rows are passed: accept it, or ask the next hop. */
@@ -494,7 +574,9 @@ admit(struct session *s, const struct judged *j)
 	    j->verdict == JUDGE_VOUCHED;
 	r->by = j->by;
 	r->asked = j->asked;
-	if (params_rcpt_keep(r, j->cmd) == -1 ||
+	if ((j->st != NULL && j->st->reply.code != 0 &&
+	    rcpt_keep_said(r, &j->st->reply) == -1) ||
+	    params_rcpt_keep(r, j->cmd) == -1 ||
 	    hook_rcpt(s, r, &j->cmd->path, j->cmd) == -1 ||
 	    (!r->vouched && (r->slot = slot_new(s)) == NULL))
 		session_end(s, "no memory");
@@ -507,10 +589,18 @@ admit(struct session *s, const struct judged *j)
 void
 rcpt_stage(struct session *s, const struct smtp_cmd *cmd)
 {
-	struct judged	 j;
-	const char	*no;
+	const struct staged	*st = stage_said(s, STAGE_RCPT);
+	static struct smtp_cmd	 rewritten;
+	struct judged		 j;
+	const char		*no;
 
+	if (st != NULL && (st->set & HOOKV_SET_ADDRESS)) {
+		rewritten = *cmd;
+		rewritten.path = st->path;
+		cmd = &rewritten;
+	}
 	rcpt_name(s, cmd, &j);
+	j.st = st != NULL && st->accepted ? st : NULL;
 	if (s->command == NULL && s->announced > 0)
 		s->announced--;
 	if ((no = params_rcpt_refusal(s, cmd)) != NULL)

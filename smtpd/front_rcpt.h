@@ -16,6 +16,7 @@
 
 #include "front.h"
 #include "front_ask.h"
+#include "front_stage.h"
 #include "front_tx.h"
 
 /* Where something is looked up; the object is the generation's. */
@@ -50,6 +51,8 @@ struct judged {
 	const char		*would_by;
 	const struct smtp_cmd	*cmd;
 	struct mark		 mark;		/* at an LMTP remote */
+	const struct staged	*st;		/* what its script has said;
+						   NULL: nothing (yet) */
 };
 
 /* front_rcpt.c ------------------------------------------------------------ */
@@ -72,6 +75,8 @@ bool	rcpt_rule(struct session *, const struct judged *,
  */
 bool	rcpt_route_look(struct session *, const struct judged *);
 struct conf_remote *rcpt_route_now(struct session *, const struct judged *);
+/* May a script be asked for it (row 10) that was not asked yet? */
+bool	rcpt_may_be_staged(struct session *, const struct judged *);
 /* May it be in one transaction with those that are there, whoever it is? */
 bool	rcpt_is_plain(const struct session *, const struct judged *,
 	    const struct conf_remote *);

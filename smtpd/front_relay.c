@@ -54,7 +54,8 @@ answer_rcpt(struct session *s, size_t i, unsigned int flags,
 			stats.rcpt_accepted++;
 		else
 			stats.rcpt_refused++;
-		soft = *r;
+		soft = ok && tx->rcpts[i].said != NULL ? *tx->rcpts[i].said :
+		    *r;
 		reply_soften(s, tx->rcpts[k].normal, &soft);
 		flog_rcpt(s, tx->rcpts[k].addr, &soft,
 		    ok || r->passed ? "hop_reply" : "hop");
@@ -105,7 +106,7 @@ relay_refuse_data(struct session *s, const struct smtp_reply *r)
 	struct smtp_reply	 soft = *r;
 
 	if (s->tx->chunks.on) {
-		body_swallow(s, r, false);
+		body_swallow(s, r, s->tx->lost_close);
 		return;
 	}
 	reply_soften(s, NULL, &soft);

@@ -30,6 +30,7 @@
 #include "front.h"
 #include "front_hook.h"
 #include "front_limit.h"
+#include "front_stage.h"
 #include "list.h"
 #include "log.h"
 #include "msg.h"
@@ -52,6 +53,7 @@ struct command {
 	struct found		*open;	/* is being asked */
 	SLIST_HEAD(, found)	 found;
 	struct judgement	 judge;	/* of RCPT */
+	struct staged		*staged; /* what the stage's script says */
 };
 
 /* --- the command's memory ------------------------------------------------- */
@@ -81,8 +83,19 @@ command_free(struct session *s)
 		SLIST_REMOVE_HEAD(&c->found, entry);
 		found_free(f);
 	}
+	stage_free(c->staged);
 	free(c->line);
 	free(c);
+}
+
+/* Run it again; before the banner, that is its command. */
+static void
+again(struct session *s)
+{
+	if (s->state == S_START)
+		verb_banner(s);
+	else
+		verb_line(s, s->line);
 }
 
 void
@@ -137,6 +150,26 @@ bool
 command_has_asked(const struct session *s)
 {
 	return s->command != NULL && s->command->judge.state != ASK_NOT;
+}
+
+void
+command_forget_judgement(struct session *s)
+{
+	if (s->command != NULL)
+		s->command->judge.state = ASK_NOT;
+}
+
+struct staged *
+command_staged(const struct session *s)
+{
+	return s->command == NULL ? NULL : s->command->staged;
+}
+
+void
+command_set_staged(struct session *s, struct staged *st)
+{
+	stage_free(s->command->staged);
+	s->command->staged = st;
 }
 
 static struct found *
@@ -200,7 +233,7 @@ lookup_done(struct session *s, struct msg *m)
 		    (f->value = strdup(ans.value)) == NULL)
 			f->answer = ANSWER_CANNOT;
 	}
-	verb_line(s, s->line);
+	again(s);
 }
 
 /* The question leaves; the session may end without memory for it. */
@@ -262,7 +295,7 @@ values_done(struct session *s, struct msg *m)
 		}
 	}
 	wbuf_clear(&w);
-	verb_line(s, s->line);
+	again(s);
 }
 
 enum rule_result
@@ -316,7 +349,7 @@ memory_done(struct session *s, struct msg *m)
 	if (have && (p == NULL || (f->value = strndup((const char *)p, n)) ==
 	    NULL))
 		f->answer = ANSWER_CANNOT;
-	verb_line(s, s->line);
+	again(s);
 }
 
 enum rule_result
@@ -386,7 +419,7 @@ command_told(struct session *s, bool known, uint32_t value)
 	f->answer = ANSWER_CANNOT;
 	if (known)
 		found_number(f, value);
-	verb_line(s, s->line);
+	again(s);
 }
 
 int
@@ -532,6 +565,8 @@ convert(struct session *s, const struct rule *r, const char *text,
 	v->str = text;
 	if ((of.key->flags & K_MX) == 0 && strcmp(text, "mx") == 0)
 		return false;
+	if (of.key->ref != NULL && strcmp(of.key->ref, "script") == 0)
+		return conf_find(&s->conf->scripts, text) != NULL;
 	return of.key->ref == NULL || strcmp(of.key->ref, "remote") != 0 ||
 	    conf_find(&s->conf->remotes, text) != NULL;
 }

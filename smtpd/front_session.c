@@ -223,7 +223,8 @@ session_new(int fd, struct config *conf, struct conf_listener *l,
 		return;
 	}
 	verb_banner(s);
-	io_start(&s->io);
+	if (s->state != S_DEAD)
+		io_start(&s->io);
 }
 
 const struct addr *
@@ -290,7 +291,7 @@ take_line(struct session *s)
 		return false;
 	}
 	if (!TAILQ_EMPTY(&s->slots) && (s->nslots >= SLOTS_MAX ||
-	    r != LINE_OK || !verb_may_overlap(line))) {
+	    r != LINE_OK || !verb_may_overlap(s, line))) {
 		s->lines = saved;
 		session_wait(s, WAIT_HOP, 0);
 		return false;
@@ -509,6 +510,7 @@ session_forget(struct session *s)
 	hook_greeted(s);
 	s->flags &= ~(unsigned int)(SF_HELO | SF_ESMTP);
 	s->offered = 0;
+	s->withheld = 0;
 	free(s->helo);
 	s->helo = NULL;
 	free(s->helo_normal);

@@ -222,11 +222,17 @@ ftls_remote(const struct conf_remote *r)
 }
 
 bool
-ftls_is_offered(const struct session *s)
+ftls_is_possible(const struct session *s)
 {
 	return !(s->flags & SF_TLS) && (s->listener->tls == LTLS_STARTTLS ||
 	    s->listener->tls == LTLS_REQUIRED) &&
 	    server_context(s->conf) != NULL;
+}
+
+bool
+ftls_is_offered(const struct session *s)
+{
+	return !(s->withheld & OFFER_STARTTLS) && ftls_is_possible(s);
 }
 
 void

@@ -31,6 +31,29 @@ tx_new(const char *sender)
 	return tx;
 }
 
+static void
+rcpt_free_said(struct rcpt *r)
+{
+	if (r->said == NULL)
+		return;
+	free((char *)(uintptr_t)r->said->whole);
+	free(r->said);
+	r->said = NULL;
+}
+
+int
+rcpt_keep_said(struct rcpt *r, const struct smtp_reply *said)
+{
+	rcpt_free_said(r);
+	if ((r->said = malloc(sizeof(*r->said))) == NULL)
+		return -1;
+	*r->said = *said;
+	if (said->whole == NULL)
+		return 0;
+	r->said->whole = strdup(said->whole);
+	return r->said->whole == NULL ? -1 : 0;
+}
+
 void
 tx_free(struct tx *tx)
 {
@@ -44,10 +67,12 @@ tx_free(struct tx *tx)
 		free(tx->rcpts[i].orcpt);
 		free(tx->rcpts[i].verdict);
 		charge_free(tx->rcpts[i].charge);
+		rcpt_free_said(&tx->rcpts[i]);
 		wbuf_clear(&tx->rcpts[i].hook);
 	}
 	free(tx->rcpts);
 	free(tx->envid);
+	free(tx->by);
 	free(tx->digest);
 	free(tx->mx_domain);
 	free(tx->sender);

@@ -57,6 +57,8 @@ struct rcpt {
 					   told its refusal */
 	struct charge	*charge;	/* rates that it was charged to, which
 					   are given back if it is refused */
+	struct smtp_reply *said;	/* a script's in place of our 250, its
+					   whole allocated too; or NULL */
 	bool		 unknown;	/* the next hop was lost before it */
 	struct wbuf	 hook;		/* what scripts are told of it once it
 					   is accepted */
@@ -124,6 +126,9 @@ struct tx {
 						   now */
 	struct smtp_reply	*lost;		/* MAIL refused, hop lost: what
 						   everything is answered */
+	bool			 lost_close;	/* and no more behind it */
+	char			*by;		/* what refuses it all, for the
+						   log; or NULL */
 	struct smtp_reply	*verdict;	/* TX_SWALLOW: for the end */
 	bool			 verdict_close;
 	bool			 noted;		/* logged and counted */
@@ -145,6 +150,8 @@ struct tx	*tx_new(const char *sender);
 void		 tx_free(struct tx *);
 /* -1 without memory; the new one is the last of tx->rcpts. */
 int		 tx_add(struct tx *, const char *addr, const char *normal);
+/* What the client is told if it is accepted, copied.  -1 without memory. */
+int		 rcpt_keep_said(struct rcpt *, const struct smtp_reply *);
 /* The recipient with that normal form which was not refused, or NULL. */
 struct rcpt	*tx_find(const struct tx *, const char *normal);
 /* Keep a copy of a reply in *to, without whole; the old one is freed. */

@@ -17,6 +17,8 @@
 #include "front.h"
 #include "front_hook.h"
 #include "front_limit.h"
+#include "front_stage.h"
+#include "front_tx.h"
 #include "log.h"
 #include "util.h"
 
@@ -29,20 +31,107 @@ struct verb {
 #define CANNOT		"451 4.4.3 cannot look that up now"
 #define V_CLEAR		0x01	/* allowed where TLS is required, without */
 
-void
-verb_banner(struct session *s)
+/* "220 HOST " and what the script has said, in place of the greeting. */
+static void
+its_banner(struct session *s, const struct staged *st)
 {
-	char	text[SMTP_REPLY_LINE_MAX];
+	struct smtp_reply	 r;
+	const char		*words = st->reply.whole != NULL ?
+				    st->reply.whole : st->reply.text;
+	char			*text;
 
-	session_state(s, S_COMMAND);
+	if (asprintf(&text, "%s %s", s->conf->hostname, words) == -1) {
+		session_end(s, "no memory");
+		return;
+	}
+	(void)smtp_reply_fmt(&r, "220 %s", s->conf->hostname);
+	r.whole = text;
+	session_reply_r(s, 0, &r);
+	free(text);
+}
+
+/*
+ * The connect script's word.  false: it has refused the client, which hears
+ * so.  A script may have waited to see whether the client does: where those
+ * who talk first are refused, it is looked at again.
+ */
+static bool
+is_welcome(struct session *s, const struct staged *st)
+{
+	struct smtp_reply	r;
+
+	if (st == NULL)
+		return true;
+	if (!st->accepted) {
+		s->why = "rejected by a script";
+		r = st->reply;
+		reply_soften(s, NULL, &r);
+		stats.sessions_refused++;
+		flog_staged(s, "connect-refused", &r, st->by);
+		session_reply_r(s, REPLY_CLOSE, &r);
+		return false;
+	}
+	if (s->conf->session.early_talker == EARLY_ALLOW ||
+	    !session_has_more(s))
+		return true;
+	s->why = "talked before the banner";
+	session_reply(s, REPLY_CLOSE, "554 5.5.0 %s you talk first",
+	    s->conf->hostname);
+	return false;
+}
+
+/* The first words, but for what must be said in their place. */
+static void
+greet(struct session *s)
+{
+	struct staged	*st = NULL;
+	char		 text[SMTP_REPLY_LINE_MAX];
+
 	if (s->limit == LIMIT_OVER) {
+		session_state(s, S_COMMAND);
 		limit_say(s);
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "220 %s %s", s->conf->hostname,
-	    s->listener->greeting);
-	session_reply(s, 0, "%s", text);
+	switch (stage_connect(s, &st)) {
+	case RULE_VALUE:
+		break;
+	case RULE_NEED:
+		return;
+	case RULE_CANNOT:
+		s->why = "look-up failed";
+		session_reply(s, REPLY_CLOSE,
+		    "421 4.4.3 %s cannot look that up now",
+		    s->conf->hostname);
+		return;
+	}
+	session_state(s, S_COMMAND);
+	if (front_is_draining()) {
+		s->why = "shutdown";
+		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
+		    s->conf->hostname);
+		return;
+	}
+	if (!is_welcome(s, st))
+		return;
+	if (st != NULL && st->reply.code != 0)
+		its_banner(s, st);
+	else {
+		(void)snprintf(text, sizeof(text), "220 %s %s",
+		    s->conf->hostname, s->listener->greeting);
+		session_reply(s, 0, "%s", text);
+	}
 	timer_set(&s->timer, s->conf->session.timeout);
+}
+
+void
+verb_banner(struct session *s)
+{
+	if (s->command == NULL) {
+		s->line.p = "";
+		s->line.n = 0;
+	}
+	greet(s);
+	command_over(s);
 }
 
 /*
@@ -105,85 +194,146 @@ verb_bad_line(struct session *s, enum smtp_line what, enum smtp_verb meant)
 
 /* --- greeting ------------------------------------------------------------- */
 
-/* What the client calls itself, as rules and lists have names; NULL: memory. */
-static char *
-helo_normal(const char *helo)
-{
-	char	 name[SMTP_DOMAIN_MAX + 1];
+/* What a client says of itself, until it is believed. */
+struct greeting {
+	char		 host[SMTP_DOMAIN_MAX + 1];
+	char		 normal[SMTP_DOMAIN_MAX + 1];	/* as rules and lists
+							   have names */
+	bool		 esmtp;
+	unsigned int	 more;		/* OFFER_* */
+	struct staged	*st;		/* NULL: no script */
+};
 
-	if (idn_to_ascii(helo, name, sizeof(name)) == -1) {
-		(void)strlcpy(name, helo, sizeof(name));
-		ascii_lower(name);
+static void
+set_name(struct greeting *g, const char *name, size_t len)
+{
+	(void)snprintf(g->host, sizeof(g->host), "%.*s", (int)len, name);
+	if (idn_to_ascii(g->host, g->normal, sizeof(g->normal)) == -1) {
+		(void)strlcpy(g->normal, g->host, sizeof(g->normal));
+		ascii_lower(g->normal);
 	}
-	return strdup(name);
 }
 
-/* Takes normal: its name in normal form. */
-static void
-hello(struct session *s, const struct smtp_cmd *cmd, char *normal)
+/* It is believed.  false: the session ended. */
+static bool
+hello(struct session *s, const struct greeting *g)
 {
 	session_forget(s);
-	s->helo_normal = normal;
-	if ((s->helo = strndup(cmd->hello.p, cmd->hello.n)) == NULL)
+	s->helo_normal = strdup(g->normal);
+	s->helo = strdup(g->host);
+	if (s->helo == NULL || s->helo_normal == NULL) {
 		session_end(s, "no memory");
-	else
-		s->flags |= SF_HELO;
+		return false;
+	}
+	s->flags |= SF_HELO | (g->esmtp ? SF_ESMTP : 0U);
+	return true;
 }
 
-/* The client's name in normal form; NULL: refused, and told. */
-static char *
-hello_name(struct session *s, const struct smtp_cmd *cmd)
+/* What the stage's script says, which is shown what we would. */
+static enum rule_result
+hello_script(struct session *s, const struct smtp_cmd *cmd,
+    struct greeting *g)
 {
-	char	 name[SMTP_LINE_MAX], *normal;
+	struct smtp_reply	r;
+	struct rule_env		env;
+
+	g->st = NULL;
+	if (!stage_is_on(s, STAGE_EHLO))
+		return RULE_VALUE;
+	session_env(s, &env);
+	env.str[RV_HELO_DOMAIN] = g->normal;
+	if (g->esmtp)
+		(void)offer_reply(s, g->more, &r);
+	return stage_ehlo(s, cmd, &env, g->esmtp ? r.text : NULL, &g->st);
+}
+
+/*
+ * Look at it, and change nothing: what comes is said to the client as it was
+ * before (RFC 5321, section 4.1.4).  false: refused, and told, or something
+ * is asked.
+ */
+static bool
+hello_judge(struct session *s, const struct smtp_cmd *cmd,
+    struct greeting *g)
+{
+	struct smtp_reply	r;
+
+	set_name(g, cmd->hello.p, cmd->hello.n);
+	if (g->esmtp && vrfy_offered(s, g->normal, &g->more) == RULE_NEED)
+		return false;
+	switch (hello_script(s, cmd, g)) {
+	case RULE_VALUE:
+		break;
+	case RULE_NEED:
+		return false;
+	case RULE_CANNOT:
+		session_reply(s, 0, CANNOT);
+		return false;
+	}
+	if (g->st == NULL)
+		return true;
+	if (!g->st->accepted) {
+		r = g->st->reply;
+		reply_soften(s, NULL, &r);
+		flog_staged(s, "ehlo-refused", &r, g->st->by);
+		session_reply_r(s, g->st->flags, &r);
+		return false;
+	}
+	if ((g->st->set & HOOKV_SET_HOST) == 0)
+		return true;
+	set_name(g, g->st->v.host, strlen(g->st->v.host));
+	return !g->esmtp ||
+	    vrfy_offered(s, g->normal, &g->more) != RULE_NEED;
+}
+
+/* What HELO is told: nothing but the name, and a script's word. */
+static void
+hello_short(struct session *s, const struct greeting *g)
+{
+	const char	*words = g->st == NULL ? "" : g->st->reply.text;
+
+	session_reply(s, 0, "250 %s%s%.*s", s->conf->hostname,
+	    words[0] == '\0' ? "" : " ", (int)strcspn(words, "\n"), words);
+}
+
+static void
+hello_long(struct session *s, const struct greeting *g)
+{
+	struct smtp_reply	 r;
+	char			*text = NULL;
+
+	if (g->st == NULL)
+		s->offered = offer_reply(s, g->more, &r);
+	else if ((text = offer_staged(s, g->st, g->more, &r, &s->offered,
+	    &s->withheld)) == NULL) {
+		session_end(s, "no memory");
+		return;
+	}
+	session_reply_r(s, 0, &r);
+	free(text);
+}
+
+/*
+ * EHLO, LHLO or HELO: which of them is for this listener, verb_line has seen.
+ * What cannot be told is not offered.
+ */
+static void
+verb_hello(struct session *s, const struct smtp_cmd *cmd)
+{
+	struct greeting	g = { .esmtp = cmd->verb != VERB_HELO };
 
 	if (s->conf->session.ehlo_reject_non_fqdn &&
 	    !smtp_is_fqdn(cmd->hello)) {
 		session_reply(s, 0,
 		    "504 5.5.2 need a fully qualified host name");
-		return NULL;
-	}
-	(void)snprintf(name, sizeof(name), "%.*s", (int)cmd->hello.n,
-	    cmd->hello.p);
-	if ((normal = helo_normal(name)) == NULL)
-		session_end(s, "no memory");
-	return normal;
-}
-
-static void
-verb_helo(struct session *s, const struct smtp_cmd *cmd)
-{
-	char	*normal = hello_name(s, cmd);
-
-	if (normal == NULL)
-		return;
-	hello(s, cmd, normal);
-	if (s->state != S_DEAD)
-		session_reply(s, 0, "250 %s", s->conf->hostname);
-}
-
-/*
- * EHLO, or LHLO: which of them is for this listener, verb_line has seen.
- * What cannot be told is not offered.
- */
-static void
-verb_ehlo(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct smtp_reply	 r;
-	unsigned int		 more;
-	char			*normal = hello_name(s, cmd);
-
-	if (normal == NULL)
-		return;
-	if (vrfy_offered(s, normal, &more) == RULE_NEED) {
-		free(normal);
 		return;
 	}
-	hello(s, cmd, normal);
-	if (s->state == S_DEAD)
+	if (!hello_judge(s, cmd, &g) || !hello(s, &g))
 		return;
-	s->flags |= SF_ESMTP;
-	offer_reply(s, more, &r);
-	session_reply_r(s, 0, &r);
+	if (g.esmtp)
+		hello_long(s, &g);
+	else
+		hello_short(s, &g);
 }
 
 /* --- transaction ---------------------------------------------------------- */
@@ -224,6 +374,46 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 	    hook_sender(s, &cmd->path, cmd) == 0;
 }
 
+static void
+mail_env(struct session *s, const struct smtp_cmd *cmd, char *normal,
+    size_t size, struct rule_env *env)
+{
+	const char	*at;
+
+	(void)smtp_path_normal(&cmd->path, normal, size);
+	session_env(s, env);
+	env->str[RV_SENDER] = normal;
+	at = strrchr(normal, '@');
+	env->str[RV_SENDER_DOMAIN] = at == NULL ? "" : at + 1;
+	env->message_size = (cmd->have & HAVE_SIZE) ? (int64_t)cmd->size : 0;
+}
+
+/*
+ * The session's limits, and the script.  Where that has put another sender in
+ * place of the client's, *cmd is another one too.
+ */
+static enum rule_result
+mail_script(struct session *s, const struct smtp_cmd **cmd,
+    struct staged **st)
+{
+	static struct smtp_cmd	rewritten;
+	enum rule_result	r;
+	struct rule_env		env;
+	char			normal[SMTP_MAILBOX_MAX + 1];
+
+	if ((r = limit_ask(s)) != RULE_VALUE || !stage_is_on(s, STAGE_MAIL))
+		return r;
+	mail_env(s, *cmd, normal, sizeof(normal), &env);
+	r = stage_mail(s, *cmd, &env, st);
+	if (r != RULE_VALUE || *st == NULL ||
+	    ((*st)->set & HOOKV_SET_ADDRESS) == 0)
+		return r;
+	rewritten = **cmd;
+	rewritten.path = (*st)->path;
+	*cmd = &rewritten;
+	return RULE_VALUE;
+}
+
 /*
  * What all workers' sessions together leave for this one.  RULE_NEED: it is
  * being asked.
@@ -231,55 +421,80 @@ mail_begin(struct session *s, const struct smtp_cmd *cmd)
 static enum rule_result
 mail_throttled(struct session *s, const struct smtp_cmd *cmd, bool *over)
 {
-	enum rule_result	r;
-	struct rule_env		env;
-	char			normal[SMTP_MAILBOX_MAX + 1];
-	const char		*at;
+	struct rule_env	env;
+	char		normal[SMTP_MAILBOX_MAX + 1];
 
 	*over = false;
-	if ((r = limit_ask(s)) != RULE_VALUE ||
-	    s->conf->session.throttles.n == 0)
-		return r;
-	(void)smtp_path_normal(&cmd->path, normal, sizeof(normal));
-	session_env(s, &env);
-	env.str[RV_SENDER] = normal;
-	at = strrchr(normal, '@');
-	env.str[RV_SENDER_DOMAIN] = at == NULL ? "" : at + 1;
-	env.message_size = (cmd->have & HAVE_SIZE) ? (int64_t)cmd->size : 0;
+	if (s->conf->session.throttles.n == 0)
+		return RULE_VALUE;
+	mail_env(s, cmd, normal, sizeof(normal), &env);
 	return throttle_mail(s, &env, over);
+}
+
+/*
+ * All that may stand against it, in order: *r is the refusal, code 0: there
+ * is none.  false: something is being asked.
+ */
+static bool
+mail_judge(struct session *s, const struct smtp_cmd **cmd,
+    struct staged **st, struct smtp_reply *r)
+{
+	enum rule_result	 asked;
+	const char		*no = mail_refusal(s, *cmd);
+	bool			 over = false;
+
+	memset(r, 0, sizeof(*r));
+	if (no == NULL) {
+		asked = mail_script(s, cmd, st);
+		if (asked == RULE_VALUE && *st != NULL && !(*st)->accepted) {
+			*r = (*st)->reply;
+			return true;
+		}
+		if (asked == RULE_VALUE &&
+		    (no = mail_refusal(s, *cmd)) == NULL)
+			asked = mail_throttled(s, *cmd, &over);
+		if (asked == RULE_NEED)
+			return false;
+		if (asked == RULE_CANNOT)
+			no = CANNOT;
+		else if (over)
+			no = "451 4.7.1 too many messages, try again later";
+	}
+	if (no != NULL)
+		(void)smtp_reply_fmt(r, "%s", no);
+	return true;
 }
 
 static void
 verb_mail(struct session *s, const struct smtp_cmd *cmd)
 {
-	struct smtp_reply	r;
-	enum rule_result	asked = RULE_VALUE;
-	const char		*no;
-	char			addr[SMTP_MAILBOX_MAX + 1] = "";
-	bool			over = false;
+	struct smtp_reply	 r;
+	struct staged		*st = NULL;
+	unsigned int		 flags = 0;
+	char			 addr[SMTP_MAILBOX_MAX + 1];
+	char			 original[SMTP_MAILBOX_MAX + 1];
 
-	if ((no = mail_refusal(s, cmd)) == NULL) {
-		(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
-		asked = mail_throttled(s, cmd, &over);
-	}
-	if (asked == RULE_NEED)
+	(void)smtp_path_print(&cmd->path, original, sizeof(original));
+	if (!mail_judge(s, &cmd, &st, &r))
 		return;
-	if (asked == RULE_CANNOT)
-		no = CANNOT;
-	else if (over)
-		no = "451 4.7.1 too many messages, try again later";
-	if (no == NULL && !mail_begin(s, cmd)) {
+	(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
+	if (r.code == 0 && !mail_begin(s, cmd)) {
 		session_reset(s);
-		no = "451 4.3.0 no memory";
+		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
 	}
-	if (no == NULL) {
+	if (r.code == 0) {
 		charge_keep(s, NULL);
 		ptr_early(s);
-	}
-	(void)smtp_reply_fmt(&r, "%s", no == NULL ? "250 2.1.0 ok" : no);
+		if (st != NULL && st->reply.code != 0)
+			r = st->reply;
+		else
+			(void)smtp_reply_fmt(&r, "250 2.1.0 ok");
+	} else if (st != NULL && !st->accepted)
+		flags = st->flags;
 	reply_soften(s, NULL, &r);
-	flog_mail(s, addr, &r);
-	session_reply_r(s, 0, &r);
+	flog_mail(s, addr, original, &r, st == NULL || st->accepted ? NULL :
+	    st->by);
+	session_reply_r(s, flags, &r);
 }
 
 /* Why there can be no content now; NULL: there can. */
@@ -311,23 +526,66 @@ data_rules(struct session *s)
 	return r;
 }
 
+/* And the script, in whose place these would have refused. */
+static enum rule_result
+content_judge(struct session *s, struct staged **st)
+{
+	enum rule_result	r = data_rules(s);
+
+	if (r == RULE_VALUE && stage_is_on(s, STAGE_DATA))
+		r = stage_data(s, st);
+	return r;
+}
+
+/* Keep by what the message is refused, for the log.  false: no memory. */
+static bool
+keep_by(struct session *s, const struct staged *st)
+{
+	free(s->tx->by);
+	if ((s->tx->by = strdup(st->by)) != NULL)
+		return true;
+	session_end(s, "no memory");
+	return false;
+}
+
+/* The script wants none of it.  The transaction is over. */
+static void
+refuse_content(struct session *s, const struct staged *st)
+{
+	struct smtp_reply	r = st->reply;
+
+	if (!keep_by(s, st))
+		return;
+	reply_soften(s, NULL, &r);
+	if (r.code / 100 == 4)
+		stats.messages_deferred++;
+	else
+		stats.messages_refused++;
+	flog_message(s, &r, r.code / 100 == 4 ? "deferred" : "refused");
+	session_reset(s);
+	session_reply_r(s, relay_refusal_flags(s) | st->flags, &r);
+}
+
 static void
 verb_data(struct session *s, const struct smtp_cmd *cmd)
 {
 	const char		*no = content_refusal(s);
-	enum rule_result	 rules = RULE_VALUE;
+	enum rule_result	 asked = RULE_VALUE;
+	struct staged		*st = NULL;
 
 	(void)cmd;
 	if (no == NULL && s->tx->chunks.on)
 		no = "503 5.5.1 in the middle of BDAT";
 	else if (no == NULL && s->tx->body == BODY_BINARYMIME)
 		no = "503 5.5.1 BINARYMIME needs BDAT";
-	else if (no == NULL && (rules = data_rules(s)) == RULE_CANNOT)
+	else if (no == NULL && (asked = content_judge(s, &st)) == RULE_CANNOT)
 		no = CANNOT;
-	if (rules == RULE_NEED)
+	if (asked == RULE_NEED)
 		return;
 	if (no != NULL)
 		session_reply(s, relay_refusal_flags(s), "%s", no);
+	else if (st != NULL && !st->accepted)
+		refuse_content(s, st);
 	else
 		relay_data(s);
 }
@@ -373,20 +631,40 @@ verb_skip(struct session *s, uint64_t n, unsigned int flags, char *wire)
 }
 
 /*
- * What nobody can tell of the first chunk refuses the message, all of its
- * chunks: none of them can be a first one.  false: the session ended.
+ * What refuses the first chunk refuses the message, all of its chunks: none of
+ * them can be a first one.  false: the session ended.
  */
 static bool
-cannot(struct session *s)
+doom(struct session *s, const struct smtp_reply *r, bool close)
 {
-	struct smtp_reply	r;
-
-	(void)smtp_reply_fmt(&r, "%s", CANNOT);
-	tx_keep(&s->tx->lost, &r);
+	tx_keep(&s->tx->lost, r);
+	s->tx->lost_close = close;
 	if (s->tx->lost != NULL)
 		return true;
 	session_end(s, "no memory");
 	return false;
+}
+
+/* The first chunk.  false: something is being asked, or the session ended. */
+static bool
+first_chunk(struct session *s)
+{
+	struct smtp_reply	 r;
+	struct staged		*st = NULL;
+
+	switch (content_judge(s, &st)) {
+	case RULE_VALUE:
+		break;
+	case RULE_NEED:
+		return false;
+	case RULE_CANNOT:
+		(void)smtp_reply_fmt(&r, "%s", CANNOT);
+		return doom(s, &r, false);
+	}
+	if (st == NULL || st->accepted)
+		return true;
+	return keep_by(s, st) &&
+	    doom(s, &st->reply, (st->flags & REPLY_CLOSE) != 0);
 }
 
 /*
@@ -399,11 +677,8 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 	const char		*no = bdat_refusal(s);
 	struct smtp_reply	 r;
 	char			*wire;
-	enum rule_result	 rules = RULE_VALUE;
 
-	if (no == NULL && !s->tx->chunks.on)
-		rules = data_rules(s);
-	if (rules == RULE_NEED || (rules == RULE_CANNOT && !cannot(s)))
+	if (no == NULL && !s->tx->chunks.on && !first_chunk(s))
 		return;
 	if (body_is_absurd(s, cmd->size)) {
 		s->why = "a chunk that nobody wants";
@@ -479,9 +754,9 @@ verb_hidden(struct session *s, const struct smtp_cmd *cmd)
 }
 
 static const struct verb	verbs[VERB_COUNT] = {
-	[VERB_EHLO] =		{ verb_ehlo, V_CLEAR },
-	[VERB_HELO] =		{ verb_helo, V_CLEAR },
-	[VERB_LHLO] =		{ verb_ehlo, V_CLEAR },
+	[VERB_EHLO] =		{ verb_hello, V_CLEAR },
+	[VERB_HELO] =		{ verb_hello, V_CLEAR },
+	[VERB_LHLO] =		{ verb_hello, V_CLEAR },
 	[VERB_MAIL] =		{ verb_mail, 0 },
 	[VERB_RCPT] =		{ rcpt_stage, 0 },
 	[VERB_DATA] =		{ verb_data, 0 },
@@ -582,10 +857,13 @@ verb_is_over(struct session *s)
 }
 
 bool
-verb_may_overlap(struct slice line)
+verb_may_overlap(const struct session *s, struct slice line)
 {
-	return (line.n > 5 && strncasecmp(line.p, "RCPT ", 5) == 0) ||
-	    (line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0);
+	if (line.n > 5 && strncasecmp(line.p, "RCPT ", 5) == 0)
+		return true;
+	/* A script is told of the recipients that were accepted. */
+	return line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0 &&
+	    !stage_is_on(s, STAGE_DATA);
 }
 
 static void

@@ -73,7 +73,10 @@ relay_vouched(struct session *s)
 	hook_accepted(s, rcpt);
 	stats.rcpt_accepted++;
 	stats.rcpt_vouched++;
-	(void)smtp_reply_fmt(&r, "250 2.1.5 ok");
+	if (rcpt->said != NULL)
+		r = *rcpt->said;
+	else
+		(void)smtp_reply_fmt(&r, "250 2.1.5 ok");
 	flog_rcpt(s, rcpt->addr, &r, rcpt->by != NULL ? rcpt->by : "vouched");
 	session_reply_r(s, 0, &r);
 	if (s->tx == tx && tx->hop != NULL)

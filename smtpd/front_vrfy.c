@@ -259,7 +259,8 @@ verb_vrfy(struct session *s, const struct smtp_cmd *cmd)
 		say(s, 0, cannot);
 		return;
 	}
-	if (w.path.kind == LOOK_NONE)
+	if (w.path.kind == LOOK_NONE || (s->withheld &
+	    (cmd->verb == VERB_VRFY ? OFFER_VRFY : OFFER_EXPN)))
 		session_reply(s, 0, "252 2.5.1 send mail, and see");
 	else if (!good)
 		say(s, 0, "501 5.5.2 malformed argument");

@@ -112,6 +112,12 @@ listen_resume(void)
 }
 
 bool
+ftls_is_possible(const struct session *s)
+{
+	return !(s->flags & SF_TLS) && s->listener->tls != LTLS_OFF;
+}
+
+bool
 ftls_is_offered(const struct session *s)
 {
 	return !(s->flags & SF_TLS) && s->listener->tls != LTLS_OFF;

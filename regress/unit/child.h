@@ -299,7 +299,8 @@ child_program(int argc, char **argv, const char *name)
 		return argv[1];
 	(void)snprintf(path, sizeof(path), "%s/%s/%s",
 	    tree == NULL ? "." : tree,
-	    strcmp(name, "lookupd") == 0 ? "proxyd" : "verifyd", name);
+	    strcmp(name, "lookupd") == 0 || strcmp(name, "proxyd") == 0 ?
+	    "proxyd" : "verifyd", name);
 	return path;
 }
 

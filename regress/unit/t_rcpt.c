@@ -36,6 +36,10 @@ static char			 by[64], why[64], would[64];
 static bool			 over;		/* a rate is passed */
 static uint32_t			 nrates;
 static const char		*input = "";
+static char			 called[256], wrong[128];
+static unsigned int		 calls;		/* of the script */
+static void			(*verdict_fn)(struct session *,
+				    const struct proto_hook_verdict *);
 
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
@@ -183,6 +187,62 @@ hook_rcpt(struct session *s, struct rcpt *r, const struct smtp_path *path,
 	(void)path;
 	(void)cmd;
 	return 0;
+}
+
+const struct conf_script *
+hook_script(const struct session *s, const char *name)
+{
+	return (const struct conf_script *)(void *)conf_find(
+	    &s->conf->scripts, name);
+}
+
+void
+hook_call(struct session *s, enum hook_stage stage,
+    const struct conf_script *script, enum smtp_verb verb,
+    const struct hook_args *args,
+    void (*fn)(struct session *, const struct proto_hook_verdict *))
+{
+	(void)s;
+	ok(stage == HOOK_RCPT && verb == VERB_NONE, "of the stage");
+	is_str(script->obj.name, "one", "which");
+	(void)snprintf(called, sizeof(called), "%s %s %s %s", args->text,
+	    args->localpart, args->domain, args->verb);
+	calls++;
+	verdict_fn = fn;
+}
+
+void
+flog_script(const struct session *s, const char *stage, const char *script,
+    const char *w)
+{
+	(void)s;
+	ok(strcmp(stage, "rcpt") == 0 && strcmp(script, "one") == 0,
+	    "an error of the script's");
+	(void)strlcpy(wrong, w, sizeof(wrong));
+}
+
+void
+flog_set(const struct session *s, const char *addr, const char *remote,
+    const char *b)
+{
+	(void)s;
+	(void)addr;
+	(void)remote;
+	is_str(b, "script one", "by whom");
+}
+
+bool
+session_has_more(const struct session *s)
+{
+	(void)s;
+	return false;
+}
+
+void
+verb_banner(struct session *s)
+{
+	(void)s;
+	ok(false, "no banner here");
 }
 
 void
@@ -359,6 +419,7 @@ begin(struct session *s, struct config *conf)
 	memset(s, 0, sizeof(*s));
 	s->conf = conf;
 	s->listener = &listener;
+	s->state = S_COMMAND;
 	s->flags = SF_ESMTP;
 	s->tx = tx_new("a@a.test");
 	s->tx->sender_normal = strdup("a@a.test");
@@ -381,6 +442,7 @@ rcpt(struct session *s, const char *addr)
 	s->line.n = strlen(line);
 	said[0] = by[0] = why[0] = would[0] = announced[0] = '\0';
 	asked = ahead = live = vouched = rode = rated = said_flags = 0;
+	calls = 0;
 	memset(&question, 0, sizeof(question));
 	run(s);
 }
@@ -744,6 +806,219 @@ test_ahead(void)
 	conf_end(conf);
 }
 
+/* --- scripts -------------------------------------------------------------- */
+
+#define SCRIPTED							\
+	"script: {one: \"\"}\nroute: {local: b}\n"			\
+	"session: {rcpt: {script: [{if: rcpt-domain, eq: l.test, "	\
+	"then: one}, {else: false}], lookup: {domains: list/ours, "	\
+	"addresses: list/remote}, warn-only: %s}}\n"
+
+/* The script says: flags HOOKV_SET_*, a reply if code is not 0. */
+static void
+rules(struct session *s, enum hook_verdict kind, unsigned int flags,
+    unsigned int code, const char *address, const char *remote)
+{
+	struct proto_hook_verdict	v;
+	char				words[] = "said so";
+
+	memset(&v, 0, sizeof(v));
+	v.kind = (uint8_t)kind;
+	v.flags = (uint8_t)flags;
+	v.code = (uint16_t)code;
+	v.lines = code == 0 ? NULL : words;
+	v.nlines = code != 0;
+	if (code != 0)
+		(void)snprintf(v.enhanced, sizeof(v.enhanced), "%u.9.9",
+		    code / 100);
+	(void)strlcpy(v.address, address, sizeof(v.address));
+	(void)strlcpy(v.transportid, remote, sizeof(v.transportid));
+	verdict_fn(s, &v);
+}
+
+static struct config *
+conf_scripted(bool warn, bool rates)
+{
+	struct config	*conf;
+	char		 yaml[1024];
+
+	(void)snprintf(yaml, sizeof(yaml), SCRIPTED, warn ? "true" : "false");
+	conf = conf_of(yaml);
+	if (rates)
+		(void)conf_map_add(&conf->session.throttles,
+		    calloc(1, sizeof(struct conf_throttle)));
+	return conf;
+}
+
+/* A recipient of ours, up to the script. */
+static void
+up_to_script(struct session *s, const char *addr)
+{
+	rcpt(s, addr);
+	is_int(asked, 1, "verifyd comes first");
+	tell(s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_int(calls, 1, "then the script");
+	is_int(vouched + live, 0, "and nothing yet");
+	is_str(said, "", "is said");
+}
+
+static void
+test_refusals(void)
+{
+	struct config	*conf = conf_scripted(false, false);
+	struct session	 s;
+
+	begin(&s, conf);
+	up_to_script(&s, "X.y@L.test");
+	is_str(called, "X.y@L.test X.y L.test b", "what it is told");
+	rules(&s, HOOKV_REJECT, 0, 0, "", "");
+	is_str(said, "550 5.7.1 recipient rejected", "reject");
+	is_int(said_flags, 0, "not counted");
+	is_str(by, "script one", "by");
+	ok(s.command == NULL, "the command is over");
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_DEFER, 0, 0, "", "");
+	is_str(said, "451 4.7.1 recipient deferred, try again later",
+	    "defer");
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_REJECT, HOOKV_DISCONNECT, 422, "", "");
+	is_str(said, "422 4.9.9 said so", "its own");
+	is_int(said_flags, REPLY_CLOSE, "the last one");
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ERROR, 0, 0, "", "");
+	is_str(said, "451 4.3.0 cannot judge that now, try again later",
+	    "an error defers");
+	conf->session.on_error = 1;
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ERROR, 0, 0, "", "");
+	is_int(vouched, 1, "or accepts");
+	conf->session.on_error_of[STAGE_RCPT] = ON_ERROR_DEFER;
+	up_to_script(&s, "y@l.test");
+	rules(&s, HOOKV_ERROR, 0, 0, "", "");
+	is_str(by, "script one", "as the stage has it");
+	rcpt(&s, "x@l.test");
+	is_int(calls + asked, 0, "one that is repeated is not judged");
+	rcpt(&s, "postmaster");
+	is_int(calls, 0, "nor is the postmaster");
+	end(&s);
+	conf_end(conf);
+}
+
+static void
+test_accepted(void)
+{
+	struct config	*conf = conf_scripted(false, false);
+	struct session	 s;
+
+	begin(&s, conf);
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ACCEPT, 0, 251, "", "");
+	is_int(vouched, 1, "accepted");
+	is_int(s.tx->rcpts[0].said->code, 251, "its reply is kept");
+	end(&s);
+
+	begin(&s, conf);
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "Other@l.test", "");
+	is_int(asked, 2, "another recipient is asked for");
+	is_str(question.rcpt, "other@l.test", "by its name");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_int(calls, 1, "the script has spoken");
+	is_int(vouched, 1, "vouched for");
+	is_str(s.tx->rcpts[0].addr, "Other@l.test", "instead");
+	up_to_script(&s, "z@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "no@l.test", "");
+	tell(&s, JUDGE_UNKNOWN, JUDGE_BY_CACHE, 3, "");
+	is_str(said, UNKNOWN, "it is judged as any other");
+	is_int(said_flags, REPLY_COUNTED, "in every respect");
+	up_to_script(&s, "z@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "a@f.test", "");
+	is_str(said, DENIED, "and does not relay");
+	s.tx->rcpts[0].told = true;
+	up_to_script(&s, "z@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "<OTHER@l.test>", "");
+	is_str(said, "250 2.1.5 ok, once is enough", "it is there already");
+	up_to_script(&s, "z@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "a b@l.test", "");
+	is_str(wrong, "accept with an address that is none", "nonsense");
+	is_str(said, "451 4.3.0 cannot judge that now, try again later",
+	    "is an error");
+	end(&s);
+	conf_end(conf);
+}
+
+static void
+test_elsewhere(void)
+{
+	struct config	*conf = conf_scripted(false, false);
+	struct session	 s;
+
+	begin(&s, conf);
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_TRANSPORTID, 0, "", "r");
+	is_int(question.remote, conf_find(&conf->remotes, "r")->id,
+	    "marks of that one");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_str(s.tx->remote->obj.name, "r", "there it goes");
+	rcpt(&s, "y@l.test");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_int(calls, 0, "row 9 comes first");
+	is_str(said, "452 4.5.3 send this recipient in a transaction of its "
+	    "own", "it goes elsewhere");
+	end(&s);
+
+	begin(&s, conf);
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ACCEPT, 0, 0, "", "");
+	up_to_script(&s, "y@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_TRANSPORTID, 0, "", "r");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_str(said, "452 4.5.3 send this recipient in a transaction of its "
+	    "own", "and again behind the script");
+	up_to_script(&s, "y@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_TRANSPORTID, 0, "", "nowhere");
+	is_str(wrong, "accept with a transportid that is no remote's name",
+	    "there is none");
+	is_str(by, "script one", "is an error");
+	end(&s);
+	conf_end(conf);
+}
+
+static void
+test_script_rates(void)
+{
+	struct config	*conf = conf_scripted(false, true);
+	struct session	 s;
+
+	over = false;
+	begin(&s, conf);
+	rcpt(&s, "x@l.test");
+	is_int(question.nrates, 0, "they do not ride: it may refuse");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_int(rated, 0, "the script comes first");
+	rules(&s, HOOKV_REJECT, 0, 0, "", "");
+	is_int(rated + rode, 0, "what it refuses is not charged");
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_ACCEPT, 0, 0, "", "");
+	is_int(rated, 1, "what it accepts is");
+	up_to_script(&s, "y@l.test");
+	rules(&s, HOOKV_ACCEPT, HOOKV_SET_ADDRESS, 0, "z@l.test", "");
+	is_int(question.nrates, 1, "nobody is left who could refuse");
+	tell(&s, JUDGE_VOUCHED, JUDGE_BY_CACHE, 3, "");
+	is_int(rode, 1, "charged once");
+	end(&s);
+	conf_end(conf);
+
+	conf = conf_scripted(true, false);
+	begin(&s, conf);
+	up_to_script(&s, "x@l.test");
+	rules(&s, HOOKV_REJECT, 0, 550, "", "");
+	is_int(live, 1, "warn-only: live");
+	is_str(would, "550 5.9.9 said so", "and what it would have been");
+	end(&s);
+	conf_end(conf);
+}
+
 int
 main(void)
 {
@@ -758,5 +1033,9 @@ main(void)
 	test_marks();
 	test_rates();
 	test_ahead();
+	test_refusals();
+	test_accepted();
+	test_elsewhere();
+	test_script_rates();
 	return done("rcpt");
 }

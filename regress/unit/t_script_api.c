@@ -11,6 +11,7 @@
  */
 
 #include "log.h"
+#include "proc.h"
 #include "script.h"
 #include "t.h"
 
@@ -20,6 +21,30 @@ static struct conf_obj		*objs[1] = { &script.obj };
 static struct config		 conf;
 static char			 shown[8192];
 static const char		*shown_line;	/* for COMMAND */
+
+/* --- what the engine asks of others --------------------------------------- */
+
+struct config *
+proc_conf(void)
+{
+	return &conf;
+}
+
+struct conf_obj *
+proc_conf_obj(size_t off, uint32_t id)
+{
+	(void)off;
+	(void)id;
+	return NULL;
+}
+
+struct peer *
+proc_peer(unsigned int role, unsigned int index)
+{
+	(void)role;
+	(void)index;
+	return NULL;
+}
 
 /* --- the session --------------------------------------------------------- */
 
@@ -242,7 +267,8 @@ run(enum hook_stage stage, const char *text)
 	shown[0] = '\0';
 	if (lua_scripts_prepare(&conf, note) == 0 &&
 	    (co = co_get(&call)) != NULL) {
-		show(&call, co_run(co));
+		co_begin(co);
+		show(&call, co_step(co, 0));
 		if (call.decided)
 			ok(hook_verdict_check(stage, VERB_NONE,
 			    &call.verdict) == NULL, "possible");

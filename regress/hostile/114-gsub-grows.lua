@@ -1,0 +1,3 @@
+-- want: memory
+local s = ('x'):rep(1000)
+while true do s = s:gsub('x', 'xx') end

@@ -1,0 +1,3 @@
+-- want: error stack overflow
+local function f() return 1 + f() end
+f()

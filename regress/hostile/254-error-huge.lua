@@ -1,0 +1,2 @@
+-- want: error
+error(('x'):rep(10000000))

@@ -1,0 +1,2 @@
+-- want: error
+error(function() while true do end end)

@@ -1,0 +1,2 @@
+-- want: error
+error('x', 1 << 40)

@@ -1,0 +1,2 @@
+-- want: cpu
+while true do for s in ('a b c'):gmatch('%a') do end end

@@ -1,0 +1,2 @@
+-- want: pass
+assert(not pcall(string.format, '%p', {}) or ('%p'):format({}) == '(null)')

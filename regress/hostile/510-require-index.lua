@@ -1,0 +1,2 @@
+-- want: error
+require(setmetatable({}, { __tostring = function() return 'io' end }))

@@ -1,0 +1,3 @@
+-- want: error
+_ENV = nil
+return x

@@ -1,0 +1,2 @@
+-- want: error
+return select(math.mininteger, 1)

@@ -1,0 +1,3 @@
+-- want: refused
+return
+--*10000 function() return 

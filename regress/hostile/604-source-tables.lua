@@ -1,0 +1,3 @@
+-- want: refused C levels
+return
+--*100000 {

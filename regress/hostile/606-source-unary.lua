@@ -1,0 +1,4 @@
+-- want: refused C levels
+return
+--*100000 not 
+true

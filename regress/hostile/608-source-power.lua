@@ -1,0 +1,3 @@
+-- want: refused C levels
+return 1
+--*100000  ^ 1

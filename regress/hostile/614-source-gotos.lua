@@ -1,0 +1,2 @@
+-- want: refused
+--*10000 goto nowhere 

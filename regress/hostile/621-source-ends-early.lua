@@ -1,0 +1,4 @@
+-- want: refused
+end
+local _ENV = nil
+return function()
