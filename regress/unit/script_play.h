@@ -61,11 +61,13 @@ proc_conf(void)
 	return play_conf;
 }
 
+#ifndef PLAY_REAL
 const struct conf_script_limits *
 call_limits(void)
 {
 	return &play_conf->script_limits;
 }
+#endif
 
 struct peer *
 proc_peer(unsigned int role, unsigned int index)

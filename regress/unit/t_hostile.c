@@ -5,7 +5,7 @@
  */
 
 /*
- * Scripts that mean harm: regress/hostile/*.lua.
+ * Scripts that mean harm: regress/hostile, NNN-NAME.lua.
  *
  * Each is compiled and run in a process of its own, twice in one session, by
  * the engine as proxyd has it (16 MB, 50 ms).  Then another session runs an
