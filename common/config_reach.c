@@ -10,6 +10,10 @@
  * Asked by `postern -n', which warns of a listener whose clients may need two
  * next hops for one message, and by smtpd, which offers what all of them
  * can do.  See rule_reach.c for what is certain about the answer.
+ *
+ * What a script of session.rcpt names is not in it: it may name any remote,
+ * and one that only judges would cost the client every extension that the
+ * least of them lacks.  What the remote lacks is told at RCPT in any case.
  */
 
 #include <string.h>

@@ -528,9 +528,14 @@ add_mx(struct load *l)
 {
 	const struct key	*row;
 	struct conf_map		*map;
+	struct rule_value	 v;
 	struct node		*n;
 	size_t			 i;
 
+	/* A script of RCPT can name any remote. */
+	if (!rule_is_constant(l->conf->session.script[STAGE_RCPT], &v) ||
+	    v.str != NULL)
+		l->use_mx = true;
 	if (!l->use_mx || conf_find(&l->conf->remotes, "mx") != NULL)
 		return;
 	for (i = 0; (row = conf_map_row(l->conf, i, &map)) != NULL; i++)

@@ -474,6 +474,55 @@ note_hop(struct conf_remote *r, void *arg)
 		h->second = r->obj.name;
 }
 
+/* Does it seem to set the next hop?  As far as a look at its text can tell. */
+static bool
+sets_hop(const struct conf_script *script)
+{
+	const char	*p = script->text;
+
+	while ((p = strstr(p, "transportid")) != NULL) {
+		p += strlen("transportid");
+		p += strspn(p, " \t\n\"']");
+		if (p[0] == '=' && p[1] != '=')
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_sent_by_script(const struct config *conf)
+{
+	size_t	i;
+
+	for (i = 0; is_on(conf->session.script[STAGE_RCPT]) &&
+	    i < conf->scripts.n; i++)
+		if (sets_hop((const struct conf_script *)(const void *)
+		    conf->scripts.v[i]))
+			return true;
+	return false;
+}
+
+static void
+warn_submission(struct load *l, const struct conf_listener *ls,
+    const struct hops *h)
+{
+	const struct node	*n;
+	char			 path[128];
+
+	n = at(l->root, "listener", ls->obj.name, "extensions");
+	snprintf(path, sizeof(path), "listener.%s.extensions", ls->obj.name);
+	if (h->second != NULL)
+		conf_warning(l->errs, l->file, n->line, n->col, path,
+		    "clients log in here, and their mail can go to %s%s%s: "
+		    "set route.session", h->first == NULL ? "" :
+		    h->first->obj.name, h->first == NULL ? "" : " and ",
+		    h->second);
+	else
+		conf_warning(l->errs, l->file, n->line, n->col, path,
+		    "clients log in here, and a script of session.rcpt can "
+		    "send a message's recipients to two next hops");
+}
+
 /*
  * A client that logs in submits: it will not split a message by recipients,
  * as a mail server does that reads 452, and has nobody to try again for it.
@@ -482,9 +531,7 @@ static void
 check_submission(struct load *l)
 {
 	const struct conf_listener *ls;
-	const struct node	*n;
 	struct hops		 h;
-	char			 path[128];
 	size_t			 i;
 
 	for (i = 0; i < l->conf->listeners.n; i++) {
@@ -493,16 +540,8 @@ check_submission(struct load *l)
 		if (!conf_has_auth(ls))
 			continue;
 		conf_reach(l->conf, ls, note_hop, &h);
-		if (h.second == NULL)
-			continue;
-		n = at(l->root, "listener", ls->obj.name, "extensions");
-		snprintf(path, sizeof(path), "listener.%s.extensions",
-		    ls->obj.name);
-		conf_warning(l->errs, l->file, n->line, n->col, path,
-		    "clients log in here, and their mail can go to %s%s%s: "
-		    "set route.session", h.first == NULL ? "" :
-		    h.first->obj.name, h.first == NULL ? "" : " and ",
-		    h.second);
+		if (h.second != NULL || is_sent_by_script(l->conf))
+			warn_submission(l, ls, &h);
 	}
 }
 
