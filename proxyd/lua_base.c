@@ -25,6 +25,8 @@
 
 #include "script.h"
 
+#define PCALLS_MAX	100
+
 /* --- tables --------------------------------------------------------------- */
 
 static void
@@ -141,6 +143,7 @@ base_setmetatable(lua_State *L)
 static int
 pcall_over(lua_State *L, int status, lua_KContext before)
 {
+	co_of(L)->pcalls--;
 	if (status == LUA_OK || status == LUA_YIELD)
 		return lua_gettop(L) - (int)before;
 	if (co_is_over(L, status))
@@ -150,12 +153,20 @@ pcall_over(lua_State *L, int status, lua_KContext before)
 	return 2;
 }
 
+/*
+ * Lua walks all of the stack for each error that is caught, and does not look
+ * at the clock meanwhile: few within each other, or that takes for ever.
+ */
 static int
 base_pcall(lua_State *L)
 {
-	int	status;
+	struct co	*co = co_of(L);
+	int		 status;
 
 	luaL_checkany(L, 1);
+	if (co->pcalls >= PCALLS_MAX)
+		return luaL_error(L, "too many pcall within each other");
+	co->pcalls++;
 	lua_pushboolean(L, 1);
 	lua_insert(L, 1);
 	status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0,

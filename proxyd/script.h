@@ -59,6 +59,7 @@ struct co {
 	bool		 failed;	/* of a parent: one had an error, which
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
+	unsigned int	 pcalls;	/* that it is in */
 	bool		 spoiled;	/* it is not used again */
 };
 
