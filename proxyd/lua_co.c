@@ -212,6 +212,7 @@ co_put(struct co *co)
 	co->call = NULL;
 	co->parent = NULL;
 	co->index = co->waits = 0;
+	co->pcalls = 0;
 	co->fresh = co->failed = co->dead = false;
 	if (co->spoiled || pooled >= POOL_MAX) {
 		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);

@@ -59,8 +59,8 @@ struct co {
 	bool		 failed;	/* of a parent: one had an error, which
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
+	unsigned int	 pcalls;	/* that it is in */
 	bool		 spoiled;	/* it is not used again */
-	int		 pcalls;	/* that are one in another */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */

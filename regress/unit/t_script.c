@@ -466,6 +466,13 @@ test_limits(void)
 	    "m.__close = function() while true do end end "
 	    "local x <close> = t while true do end",
 	    "over script-limits.cpu");
+	want_error("local function f() pcall(f) return 1 + f() end f()",
+	    "over script-limits");
+	want_error("local function f() pcall(f) while true do pcall(f) end "
+	    "end f()", "over script-limits.cpu");
+	want_error("local function f() f() end local function g(n) "
+	    "local ok, why = pcall(g, n + 1) if not ok then error(why, 0) end "
+	    "end g(0)", "too many pcall");
 	want_error("test.sort(function() while true do pcall(function() "
 	    "while true do end end) end end)", "over script-limits.cpu");
 	want_error("local t = setmetatable({}, {__index = function(t, k) "
