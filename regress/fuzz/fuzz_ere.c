@@ -34,12 +34,17 @@ confusing(const char *p, const char *s)
 	    strchr(s, '\n') != NULL;
 }
 
-/* Its compiler needs time by the power of repeats of repeats: a+++++++++. */
+/*
+ * Its compiler needs time by the power of repeats of repeats: a+++++++++, and
+ * of repeats of what may be empty: (a?|){82}+.
+ */
 static bool
 costly(const char *p)
 {
 	size_t	 n = 0;
 
+	if (strchr(p, '{') != NULL && strpbrk(p, "|?*(") != NULL)
+		return true;
 	for (; (p = strpbrk(p, "*+?{")) != NULL; p++)
 		n++;
 	return n > 6;
