@@ -16,6 +16,7 @@
  * a database answers.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,11 +182,12 @@ is_number(const struct sql_value *v)
 	text[v->len] = '\0';
 	if (text[strspn(text, "0123456789+-.eE")] != '\0')
 		return false;
+	errno = 0;
 	if (v->type == SQL_INT)
 		(void)strtoll(text, &end, 10);
 	else
 		(void)strtod(text, &end);
-	return *end == '\0';
+	return *end == '\0' && (errno == 0 || v->type == SQL_REAL);
 }
 
 /* NULL, or what is wrong with it. */
@@ -200,8 +202,6 @@ value_wrong(const struct sql_value *v)
 		return is_number(v) ? NULL : "a parameter is no number that "
 		    "SQL knows";
 	case SQL_BOOL:
-		return v->len == 1 && (*v->p == '0' || *v->p == '1') ? NULL :
-		    "a parameter is neither true nor false";
 	case SQL_NULL:
 	case SQL_TEXT:
 	case SQL_TYPE_COUNT:
