@@ -192,11 +192,11 @@ put_probe(struct wbuf *w, const struct proto_probe *p)
 int
 get_probe(struct msg *m, struct proto_probe *p)
 {
-	get_line(&m->body, p->host, sizeof(p->host));
+	get_str(&m->body, p->host, sizeof(p->host));
 	p->port = get_u16(&m->body);
 	p->timeout = get_u32(&m->body);
-	get_line(&m->body, p->rcpt, sizeof(p->rcpt));
-	get_line(&m->body, p->sender, sizeof(p->sender));
+	get_str(&m->body, p->rcpt, sizeof(p->rcpt));
+	get_str(&m->body, p->sender, sizeof(p->sender));
 	if (p->timeout == 0)
 		get_fail(&m->body);
 	return get_end(&m->body);

@@ -285,7 +285,7 @@ const char	*hook_verdict_check(enum hook_stage, enum smtp_verb,
  * PROBE: would that server take this recipient (rcptto_proxy)?  host: a
  * remote's name, where there is one of that name and port is 0 or its own,
  * else a host name or address.  Answered by one PROBE_ANS within timeout and
- * a little.
+ * a little.  The strings are the script's, whatever is in them: verifyd looks.
  */
 struct proto_probe {
 	char		host[256];
@@ -310,7 +310,8 @@ struct proto_probe_ans {
 	uint16_t	code;		/* of the reply; 0 = none */
 	char		enhanced[12];
 	char		stage[16];	/* "resolve" "connect" "banner" "ehlo"
-					   "tls" "mail" "rcpt" "timeout" */
+					   "tls" "auth" "mail" "rcpt"
+					   "timeout" */
 	char		text[256];	/* the reply's, or what went wrong */
 };
 void	put_probe_ans(struct wbuf *, const struct proto_probe_ans *);

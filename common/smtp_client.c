@@ -480,6 +480,34 @@ client_end(const struct smtp_client *c)
 	return c->end;
 }
 
+enum client_step
+client_ended_at(const struct smtp_client *c)
+{
+	switch (c->ended_in) {
+	case C_BANNER:
+		return STEP_BANNER;
+	case C_EHLO:
+	case C_HELO:
+		return c->end == END_TLS ? STEP_TLS : STEP_EHLO;
+	case C_FIRST:
+	case C_STARTTLS:
+	case C_HANDSHAKE:
+		return STEP_TLS;
+	case C_AUTH:
+		return STEP_AUTH;
+	case C_XCLIENT:
+	case C_READY:
+	case C_BODY:
+	case C_CHUNK:
+	case C_CHUNKED:
+	case C_FINAL:
+	case C_QUIT:
+	case C_CLOSED:
+		break;
+	}
+	return STEP_COMMANDS;
+}
+
 const char *
 client_why(const struct smtp_client *c)
 {

@@ -73,6 +73,10 @@ enum client_end {
 	END_MEMORY
 };
 
+/* How far it had come by then. */
+enum client_step { STEP_BANNER, STEP_EHLO, STEP_TLS, STEP_AUTH,
+	STEP_COMMANDS };
+
 /* What the server offered to EHLO. */
 #define EXT_PIPELINING	0x0001
 #define EXT_SIZE	0x0002
@@ -188,6 +192,7 @@ bool	client_is_ready(const struct smtp_client *);
 unsigned int client_extensions(const struct smtp_client *);	/* EXT_* */
 uint64_t client_max_size(const struct smtp_client *);	/* 0 = not said */
 enum client_end client_end(const struct smtp_client *);
+enum client_step client_ended_at(const struct smtp_client *);
 const char *client_why(const struct smtp_client *);	/* for the log */
 bool	client_is_tls(const struct smtp_client *);
 

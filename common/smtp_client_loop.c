@@ -140,6 +140,7 @@ client_fail(struct smtp_client *c, enum client_end end,
 	va_end(ap);
 	/* having said QUIT we do not care how it ends */
 	c->end = c->state == C_QUIT ? END_QUIT : end;
+	c->ended_in = c->state;
 	client_hang_up(c);
 	client_enter(c, C_CLOSED);
 	(void)client_tell(c, CLIENT_CLOSED, reply, 0);
@@ -153,6 +154,7 @@ client_fail_later(struct smtp_client *c, enum client_end end, const char *why)
 		return;
 	c->why = strdup(why);
 	c->end = end;
+	c->ended_in = c->state;
 	client_hang_up(c);
 	client_enter(c, C_CLOSED);
 	timer_set(&c->timer, 0);

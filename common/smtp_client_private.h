@@ -74,6 +74,7 @@ struct smtp_client {
 	struct timer		 timer;		/* of the state */
 	enum client_state	 state;		/* written by client_enter */
 	enum client_end		 end;
+	enum client_state	 ended_in;
 	client_cb		*cb;
 	void			*arg;
 	uint64_t		 sid;

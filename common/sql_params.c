@@ -9,7 +9,7 @@
  *
  * PostgreSQL knows numbers only, and SQLite has its own ideas of names, so
  * the text is walked once: :name and $name become numbers, the same name the
- * same one, and each `?' becomes a number of its own.  What stands in quotes,
+ * same one, and so does each `?' and each `?1'.  What stands in quotes,
  * in identifiers, in comments and between dollars is passed over, and so are
  * `::' and `:='.  The walk also sees where the statement ends: there is one
  * in a query, and nothing behind its semicolon.
@@ -36,8 +36,9 @@ struct walk {
 	enum sql_dialect	 dialect;
 	const char		*p;		/* what is not read yet */
 	char			*out;
-	unsigned int		 places;	/* so many `?' */
+	unsigned int		 places;	/* the highest of `?' so far */
 	bool			 said;		/* something to run */
+	bool			 worded;	/* and the first word of it */
 	bool			 ended;		/* by a semicolon */
 };
 
@@ -150,39 +151,95 @@ static void
 put_number(struct walk *w, size_t n)
 {
 	*w->out++ = w->dialect == SQL_SQLITE ? '?' : '$';
-	if (++n >= 10)
-		*w->out++ = (char)('0' + n / 10);
+	if (++n >= 100)
+		*w->out++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*w->out++ = (char)('0' + n / 10 % 10);
 	*w->out++ = (char)('0' + n % 10);
 }
 
+/* The parameter of that name, or place; as i what is new.  NULL, or why. */
 static const char *
-param(struct walk *w, size_t len)
+put_param(struct walk *w, size_t i, const char *name, size_t len,
+    unsigned int place)
 {
 	struct sql_params	*sql = w->sql;
-	struct sql_param	*new;
-	size_t			 i;
+	struct sql_param	*new = &sql->param[i];
 
-	for (i = 0; len > 0 && i < sql->n; i++)
-		if (strlen(sql->param[i].name) == len &&
-		    memcmp(sql->param[i].name, w->p + 1, len) == 0)
-			break;
-	if (len == 0)
-		i = sql->n;
-	if (is_word(w->p[len + 1]))
-		return not_ascii;
 	if (i == SQL_PARAMS_MAX)
-		return "more than 64 parameters";
+		return "more than 100 parameters";
 	if (i == sql->n) {
-		new = &sql->param[sql->n++];
 		memset(new, 0, sizeof(*new));
 		if (len >= sizeof(new->name))
 			return "a parameter's name is longer than 31 octets";
-		memcpy(new->name, w->p + 1, len);
-		new->place = len == 0 ? w->places++ : 0;
+		memcpy(new->name, name, len);
+		new->place = place;
+		sql->n++;
 	}
-	w->p += len + 1;
 	put_number(w, i);
 	return NULL;
+}
+
+static const char *
+named(struct walk *w, size_t len)
+{
+	const struct sql_params	*sql = w->sql;
+	const char		*name = w->p + 1;
+	size_t			 i;
+
+	for (i = 0; i < sql->n; i++)
+		if (strlen(sql->param[i].name) == len &&
+		    memcmp(sql->param[i].name, name, len) == 0)
+			break;
+	if (is_word(name[len]))
+		return not_ascii;
+	w->p += len + 1;
+	return put_param(w, i, name, len, 0);
+}
+
+/* `?', or `?' and a number. */
+static const char *
+placed(struct walk *w)
+{
+	const struct sql_params	*sql = w->sql;
+	unsigned int		 place = 0;
+	size_t			 i;
+
+	for (w->p++; isdigit((unsigned char)*w->p); w->p++)
+		if (place <= SQL_PARAMS_MAX)
+			place = place * 10 + (unsigned int)(*w->p - '0');
+	if (is_word(*w->p))
+		return not_ascii;
+	if (w->p[-1] == '?')
+		place = w->places + 1;
+	if (place < 1 || place > SQL_PARAMS_MAX)
+		return "places are ?1 to ?100";
+	if (place > w->places)
+		w->places = place;
+	place--;
+	for (i = 0; i < sql->n; i++)
+		if (sql->param[i].name[0] == '\0' &&
+		    sql->param[i].place == place)
+			break;
+	return put_param(w, i, "", 0, place);
+}
+
+/* What is known of a statement without understanding it. */
+static void
+note_word(struct sql_params *sql, const char *p, size_t n, bool first)
+{
+	static const char *const	writes[] = {
+		"delete", "insert", "merge", "replace", "update"
+	};
+	char				word[SQL_VERB_MAX] = "";
+	size_t				i;
+
+	for (i = 0; n < sizeof(word) && i < n; i++)
+		word[i] = (char)tolower((unsigned char)p[i]);
+	if (first)
+		memcpy(sql->verb, word, sizeof(word));
+	for (i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		sql->writes |= strcmp(word, writes[i]) == 0;
 }
 
 /* A word, and what begins with one: E'', and in SQLite x'' is as ''. */
@@ -196,6 +253,8 @@ word(struct walk *w)
 		n++;
 	escapes = w->dialect == SQL_PQ && n == 1 &&
 	    (*w->p == 'e' || *w->p == 'E') && w->p[1] == '\'';
+	note_word(w->sql, w->p, n, !w->worded);
+	w->worded = true;
 	copy(w, n);
 	return escapes ? quoted(w, '\'', true) : NULL;
 }
@@ -221,15 +280,14 @@ mark(struct walk *w)
 
 	switch (*w->p) {
 	case '?':
-		return isdigit((unsigned char)w->p[1]) ?
-		    "parameters have names, not numbers" : param(w, 0);
+		return placed(w);
 	case ':':
 		if (w->p[1] == ':' || w->p[1] == '=') {
 			copy(w, 2);
 			return NULL;
 		}
 		if ((n = name_len(w->p + 1)) > 0)
-			return param(w, n);
+			return named(w, n);
 		if (w->dialect == SQL_SQLITE && is_word(w->p[1]))
 			return not_ascii;
 		break;
@@ -237,7 +295,7 @@ mark(struct walk *w)
 		if (w->dialect == SQL_PQ && dollars(w, &why))
 			return why;
 		if ((n = name_len(w->p + 1)) > 0)
-			return param(w, n);
+			return named(w, n);
 		return "`$' without a name: parameters have names";
 	case '@':
 		if (w->dialect == SQL_SQLITE)
@@ -296,8 +354,10 @@ sql_params_read(struct sql_params *sql, const char *text,
 	const char	*why = NULL;
 
 	sql->n = 0;
-	/* A `?' may become `?64', and nothing grows more. */
-	if ((sql->text = malloc(3 * strlen(text) + 1)) == NULL)
+	sql->verb[0] = '\0';
+	sql->writes = false;
+	/* A `?' may become `?100', and nothing grows more. */
+	if ((sql->text = malloc(4 * strlen(text) + 1)) == NULL)
 		return "no memory";
 	w.out = sql->text;
 	while (why == NULL && *w.p != '\0')

@@ -11,10 +11,12 @@
 #ifndef SQL_PARAMS_H
 #define SQL_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#define SQL_PARAMS_MAX	64		/* different ones in a statement */
+#define SQL_PARAMS_MAX	100		/* different ones in a statement */
 #define SQL_NAME_MAX	32		/* with NUL */
+#define SQL_VERB_MAX	16		/* likewise */
 
 enum sql_dialect {
 	SQL_SQLITE,			/* ?1 */
@@ -22,19 +24,24 @@ enum sql_dialect {
 };
 
 struct sql_param {
-	char		name[SQL_NAME_MAX];	/* "": a plain `?' */
-	unsigned int	place;		/* of that among the `?', from 0 */
+	char		name[SQL_NAME_MAX];	/* "": a `?' or `?1' */
+	unsigned int	place;		/* of that among those, from 0 */
 };
 
 struct sql_params {
 	char			*text;	/* one statement, without its `;' */
 	size_t			 n;	/* number 1 is param[0] */
+	/* The first word, in lower case: "select"; "" if it is longer. */
+	char			 verb[SQL_VERB_MAX];
+	bool			 writes;	/* insert, update, delete, merge
+						   or replace is a word of it */
 	struct sql_param	 param[SQL_PARAMS_MAX];
 };
 
 /*
- * Read a statement with :name, $name and `?' in it.  NULL, or what is wrong
- * with it (a static string), and then there is nothing to clear.
+ * Read a statement with :name, $name, `?' and `?1' in it; `?' is the place
+ * behind the highest so far.  NULL, or what is wrong with it (a static
+ * string), and then there is nothing to clear.
  */
 const char	*sql_params_read(struct sql_params *, const char *sql,
 		    enum sql_dialect);

@@ -72,6 +72,26 @@ int		 tlsctx_client_error(struct tls_store *, struct tls *);
 /* The words for such a number. */
 const char	*tlsctx_error_text(int);
 
+/* --- tlsctx_cert.c -------------------------------------------------------- */
+
+#define TLS_CERT_TEXT_MAX	(16 * 1024)
+#define TLS_CERT_TEXTS		10
+
+struct tls_cert {
+	unsigned int	 n;
+	const char	*name[TLS_CERT_TEXTS];
+	char		*value[TLS_CERT_TEXTS];
+};
+/*
+ * What the client's certificate says, as scripts have it: "subject" "issuer"
+ * "subject_alt_name" "version" "serial_number" "not_valid_before"
+ * "not_valid_after" "public_key" "fingerprint" "export".  What it does not
+ * say, or says at too great a length, is not there.  To be cleared.
+ */
+void		 tlsctx_cert(struct tls *, struct tls_cert *);
+/* Free its texts. */
+void		 tlsctx_cert_clear(struct tls_cert *);
+
 /* --- tlsctx_verify.c: for tlsctx.c, front_tls.c and its test ------------ */
 
 /*

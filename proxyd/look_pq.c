@@ -16,7 +16,10 @@
  *
  * Where a connection is lost the question is put once more on another one: so
  * a server that was started anew costs nobody anything but time.  A query may
- * therefore run twice.
+ * therefore run twice; a script's statement that writes does not.
+ *
+ * Scripts share the pool, but for one connection, if there are several: so
+ * whatever scripts ask, and for however long, queries have that one.
  *
  * Rejected: pipelines (a slow statement would hold up the others on its
  * connection), one process for each connection as with SQLite (libpq does not
@@ -34,10 +37,6 @@ struct check {
 	char		 key[256];
 };
 
-TAILQ_HEAD(ask_list, ask);
-
-static struct ask_list	 queue = TAILQ_HEAD_INITIALIZER(queue);
-static size_t		 nqueue;
 static struct timer	 again;		/* when a server may be tried */
 
 /* -n: the statements, and how many have been tried. */
@@ -51,15 +50,20 @@ static struct {
 void
 pool_again(struct ask *a, const char *why)
 {
-	if (a->again) {
-		timer_del(&a->timer);
-		ask_cannot(a, why);
+	char	text[256];
+
+	if (a->sent && a->script && a->st->sql.writes) {
+		(void)snprintf(text, sizeof(text), "the connection was lost, "
+		    "and it may have been done: %s", why);
+		why = text;
+	} else if (!a->again && a->asker != NULL) {
+		a->again = true;
+		a->conn = NULL;
+		wait_add(a, true);
 		return;
 	}
-	a->again = true;
-	a->conn = NULL;
-	TAILQ_INSERT_HEAD(&queue, a, entry);
-	nqueue++;
+	timer_del(&a->timer);
+	ask_cannot(a, why);
 }
 
 static struct conn *
@@ -73,21 +77,39 @@ conn_find(enum conn_state state)
 	return NULL;
 }
 
-static struct ask *
-queue_take(void)
+/* One that is idle, if possible one that needs no tidying for that. */
+static struct conn *
+conn_idle(bool script)
 {
-	struct ask	*a = TAILQ_FIRST(&queue);
+	struct conn	*c = NULL;
+	size_t		 i;
 
-	TAILQ_REMOVE(&queue, a, entry);
-	nqueue--;
-	return a;
+	for (i = 0; i < pool.n; i++) {
+		if (pool.v[i].state != CONN_IDLE)
+			continue;
+		c = &pool.v[i];
+		if (c->dirty == script)
+			break;
+	}
+	return c;
+}
+
+/* May a script have another connection? */
+static bool
+scripts_may(void)
+{
+	size_t	i, n = 0;
+
+	for (i = 0; i < pool.n; i++)
+		n += pool.v[i].script;
+	return n == 0 || n + 1 < pool.n;
 }
 
 /* Does any connection stand?  Then a server is full, not dead. */
 static bool
 is_served(void)
 {
-	return conn_find(CONN_IDLE) != NULL ||
+	return conn_find(CONN_IDLE) != NULL || conn_find(CONN_TIDY) != NULL ||
 	    conn_find(CONN_PREPARE) != NULL || conn_find(CONN_QUERY) != NULL;
 }
 
@@ -101,10 +123,9 @@ fail_waiting(void)
 	const char	*why = is_served() ? NULL : uris_dead();
 	struct ask	*a;
 
-	while (why != NULL && nqueue > pool.opening) {
-		a = TAILQ_LAST(&queue, ask_list);
-		TAILQ_REMOVE(&queue, a, entry);
-		nqueue--;
+	while (why != NULL && wait_count(true) > pool.opening) {
+		a = wait_last();
+		wait_remove(a);
 		timer_del(&a->timer);
 		ask_cannot(a, why);
 	}
@@ -115,18 +136,23 @@ pool_pump(void)
 {
 	struct conn	*c;
 	struct uri	*u;
+	struct ask	*a;
 	int64_t		 ms;
+	size_t		 waiting;
 
-	while (!TAILQ_EMPTY(&queue) && (c = conn_find(CONN_IDLE)) != NULL)
-		step_ask(c, queue_take());
-	while (pool.opening < nqueue && (c = conn_find(CONN_DOWN)) != NULL) {
+	while (conn_find(CONN_IDLE) != NULL &&
+	    (a = wait_take(scripts_may())) != NULL)
+		step_ask(conn_idle(a->script), a);
+	waiting = wait_count(scripts_may());
+	while (pool.opening < waiting && (c = conn_find(CONN_DOWN)) != NULL) {
 		if ((u = uri_next()) == NULL) {
 			fail_waiting();
 			break;
 		}
 		conn_open(c, u);
 	}
-	if (pool.opening < nqueue && conn_find(CONN_DOWN) != NULL &&
+	waiting = wait_count(scripts_may());
+	if (pool.opening < waiting && conn_find(CONN_DOWN) != NULL &&
 	    (ms = uris_wait()) != -1)
 		timer_set(&again, ms);
 }
@@ -150,8 +176,7 @@ ask_late(void *arg)
 		conn_close(c);
 		ask_cannot(a, "no answer in time");
 	} else {
-		TAILQ_REMOVE(&queue, a, entry);
-		nqueue--;
+		wait_remove(a);
 		ask_cannot(a, why != NULL ? why :
 		    "no connection came free in time");
 	}
@@ -163,22 +188,25 @@ ask(struct ask *a)
 {
 	timer_init(&a->timer, ask_late, a);
 	timer_set(&a->timer, mono_diff(a->deadline, mono_now()));
-	TAILQ_INSERT_TAIL(&queue, a, entry);
-	nqueue++;
+	wait_add(a, false);
 	pool_pump();
 }
 
 static void
 withdraw(struct ask *a)
 {
-	if (a->conn != NULL)
-		return;		/* to nobody, when it is answered */
-	TAILQ_REMOVE(&queue, a, entry);
-	nqueue--;
+	if (a->conn != NULL) {
+		ask_orphan(a);	/* answered to nobody */
+		return;
+	}
+	wait_remove(a);
 	ask_cannot(a, "");
 }
 
-/* Connections forget it when they end; its number is not used again. */
+/*
+ * Connections forget it when they end, or when another one takes its slot;
+ * its number is not used again.
+ */
 static void
 forget(struct statement *st)
 {
@@ -259,8 +287,15 @@ check(const struct config *conf)
 	conn_open(&pool.v[0], uri_next());
 }
 
+/* Not what is a connection's (SET, LISTEN), not COPY. */
+static const char *const	verbs[] = {
+	"alter", "create", "delete", "drop", "insert", "merge", "select",
+	"table", "truncate", "update", "values", "with", NULL
+};
+
 const struct backend	look_pq = {
 	.dialect = SQL_PQ,
+	.verbs = verbs,
 	.prepare = uris_prepare,
 	.start = start,
 	.ask = ask,

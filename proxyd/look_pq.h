@@ -72,6 +72,7 @@ enum conn_state {
 	CONN_NAME,		/* asks resolved */
 	CONN_OPENING,
 	CONN_IDLE,
+	CONN_TIDY,		/* gets rid of what is in the way */
 	CONN_PREPARE,
 	CONN_QUERY
 };
@@ -93,9 +94,15 @@ struct conn {
 	bool		 copies;	/* it was told to COPY */
 	char		 why[256];	/* the server's word; "" */
 	char		 sqlstate[6];
-	uint8_t		*prepared;	/* a bit for each statement */
+	uint8_t		*prepared;	/* a bit for each query */
 	size_t		 nprepared;	/* octets */
+	/* Numbers of scripts' statements, by slot; 0: none. */
+	uint32_t	 slot[SCRIPT_SLOTS];
+	bool		 script;	/* runs a statement of one */
+	bool		 dirty;		/* has run one since it was tidied */
 };
+
+#define SLOT_STALE	UINT32_MAX	/* there is one, of no use */
 
 /* Those that there may be, and how many are on their way. */
 extern struct pool {
@@ -129,7 +136,10 @@ void	 step_results(struct conn *);
 
 /* Who waits gets what is free; more is opened if that does not do. */
 void	 pool_pump(void);
-/* It waits again, in front of all others; but not for ever. */
+/*
+ * It waits again, in front of all others; but not for ever, and not if that
+ * could do twice what it does.
+ */
 void	 pool_again(struct ask *, const char *why);
 /* `postern -n': a connection is free, or gone.  Is that it? */
 bool	 check_is_on(void);

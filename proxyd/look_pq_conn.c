@@ -61,6 +61,8 @@ conn_close(struct conn *c)
 	rows_clear(&c->rows);
 	if (c->prepared != NULL)
 		memset(c->prepared, 0, c->nprepared);
+	memset(c->slot, 0, sizeof(c->slot));
+	c->script = c->dirty = false;
 }
 
 /* libpq would print them. */

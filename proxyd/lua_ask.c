@@ -286,7 +286,7 @@ time_left(const struct call *call)
 {
 	int64_t	ms;
 
-	ms = proc_conf()->script_limits.time - SPARE -
+	ms = call_limits()->time - SPARE -
 	    mono_diff(mono_now(), call->began);
 	return ms > 0 ? ms : 0;
 }
@@ -335,7 +335,7 @@ f_sleep(lua_State *L)
 	int64_t		 ms;
 
 	ms = ask_seconds(L, 1,
-	    (double)proc_conf()->script_limits.time / 1000);
+	    (double)call_limits()->time / 1000);
 	check_can_wait(L, "sleep");
 	if (ms == 0)
 		return 0;

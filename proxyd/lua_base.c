@@ -25,6 +25,12 @@
 
 #include "script.h"
 
+/*
+ * An error that is raised again by each of many pcalls has Lua look through
+ * the whole stack each time.
+ */
+#define PCALLS_MAX	100
+
 /* --- tables --------------------------------------------------------------- */
 
 static void
@@ -141,6 +147,7 @@ base_setmetatable(lua_State *L)
 static int
 pcall_over(lua_State *L, int status, lua_KContext before)
 {
+	co_of(L)->pcalls--;
 	if (status == LUA_OK || status == LUA_YIELD)
 		return lua_gettop(L) - (int)before;
 	if (co_is_over(L, status))
@@ -156,6 +163,9 @@ base_pcall(lua_State *L)
 	int	status;
 
 	luaL_checkany(L, 1);
+	if (co_of(L)->pcalls >= PCALLS_MAX)
+		return luaL_error(L, "too many pcalls in each other");
+	co_of(L)->pcalls++;
 	lua_pushboolean(L, 1);
 	lua_insert(L, 1);
 	status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0,

@@ -106,6 +106,12 @@ on_tick(int sig)
 		stop_here(co);
 }
 
+bool
+co_late(void)
+{
+	return running != NULL && running->call->ticks > ticks_max;
+}
+
 void
 co_limit(int64_t cpu)
 {
@@ -206,7 +212,7 @@ co_put(struct co *co)
 	co->call = NULL;
 	co->parent = NULL;
 	co->index = co->waits = 0;
-	co->dead = false;
+	co->fresh = co->failed = co->dead = false;
 	if (co->spoiled || pooled >= POOL_MAX) {
 		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
 		free(co);
@@ -240,8 +246,8 @@ co_is_over(lua_State *L, int status)
 	struct call	*c = co_of(L)->call;
 
 	if (status == LUA_ERRMEM && c->doomed == CO_DONE && !c->decided) {
-		c->doomed = CO_NOMEM;
-		blame(c, L, limit_name(CO_NOMEM));
+		c->doomed = c->ticks > ticks_max ? CO_CPU : CO_NOMEM;
+		blame(c, L, limit_name(c->doomed));
 	}
 	return c->doomed != CO_DONE || c->decided;
 }
@@ -309,6 +315,7 @@ co_step(struct co *co, int nargs)
 		c->first = began;
 	before = lua_owner(c->sess->owner);
 	running = co;
+	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);
 	running = outer;
 	(void)lua_owner(before);

@@ -37,6 +37,7 @@ static struct owner	*payer = &everybody;
 static size_t		 total;
 
 lua_State		*lua_main;
+void			(*lua_open_more)(lua_State *);
 
 /* --- memory --------------------------------------------------------------- */
 
@@ -79,13 +80,17 @@ owner_gone(struct owner *o)
 	owner_free_last(o);
 }
 
-/* May that owner have so much more? */
+/*
+ * May that owner have so much more?  Nor when the processor's time is over:
+ * what goes on for long inside of Lua, where there are no hooks, wants more
+ * memory at some time (a chain of __call does).
+ */
 static bool
 may_take(struct owner *o, size_t more)
 {
 	o->over = o->max != 0 &&
 	    (more > o->max || o->used > o->max - more);
-	return !o->over;
+	return !o->over && (o->max == 0 || !co_late());
 }
 
 static void *
@@ -224,6 +229,8 @@ setup(lua_State *L)
 	lua_open_net(L);
 	lua_open_shared(L);
 	lua_open_log(L);
+	if (lua_open_more != NULL)
+		lua_open_more(L);
 	protect_strings(L);
 	lua_env_start(L);
 	return 0;

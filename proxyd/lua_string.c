@@ -10,7 +10,8 @@
  * What takes time or memory in proportion to its arguments and result is the
  * stock library's: byte, char, format, len, lower, upper, reverse, sub, pack,
  * unpack, packsize (the allocator refuses what is too large; a width in a
- * format has two digits).  Ours: find, match, gmatch, gsub on lua_match.c,
+ * format has two digits, and ours sees to it that none names an address of
+ * memory).  Ours: find, match, gmatch, gsub on lua_match.c,
  * and rep, of which the stock one counts to 2^62 for an empty string.  dump
  * is gone.
  *
@@ -382,6 +383,54 @@ string_rep(lua_State *L)
 	return 1;
 }
 
+/*
+ * RAISES.  Argument arg as tostring() has it, which names no address of
+ * memory, where it is one that only luaL_tolstring makes a text of.
+ */
+static void
+plain_value(lua_State *L, int arg)
+{
+	switch (lua_type(L, arg)) {
+	case LUA_TTABLE:
+	case LUA_TFUNCTION:
+	case LUA_TUSERDATA:
+	case LUA_TLIGHTUSERDATA:
+	case LUA_TTHREAD:
+		if (luaL_getmetafield(L, arg, "__tostring") != LUA_TNIL) {
+			lua_pop(L, 1);
+			return;
+		}
+		lua_pushstring(L, luaL_typename(L, arg));
+		lua_replace(L, arg);
+	}
+}
+
+/* RAISES.  The stock one, which is the upvalue, but for addresses. */
+static int
+string_format(lua_State *L)
+{
+	const char	*p = luaL_checkstring(L, 1);
+	size_t		 len = lua_rawlen(L, 1);
+	const char	*end = p + len;
+	int		 arg = 1, top = lua_gettop(L);
+
+	while ((p = memchr(p, '%', end - p)) != NULL) {
+		if (*++p == '%') {
+			p++;
+			continue;
+		}
+		p += strspn(p, "-+ #0123456789.");
+		if (*p == 'p')
+			return luaL_argerror(L, 1, "%p is not for scripts");
+		if (++arg <= top && *p == 's')
+			plain_value(L, arg);
+	}
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, top, 1);
+	return 1;
+}
+
 static const luaL_Reg functions[] = {
 	{ "find",	string_find },
 	{ "gmatch",	string_gmatch },
@@ -392,7 +441,7 @@ static const luaL_Reg functions[] = {
 };
 
 static const char *const stock[] = {
-	"byte", "char", "format", "len", "lower", "pack", "packsize",
+	"byte", "char", "len", "lower", "pack", "packsize",
 	"reverse", "sub", "unpack", "upper"
 };
 
@@ -408,6 +457,9 @@ push_functions(lua_State *L)
 		lua_getfield(L, -2, stock[i]);
 		lua_setfield(L, -2, stock[i]);
 	}
+	lua_getfield(L, -2, "format");
+	lua_pushcclosure(L, string_format, 1);
+	lua_setfield(L, -2, "format");
 }
 
 void

@@ -11,7 +11,7 @@
  * stops it.  Here elements are read and written raw, and a table whose
  * metamethods would have said otherwise is refused: __len, __newindex by what
  * writes, __index by what may read elements that are not there.  Read-only
- * tables can be read: their metamethods are ours.  No call works on more than
+ * tables can be read.  No call works on more than
  * a million elements, and loops look whether the processor's time is over.
  *
  * sort is a merge sort: n log n comparisons whatever the function says, and
@@ -26,14 +26,15 @@
 
 enum { READS = 0, WRITES = 1, ABSENT = 2 };
 
-/* RAISES.  A table that may be worked on so. */
+/* RAISES.  A table that may be worked on so; what is behind a read-only one. */
 static void
 check_table(lua_State *L, int arg, int use)
 {
 	luaL_checktype(L, arg, LUA_TTABLE);
-	if (lua_is_frozen(L, arg)) {
-		if (use & WRITES)
-			luaL_argerror(L, arg, "table is read-only");
+	if ((use & WRITES) && lua_is_frozen(L, arg))
+		luaL_error(L, "attempt to change a read-only table");
+	if (lua_real(L, arg)) {
+		lua_replace(L, arg);
 		return;
 	}
 	if (!lua_getmetatable(L, arg))
@@ -49,27 +50,15 @@ check_table(lua_State *L, int arg, int use)
 		luaL_argerror(L, arg, "table has a metamethod __index");
 }
 
-/* RAISES.  Its length; also of one that is read-only. */
+/* RAISES. */
 static lua_Integer
 length(lua_State *L, int arg)
 {
-	lua_Integer	 n;
+	lua_Unsigned	 n = lua_rawlen(L, arg);
 
-	n = lua_is_frozen(L, arg) ? luaL_len(L, arg) :
-	    (lua_Integer)lua_rawlen(L, arg);
-	if (n < 0 || n > ELEMENTS_MAX)
+	if (n > ELEMENTS_MAX)
 		luaL_argerror(L, arg, "too many elements");
-	return n;
-}
-
-/* RAISES.  Push element i. */
-static void
-get(lua_State *L, int arg, bool frozen, lua_Integer i)
-{
-	if (frozen)
-		lua_geti(L, arg, i);
-	else
-		lua_rawgeti(L, arg, i);
+	return (lua_Integer)n;
 }
 
 /*
@@ -105,20 +94,18 @@ table_concat(lua_State *L)
 	const char	*sep;
 	size_t		 seplen;
 	lua_Integer	 i, n, first;
-	bool		 frozen;
 
 	check_table(L, 1, READS | ABSENT);
 	sep = luaL_optlstring(L, 2, "", &seplen);
 	first = luaL_optinteger(L, 3, 1);
 	n = span(L, first, lua_isnoneornil(L, 4) ? length(L, 1) :
 	    luaL_checkinteger(L, 4), "too many elements");
-	frozen = lua_is_frozen(L, 1);
 	luaL_buffinit(L, &b);
 	for (i = 0; i < n; i++) {
 		look_up(L, i);
 		if (i > 0)
 			luaL_addlstring(&b, sep, seplen);
-		get(L, 1, frozen, first + i);
+		lua_rawgeti(L, 1, first + i);
 		if (!lua_isstring(L, -1))
 			return luaL_error(L, "invalid value (at index %I) in "
 			    "table for 'concat'", (LUAI_UACINT)(first + i));
@@ -187,7 +174,7 @@ table_move(lua_State *L)
 	lua_Integer	 from = luaL_checkinteger(L, 2), i, n, k,
 			 to = luaL_checkinteger(L, 4);
 	int		 dest = lua_isnoneornil(L, 5) ? 1 : 5;
-	bool		 frozen, back;
+	bool		 back;
 
 	check_table(L, 1, READS | ABSENT);
 	check_table(L, dest, WRITES);
@@ -195,13 +182,12 @@ table_move(lua_State *L)
 	    "too many elements to move");
 	luaL_argcheck(L, n == 0 || to <= LUA_MAXINTEGER - n + 1, 4,
 	    "destination wrap around");
-	frozen = lua_is_frozen(L, 1);
 	back = n > 0 && to > from && to <= from + n - 1 &&
 	    lua_rawequal(L, 1, dest);
 	for (i = 0; i < n; i++) {
 		look_up(L, i);
 		k = back ? n - 1 - i : i;
-		get(L, 1, frozen, from + k);
+		lua_rawgeti(L, 1, from + k);
 		lua_rawseti(L, dest, to + k);
 	}
 	lua_pushvalue(L, dest);
@@ -228,7 +214,6 @@ static int
 table_unpack(lua_State *L)
 {
 	lua_Integer	 i, n, first;
-	bool		 frozen;
 
 	check_table(L, 1, READS | ABSENT);
 	first = luaL_optinteger(L, 2, 1);
@@ -236,9 +221,8 @@ table_unpack(lua_State *L)
 	    luaL_checkinteger(L, 3), "too many results to unpack");
 	if (!lua_checkstack(L, (int)n))
 		return luaL_error(L, "too many results to unpack");
-	frozen = lua_is_frozen(L, 1);
 	for (i = 0; i < n; i++)
-		get(L, 1, frozen, first + i);
+		lua_rawgeti(L, 1, first + i);
 	return (int)n;
 }
 

@@ -49,6 +49,8 @@ static const char	shown_key[VIEW_COUNT], recipients_key;
 /* And of the registry: the metatables. */
 static const char	metatable_key[VIEW_COUNT];
 
+int	(*view_ptr)(lua_State *) = net_ptr;
+
 /* --- members -------------------------------------------------------------- */
 
 /* Each: of the table on the top; a text that is not there is none. */
@@ -411,7 +413,7 @@ view_index(lua_State *L)
 	key = lua_tostring(L, 2);
 	lua_settop(L, 2);
 	if (strcmp(key, "remoteptr") == 0 && has_ptr(view, c->stage))
-		return net_ptr(L);
+		return view_ptr(L);
 	if (strcmp(key, "recipients") == 0 && has_recipients(view, c->stage))
 		push_recipients(L, c->sess);
 	else

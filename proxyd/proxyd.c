@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "play.h"
 #include "proc.h"
 #include "script.h"
 
@@ -134,10 +135,11 @@ peer_up(struct peer *p)
 		nsmtpd++;
 }
 
+/* While there is an smtpd, a session of it may still come to its scripts. */
 static void
 end_if_drained(void)
 {
-	if (draining && (nsmtpd == 0 || sess_count() == 0))
+	if (draining && nsmtpd == 0)
 		proc_exit();
 }
 
@@ -185,7 +187,7 @@ show_stats(int fd)
 	tell(fd, text, n);
 }
 
-/* "NAME KEY NUMBER" each; of took only what is not 0. */
+/* "script NAME KEY NUMBER" each; of took only what is not 0. */
 static void
 show_script(const char *name, const struct script_stats *s, void *arg)
 {
@@ -206,15 +208,15 @@ show_script(const char *name, const struct script_stats *s, void *arg)
 	int	*fd = arg, n;
 
 	for (i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		n = snprintf(line, sizeof(line), "%s %s %llu\n", name,
+		n = snprintf(line, sizeof(line), "script %s %s %llu\n", name,
 		    v[i].key, (unsigned long long)v[i].value);
 		tell(*fd, line, n);
 	}
 	for (i = 0; i < SCRIPT_TOOK; i++) {
 		if (s->took[i] == 0)
 			continue;
-		n = snprintf(line, sizeof(line), "%s took.%zu %lu\n", name, i,
-		    (unsigned long)s->took[i]);
+		n = snprintf(line, sizeof(line), "script %s took.%zu %lu\n",
+		    name, i, (unsigned long)s->took[i]);
 		tell(*fd, line, n);
 	}
 }
@@ -248,5 +250,7 @@ static const struct proc_class	class = {
 int
 main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "-t") == 0)
+		return play(argv[2]);
 	proc_run(&class, argc, argv);
 }

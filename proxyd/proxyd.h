@@ -76,7 +76,7 @@ struct sess {
 	int			 env;	/* Lua's reference to what it keeps of
 					   the session, LUA_NOREF = nothing */
 	bool			 has_context;
-	bool			 broken;	/* no memory: view is not whole */
+	bool			 broken;	/* no memory: view has gaps */
 	unsigned int		 globals;	/* that its call assigned */
 	struct shown		 shown;	/* in what env leads to */
 };
@@ -153,7 +153,8 @@ extern struct call_count call_count;
 struct script_stats {
 	uint64_t	 calls, errors, cpu, memory, deadlines, waits;
 	uint64_t	 usec;		/* CPU of them all */
-	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of microseconds, wall time */
+	uint32_t	 took[SCRIPT_TOOK];	/* by log2 of us, waits
+						   included */
 };
 
 /* --- op.c ---------------------------------------------------------------- */

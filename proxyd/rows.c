@@ -12,12 +12,17 @@
  * by max-rows.
  */
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "lookupd.h"
 
 void
-rows_init(struct rows *r)
+rows_init(struct rows *r, bool typed)
 {
-	*r = (struct rows){ .a = { .status = QUERY_OK } };
+	*r = (struct rows){ .a = { .status = QUERY_OK }, .typed = typed };
 }
 
 void
@@ -61,15 +66,46 @@ rows_next(struct rows *r, uint32_t max)
 }
 
 void
-rows_value(struct rows *r, const void *p, size_t len)
+rows_value(struct rows *r, enum sql_type type, const void *p, size_t len)
 {
+	struct sql_value	v = { .type = (uint8_t)type, .p = p,
+				    .len = len };
+
 	if (r->failed != NULL)
 		return;
-	if (len > ROWS_ROOM) {
+	if (type == SQL_NULL || p == NULL) {
+		v.p = "";
+		v.len = 0;
+	}
+	if (v.len > ROWS_ROOM) {
 		r->failed = "a value is longer than 900 kilobytes";
 		return;
 	}
-	put_bool(&r->body, p != NULL);
-	put_blob(&r->body, p == NULL ? "" : p, p == NULL ? 0 : len);
+	if (r->typed) {
+		put_sql_value(&r->body, &v);
+	} else {
+		put_bool(&r->body, type != SQL_NULL);
+		put_blob(&r->body, v.p, v.len);
+	}
 	check_room(r);
+}
+
+/* With as few digits as lead back to it. */
+void
+rows_real(struct rows *r, double d)
+{
+	char	text[32];
+	int	digits;
+
+	if (isfinite(d)) {
+		for (digits = 15; digits <= 17; digits++) {
+			(void)snprintf(text, sizeof(text), "%.*g", digits, d);
+			if (strtod(text, NULL) == d)
+				break;
+		}
+	} else if (isnan(d))
+		(void)strlcpy(text, "nan", sizeof(text));
+	else
+		(void)strlcpy(text, d > 0 ? "inf" : "-inf", sizeof(text));
+	rows_value(r, SQL_REAL, text, strlen(text));
 }

@@ -60,6 +60,7 @@ struct co {
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
 	bool		 spoiled;	/* it is not used again */
+	int		 pcalls;	/* that are one in another */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */
@@ -84,6 +85,8 @@ int		 co_end(lua_State *);
  * Memory that is over ends the call here.
  */
 bool		 co_is_over(lua_State *, int status);
+/* Is the processor's time over for who runs? */
+bool		 co_late(void);
 /* Where it stands, on one line. */
 void		 co_traceback(struct co *, char *, size_t);
 /* Before the jail: the timer.  co_limit: CPU of a call, ms. */
@@ -96,6 +99,8 @@ extern lua_State	*lua_main;
 
 /* Before the jail; fatal without memory. */
 void		 lua_start(void);
+/* Opened behind all libraries, where a script is played (play.h); or NULL. */
+extern void	(*lua_open_more)(lua_State *);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
@@ -172,6 +177,8 @@ void		 lua_env_start(lua_State *);
  * they are first read, and again when they have changed.
  */
 void		 view_push(lua_State *, struct call *, const char *name);
+/* RAISES.  Looks for the client's name: net_ptr, but where that is played. */
+extern int	(*view_ptr)(lua_State *);
 
 /* --- questions: lua_ask.c ------------------------------------------------ */
 

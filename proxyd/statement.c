@@ -94,6 +94,7 @@ statement_new(uint32_t directory, const char *name, const char *text)
 	st->directory = directory;
 	(void)strlcpy(st->name, name, sizeof(st->name));
 	st->number = ++last_number;
+	st->slot = -1;
 	RB_INSERT(statements, &all, st);
 	return st;
 }
@@ -112,11 +113,12 @@ statement_find(uint32_t directory, const char *name)
 	return statement_new(directory, name, text);
 }
 
-static void
+void
 statement_free(struct statement *st)
 {
 	backend->forget(st);
 	sql_params_clear(&st->sql);
+	free(st->text);
 	free(st);
 }
 

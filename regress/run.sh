@@ -79,6 +79,7 @@ done
 CONFDUMP=$(pwd)/$R/tools/confdump
 export CONFDUMP
 part config sh regress/config/run.sh
+part script sh regress/script/run.sh -B "$B"
 if [ "$what" = all ]; then
 	POSTERN=$(cd "$B" && pwd)/smtpd/postern
 	export POSTERN

@@ -46,6 +46,7 @@ static const struct command {
 } commands[] = {
 	{ "show cache",		show_fields,	end_fields,	NULL, 0, 0 },
 	{ "show routes",	show_fields,	end_routes,	NULL, 0, 0 },
+	{ "show scripts",	show_fields,	end_scripts,	NULL, 0, 0 },
 	{ "show status",	show_status,	end_status,	NULL, 0, 0 },
 	{ "show stats",		show_stats,	end_stats,	NULL, 0, 0 },
 	{ "cache get",		show_fields,	end_fields,
@@ -73,7 +74,7 @@ usage(void)
 		fprintf(stderr, "%s\n\t%s%s%s", i == 0 ? "" : ",",
 		    commands[i].words, commands[i].args == NULL ? "" : " ",
 		    commands[i].args == NULL ? "" : commands[i].args);
-	fprintf(stderr, "\n");
+	fprintf(stderr, ",\n\tscript test file transcript\n");
 	exit(1);
 }
 
@@ -310,6 +311,9 @@ main(int argc, char *argv[])
 	}
 	argc -= optind;
 	argv += optind;
+	if (argc == 4 && strcmp(argv[0], "script") == 0 &&
+	    strcmp(argv[1], "test") == 0)
+		script_test(argv[2], argv[3]);
 	if ((cmd = find_command(&argc, &argv)) == NULL)
 		usage();
 	lines_init(&l, connect_to(path));

@@ -44,6 +44,13 @@ void	end_status(bool json, bool errors);
 void	end_stats(bool json, bool errors);
 void	end_fields(bool json, bool errors);
 void	end_routes(bool json, bool errors);
+void	end_scripts(bool json, bool errors);
 void	end_ok(bool json, bool errors);
+
+/*
+ * Become what plays a script against a transcript; exits with 2 if it cannot.
+ */
+void	script_test(const char *script, const char *transcript)
+	    __attribute__((__noreturn__));
 
 #endif

@@ -5,8 +5,9 @@
  */
 
 /*
- * Printing what the processes say of things: lines "NAME VALUE", or for show
- * routes "ROUTE NAME VALUE".
+ * Printing what the processes say of things: lines "NAME VALUE", for show
+ * routes "route ROUTE NAME VALUE" and for show scripts "script SCRIPT NAME
+ * VALUE".
  *
  * They are gathered, since several processes know something of one route:
  * numbers of one name are added up, of texts the first is taken.  In JSON
@@ -71,8 +72,9 @@ take(char *line)
 		warnx("%s", line + 7);
 		return -1;
 	}
-	if (strncmp(line, "route ", 6) == 0) {
-		line += 6;
+	if (strncmp(line, "route ", 6) == 0 ||
+	    strncmp(line, "script ", 7) == 0) {
+		line = strchr(line, ' ') + 1;
 		if ((value = strchr(line, ' ')) == NULL)
 			return 0;
 		value++;
@@ -175,20 +177,20 @@ end_fields(bool json, bool errors)
 		printf("}\n");
 }
 
-/* Of which route is it? */
+/* Of which route or script is it? */
 static size_t
-route_len(const struct field *f)
+subject_len(const struct field *f)
 {
 	return strcspn(f->name, " ");
 }
 
 static bool
-is_first_of_route(size_t i)
+is_first_of_it(size_t i)
 {
-	size_t	k, n = route_len(&fields[i]);
+	size_t	k, n = subject_len(&fields[i]);
 
 	for (k = 0; k < i; k++)
-		if (route_len(&fields[k]) == n &&
+		if (subject_len(&fields[k]) == n &&
 		    strncmp(fields[k].name, fields[i].name, n) == 0)
 			return false;
 	return true;
@@ -197,14 +199,14 @@ is_first_of_route(size_t i)
 static void
 route(size_t first, bool json)
 {
-	size_t	i, n = route_len(&fields[first]);
+	size_t	i, n = subject_len(&fields[first]);
 
 	if (json) {
 		json_text(fields[first].name, n);
 		printf(":{");
 	}
 	for (i = first; i < nfields; i++) {
-		if (route_len(&fields[i]) != n || fields[i].name[n] == '\0' ||
+		if (subject_len(&fields[i]) != n || fields[i].name[n] == '\0' ||
 		    strncmp(fields[i].name, fields[first].name, n) != 0)
 			continue;
 		if (json) {
@@ -231,12 +233,102 @@ end_routes(bool json, bool errors)
 	if (json)
 		putchar('{');
 	for (i = 0; i < nfields; i++) {
-		if (!is_first_of_route(i))
+		if (!is_first_of_it(i))
 			continue;
 		if (json)
 			printf("%s", sep);
 		sep = ",";
 		route(i, json);
+	}
+	if (json)
+		printf("}\n");
+}
+
+/* --- show scripts ---------------------------------------------------- */
+
+#define BUCKETS	32		/* of times, by log2 of microseconds */
+
+/* A number of the script whose name is the first n octets of name. */
+static int64_t
+number_of(const char *name, size_t n, const char *key)
+{
+	int64_t	value;
+	size_t	i;
+
+	for (i = 0; i < nfields; i++)
+		if (strncmp(fields[i].name, name, n + 1) == 0 &&
+		    strcmp(fields[i].name + n + 1, key) == 0 &&
+		    is_number(fields[i].value, &value))
+			return value;
+	return 0;
+}
+
+/* What so many of a hundred calls have not taken longer than: us. */
+static long long
+percentile(const char *name, size_t n, int64_t percent)
+{
+	int64_t		took[BUCKETS], total = 0, seen = 0;
+	char		key[16];
+	unsigned int	i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		(void)snprintf(key, sizeof(key), "took.%u", i);
+		total += took[i] = number_of(name, n, key);
+	}
+	for (i = 0; i < BUCKETS - 1; i++)
+		if ((seen += took[i]) * 100 >= total * percent)
+			break;
+	return total == 0 ? 0 : (2LL << i) - 1;
+}
+
+static void
+script(const char *name, size_t n, bool json)
+{
+	static const char *const	keys[] = {
+		"calls", "errors", "cpu", "memory", "deadline", "waits",
+		"usec", "p50", "p99"
+	};
+	long long			value;
+	size_t				i;
+
+	if (json) {
+		json_text(name, n);
+		printf(":{");
+	} else
+		for (i = 0; i < n; i++)
+			putchar(name[i] > ' ' && name[i] < 0x7f ? name[i] :
+			    '?');
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (keys[i][0] == 'p')
+			value = percentile(name, n, keys[i][1] == '5' ? 50 :
+			    99);
+		else
+			value = number_of(name, n, keys[i]);
+		if (json)
+			printf("%s\"%s\":%lld", i == 0 ? "" : ",", keys[i],
+			    value);
+		else
+			printf(" %s %lld", keys[i], value);
+	}
+	printf("%s", json ? "}" : "\n");
+}
+
+void
+end_scripts(bool json, bool errors)
+{
+	const char	*sep = "";
+	size_t		 i;
+
+	(void)errors;
+	if (json)
+		putchar('{');
+	for (i = 0; i < nfields; i++) {
+		if (!is_first_of_it(i))
+			continue;
+		if (json)
+			printf("%s", sep);
+		sep = ",";
+		script(fields[i].name, subject_len(&fields[i]), json);
 	}
 	if (json)
 		printf("}\n");

@@ -336,14 +336,6 @@ bool		 verb_may_overlap(const struct session *, struct slice);
 /* A line that is none, and what it may have been meant for. */
 void		 verb_bad_line(struct session *, enum smtp_line,
 		    enum smtp_verb meant);
-/*
- * Swallow the n octets of a BDAT that is refused, or answered by a script, and
- * say this then; takes wire.
- */
-void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
-		    char *wire);
-/* The octets of a refused BDAT are swallowed: say so. */
-void		 verb_bdat_over(struct session *);
 /* Has the session had all that it may have?  Then it is told so. */
 bool		 verb_is_over(struct session *);
 /* May this session use the command, now or after an EHLO or a MAIL? */
@@ -375,6 +367,17 @@ unsigned int	 offer_reply(const struct session *, unsigned int more,
 char		*offer_staged(const struct session *, const struct staged *,
 		    unsigned int more, struct smtp_reply *,
 		    unsigned int *offered, unsigned int *withheld);
+
+/* --- front_body.c --------------------------------------------------------- */
+
+/*
+ * Swallow the n octets of a BDAT that is refused, or answered by a script, and
+ * say this then; takes wire.
+ */
+void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
+		    char *wire);
+/* The octets of a refused BDAT are swallowed: say so. */
+void		 verb_bdat_over(struct session *);
 
 /* --- front_rcpt.c --------------------------------------------------------- */
 

@@ -330,6 +330,29 @@ check_flow(struct session *s)
 	}
 }
 
+void
+verb_bdat_over(struct session *s)
+{
+	char	*wire = s->skip_wire;
+
+	s->skip_wire = NULL;
+	session_state(s, S_COMMAND);
+	session_reply_wire(s, s->skip_flags, wire);
+	free(wire);
+}
+
+void
+verb_skip(struct session *s, uint64_t n, unsigned int flags, char *wire)
+{
+	s->skip = n;
+	s->skip_wire = wire;
+	s->skip_flags = flags;
+	if (n > 0)
+		session_state(s, S_SKIP);
+	else
+		verb_bdat_over(s);
+}
+
 /* --- chunks --------------------------------------------------------------- */
 
 /* A chunk that was not the last is all there. */

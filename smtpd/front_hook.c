@@ -221,6 +221,7 @@ put_helo(struct wbuf *w, const struct session *s)
 static void
 put_tls(struct wbuf *w, const struct session *s)
 {
+	struct tls_cert	 cert;
 	const char	*version, *cipher, *sni;
 	unsigned int	 bits;
 
@@ -228,8 +229,12 @@ put_tls(struct wbuf *w, const struct session *s)
 		return;
 	sni = ftls_sni(s);
 	hook_put_tls(w, version, cipher, bits, sni == NULL ? "" : sni);
-	if (s->cert_error != TLS_NO_CERT)
-		hook_put_cert(w, s->cert_error, NULL, NULL, 0);
+	if (s->cert_error == TLS_NO_CERT)
+		return;
+	tlsctx_cert(s->io.tls, &cert);
+	hook_put_cert(w, s->cert_error, cert.name,
+	    (const char *const *)cert.value, cert.n);
+	tlsctx_cert_clear(&cert);
 }
 
 /* If it is known; else proxyd asks for it when a script wants to know. */

@@ -249,22 +249,15 @@ session_reply_r(struct session *s, unsigned int flags,
 	slots_flush(s);
 }
 
-/* As it goes on the wire, to be freed; NULL without memory. */
-static char *
-wire_new(const struct session *s, const struct smtp_reply *r)
-{
-	char	buf[WIRE_MAX], *wire;
-	size_t	size = sizeof(buf);
-
-	wire = to_wire(s, r, buf, &size);
-	return wire == buf ? strdup(wire) : wire;
-}
-
 char *
 reply_wire(struct session *s, struct smtp_reply *r)
 {
+	char	wire[WIRE_MAX], *text;
+	size_t	size = sizeof(wire);
+
 	reply_soften(s, NULL, r);
-	return wire_new(s, r);
+	text = to_wire(s, r, wire, &size);
+	return text == wire ? strdup(wire) : text;
 }
 
 void

@@ -61,6 +61,25 @@ is_linked(unsigned int a, unsigned int b)
 	return false;
 }
 
+/* Scripts have statements of their own only where they are let in. */
+static bool
+has_no_scripts(const struct child *c)
+{
+	const struct conf_datasource	*ds = reload_source(c->source);
+
+	return c->prog->role == R_LOOKUPD && (ds == NULL || !ds->scripts);
+}
+
+static bool
+may_talk(const struct child *a, const struct child *b)
+{
+	if (!is_linked(a->prog->role, b->prog->role))
+		return false;
+	if (a->prog->role == R_PROXYD)
+		return !has_no_scripts(b);
+	return b->prog->role != R_PROXYD || !has_no_scripts(a);
+}
+
 static void
 send_peer(struct child *to, const struct child *other, int fd)
 {
@@ -103,8 +122,7 @@ child_wire(struct child *c)
 	struct child	*o;
 
 	TAILQ_FOREACH(o, &children, entry) {
-		if (o == c || !child_is_wired(o) ||
-		    !is_linked(c->prog->role, o->prog->role) ||
+		if (o == c || !child_is_wired(o) || !may_talk(c, o) ||
 		    (parent.check && !is_for_check(c, o)))
 			continue;
 		if (wire_two(c, o) == -1) {
@@ -237,7 +255,7 @@ on_peer_broke(struct peer *p, struct msg *m)
 	TAILQ_FOREACH(o, &children, entry)
 		if (o->prog->role == pp.role && o->index == pp.index)
 			break;
-	if (o == NULL || !is_linked(c->prog->role, o->prog->role))
+	if (o == NULL || !may_talk(c, o))
 		return -1;
 	if (!child_is_wired(o) || !child_is_wired(c))
 		return 0;	/* it is gone, or going */

@@ -19,8 +19,8 @@
  *			be started again
  *	show stats	pipe ROLE INDEX, a line and a descriptor for each
  *			process: a socket on which that process answers
- *	show cache, show routes, cache get WORDS, cache delete WORDS,
- *	cache flush WORDS
+ *	show cache, show routes, show scripts, cache get WORDS,
+ *	cache delete WORDS, cache flush WORDS
  *			pipe ROLE INDEX, for those processes that it is for
  *	reload		ok generation N, when it is in force everywhere
  *	drain, stop	ok; the end has begun
@@ -282,6 +282,7 @@ static const struct {
 	{ "show stats",		NULL, R_ALL, false },
 	{ "show cache",		NULL, R_VERIFYD, false },
 	{ "show routes",	NULL, R_VERIFYD | R_DIALER | R_SMTPD, false },
+	{ "show scripts",	NULL, R_PROXYD, false },
 	{ "cache get",		NULL, R_VERIFYD, true },
 	{ "cache delete",	NULL, R_VERIFYD, true },
 	{ "cache flush",	NULL, R_VERIFYD, true },

@@ -398,6 +398,21 @@ check_query(struct load *l, const struct node *n, const char *text,
 	path_pop(l, mark);
 }
 
+/* Where a script's SQL would go. */
+static void
+check_scripts(struct load *l, const struct node *n,
+    const struct conf_datasource *ds, enum scheme scheme)
+{
+	size_t	mark = path_push(l, "scripts");
+
+	if (ds->scripts && (scheme == SCHEME_CDB || scheme == SCHEME_FILE))
+		load_error(l, n, "a file of keys has no SQL");
+	if (ds->scripts && scheme == SCHEME_SQLITE && ds->uri.n > 1)
+		load_error(l, n, "with sqlite: one file only: of several "
+		    "each process would write to another one");
+	path_pop(l, mark);
+}
+
 static void
 check_source(struct load *l, const struct node *n,
     const struct conf_datasource *ds, enum scheme scheme)
@@ -411,6 +426,7 @@ check_source(struct load *l, const struct node *n,
 		    "sqlite:");
 		path_pop(l, mark);
 	}
+	check_scripts(l, node_child(n, "scripts"), ds, scheme);
 	if (query == NULL || ds->query.n == 0)
 		return;
 	mark = path_push(l, "query");

@@ -44,6 +44,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adhoc.h"
 #include "log.h"
 #include "probe_private.h"
 #include "proc.h"
@@ -148,6 +149,7 @@ is_offered(struct link *l, struct probe *p)
 	if (p->what == LOOK_VRFY && (ext & EXT_VRFY) == 0)
 		p->as_rcpt = true;
 	if (p->utf8 && (ext & EXT_SMTPUTF8) == 0) {
+		p->at = AT_MAIL;
 		probe_end(p, LOOKUP_LIVE, NULL, "SMTPUTF8 is not offered");
 		return false;
 	}
@@ -229,6 +231,7 @@ take(struct link *l)
 	note_pace(l->target, l, p);
 	TAILQ_REMOVE(&l->sent, p, entry);
 	p->link = NULL;
+	p->at = AT_RCPT;
 	l->follows = --l->nsent > 0;
 	l->since = mono_now();
 	l->progress = l->answered = true;
@@ -307,6 +310,8 @@ on_rcpt(struct link *l, const struct smtp_reply *r)
 	if (r->code / 100 == 5 && r != &l->refused &&
 	    ++l->errors >= (size_t)l->remote->limits.errors)
 		l->over = true;
+	if (r == &l->refused)
+		p->at = AT_MAIL;
 	answer = r == &l->refused ? LOOKUP_CANNOT :
 	    reply_to_rcpt(l->remote, r, &fault);
 	if (r != &l->refused && fault)
@@ -378,9 +383,13 @@ link_take_back(struct link *l)
 	}
 }
 
-/* Asked again, or not: see above.  For how many was it too often? */
+/*
+ * Asked again, or not: see above.  For how many was it too often?  r: what the
+ * server said with it, or NULL.
+ */
 static unsigned int
-ask_again(struct link *l, bool silent, const char *why)
+ask_again(struct link *l, bool silent, const struct smtp_reply *r,
+    const char *why)
 {
 	struct probe	*p;
 	unsigned int	 given_up = 0;
@@ -408,9 +417,28 @@ ask_again(struct link *l, bool silent, const char *why)
 			continue;
 		}
 		given_up++;
-		probe_end(p, LOOKUP_CANNOT, NULL, why);
+		p->at = l->mails > 0 ? AT_MAIL : AT_RCPT;
+		probe_end(p, LOOKUP_CANNOT, r, why);
 	}
 	return given_up;
+}
+
+static enum look_at
+where(const struct smtp_client *c)
+{
+	switch (client_ended_at(c)) {
+	case STEP_BANNER:
+		return AT_BANNER;
+	case STEP_EHLO:
+		return AT_EHLO;
+	case STEP_TLS:
+		return AT_TLS;
+	case STEP_AUTH:
+		return AT_AUTH;
+	case STEP_COMMANDS:
+		break;
+	}
+	return AT_RCPT;
 }
 
 /* It was not greeted: perhaps another one will be. */
@@ -419,6 +447,7 @@ greeting_failed(struct link *l, const char *why)
 {
 	struct target	*t = l->target;
 	enum client_end	 end = client_end(l->client);
+	enum look_at	 at = where(l->client);
 	bool		 several = t->remote->address.n > 1;
 
 	if (end == END_TLS && !l->clear &&
@@ -438,11 +467,11 @@ greeting_failed(struct link *l, const char *why)
 			return;
 	}
 	t->useless = 0;
-	target_failed(t, why);
+	target_failed(t, at, why);
 }
 
 static void
-on_closed(struct link *l)
+on_closed(struct link *l, const struct smtp_reply *r)
 {
 	struct target	*t = l->target;
 	char		 why[256];
@@ -455,11 +484,11 @@ on_closed(struct link *l)
 		greeting_failed(l, why);
 		break;
 	case LINK_UP:
-		given_up = ask_again(l, silent, why);
+		given_up = ask_again(l, silent, r, why);
 		link_free(l, 0);
 		t->lost += given_up;
 		if (given_up > 0 && (silent || t->lost >= LOST_MAX))
-			target_failed(t, why);
+			target_failed(t, AT_RCPT, why);
 		break;
 	case LINK_QUITTING:
 		link_free(l, 0);
@@ -477,7 +506,8 @@ on_ready(struct link *l)
 	l->target->useless = 0;
 	l->target->one_by_one =
 	    (client_extensions(l->client) & EXT_PIPELINING) == 0;
-	caps_met(l->remote->obj.id, client_extensions(l->client));
+	if (!adhoc_is(l->remote->obj.id))
+		caps_met(l->remote->obj.id, client_extensions(l->client));
 	rest(l);
 }
 
@@ -496,7 +526,7 @@ on_event(void *arg, enum client_event ev, const struct smtp_reply *r,
 		on_ready(l);
 		return;
 	case CLIENT_CLOSED:
-		on_closed(l);
+		on_closed(l, r);
 		return;
 	case CLIENT_MAIL:
 		on_mail(l, r);
@@ -572,6 +602,6 @@ link_greet(struct link *l, int fd)
 		p.first = first;
 	if ((l->client = client_new(fd, &p, on_event, l)) == NULL) {
 		link_free(l, 0);
-		target_failed(t, "no memory");
+		target_failed(t, AT_CONNECT, "no memory");
 	}
 }

@@ -38,6 +38,12 @@ struct peer;
 #define LOOK_STALE	0x01	/* an expired yes will do */
 #define LOOK_AHEAD	0x02	/* nobody waits: what is not known is asked
 				   for, and the answer is LOOKUP_CANNOT */
+#define LOOK_AS_GIVEN	0x04	/* a server is asked under that sender, and no
+				   answer that was asked ahead will do */
+
+/* How far a server was asked; AT_TIMEOUT: the question's own time. */
+enum look_at { AT_CONNECT, AT_RESOLVE, AT_BANNER, AT_EHLO, AT_TLS, AT_AUTH,
+	AT_MAIL, AT_RCPT, AT_TIMEOUT, AT_COUNT };
 
 /* The strings are copied where they are needed for longer. */
 struct look_question {
@@ -57,6 +63,10 @@ struct look_answer {
 	const char		*why;		/* for the log; "" */
 	const char *const	*values;	/* of a YES */
 	size_t			 nvalues;
+	/* Of a server that was asked, by a probe or the cache. */
+	enum look_at		 at;
+	uint16_t		 code;		/* its reply; 0: none */
+	const char		*enhanced, *text; /* of that */
 };
 
 /* Who is told. */

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adhoc.h"
 #include "id.h"
 #include "io.h"
 #include "msg.h"
@@ -44,7 +45,7 @@ RB_GENERATE(by_id, link, by_id, link_cmp)
 static struct links		dead = LIST_HEAD_INITIALIZER(dead);
 static struct {
 	uint64_t	dials;
-	size_t		links;
+	size_t		links, adhoc;
 } count;
 
 /* --- connections ---------------------------------------------------------- */
@@ -74,6 +75,7 @@ link_free(struct link *l, uint32_t how)
 	LIST_INSERT_HEAD(&dead, l, entry);
 	l->target->nlinks--;
 	count.links--;
+	count.adhoc -= adhoc_is(l->target->id);
 	target_mark(l->target);
 }
 
@@ -107,9 +109,22 @@ on_timer(void *arg)
 	if (l->state == LINK_DIALLING) {
 		cancel_dial(l);
 		link_free(l, 0);
-		target_failed(t, "the dialer does not answer");
+		target_failed(t, AT_CONNECT, "the dialer does not answer");
 	} else
 		link_finish(l);
+}
+
+/* A host that is no remote; the dialer counts no such leases. */
+static void
+ask_for_host(struct peer *dialer, const struct link *l)
+{
+	struct proto_dial_host	d = { .session = l->id };
+	struct wbuf		w = { 0 };
+
+	adhoc_where(l->target->remote, d.host, &d.port);
+	d.timeout = (uint32_t)l->target->remote->timeout.connect;
+	put_dial_host(&w, &d);
+	peer_send(dialer, MSG_DIAL_HOST, l->id, 0, -1, &w);
 }
 
 static void
@@ -121,6 +136,11 @@ ask_dialer(struct link *l)
 
 	if (dialer == NULL)
 		return;		/* probe_dialer_up asks */
+	if (adhoc_is(l->target->id)) {
+		if (!l->leased)
+			ask_for_host(dialer, l);
+		return;
+	}
 	put_dial(&w, &d);
 	peer_send(dialer, l->leased ? MSG_DIAL_HOLD : MSG_DIAL_REQ, l->id, 0,
 	    -1, &w);
@@ -155,6 +175,7 @@ link_new(struct target *t)
 	LIST_INSERT_HEAD(&t->links, l, entry);
 	t->nlinks++;
 	count.links++;
+	count.adhoc += adhoc_is(t->id);
 	link_dial(l);
 	return true;
 }
@@ -190,6 +211,29 @@ probe_dial_fd(struct peer *p, struct msg *m)
 	return 0;
 }
 
+/* What it could not be dialled for. */
+static enum look_at
+where(enum dial_error error)
+{
+	switch (error) {
+	case DIAL_NO_ADDRESS:
+	case DIAL_DNS:
+	case DIAL_NO_DOMAIN:
+	case DIAL_NULL_MX:
+	case DIAL_FORBIDDEN:
+		return AT_RESOLVE;
+	case DIAL_UNKNOWN_REMOTE:
+	case DIAL_REFUSED:
+	case DIAL_TIMEOUT:
+	case DIAL_LIMIT:
+	case DIAL_HELD:
+	case DIAL_LOOP:
+	case DIAL_ERROR_COUNT:
+		break;
+	}
+	return AT_CONNECT;
+}
+
 int
 probe_dial_err(struct peer *p, struct msg *m)
 {
@@ -204,7 +248,7 @@ probe_dial_err(struct peer *p, struct msg *m)
 		return 0;
 	t = l->target;
 	link_free(l, 0);
-	target_failed(t, e.why);
+	target_failed(t, where((enum dial_error)e.error), e.why);
 	return 0;
 }
 
@@ -277,11 +321,32 @@ is_served(const struct target *t)
 	return false;
 }
 
+/*
+ * NULL: there may be one more.  Where there are as many as may be one that
+ * rests goes for it, which is soon.
+ */
+static const char *
+no_link(const struct target *t)
+{
+	struct link	*l;
+
+	if (!adhoc_is(t->id) || count.adhoc < ADHOC_LINKS)
+		return NULL;
+	RB_FOREACH(l, by_id, &links)
+		if (adhoc_is(l->target->id) && l->state == LINK_UP &&
+		    l->nsent == 0) {
+			link_finish(l);
+			return NULL;
+		}
+	return "too many connections to hosts of scripts";
+}
+
 /* As many more as the queue is worth. */
 static void
 dial_more(struct target *t)
 {
 	size_t		 each, coming = 0, want;
+	const char	*why;
 	struct link	*l;
 
 	if (t->nqueued == 0 || (t->nlinks > 0 && timer_is_set(&t->pause)) ||
@@ -293,9 +358,11 @@ dial_more(struct target *t)
 		coming += l->state == LINK_DIALLING ||
 		    l->state == LINK_GREETING;
 	while (coming < want && t->nlinks < (size_t)t->remote->probes) {
-		if (!link_new(t)) {
+		if ((why = no_link(t)) == NULL && !link_new(t))
+			why = "no memory";
+		if (why != NULL) {
 			if (t->nlinks == 0)
-				target_flush(t, "no memory");
+				target_flush(t, AT_CONNECT, why);
 			return;
 		}
 		coming++;
@@ -372,6 +439,8 @@ leave(struct target *t, const struct config *conf)
 {
 	const struct conf_remote	*now;
 
+	if (adhoc_is(t->id))
+		return;
 	now = (const struct conf_remote *)(void *)proc_conf_obj(
 	    offsetof(struct config, remotes), t->id);
 	if (now != NULL && is_of(conf, now))
@@ -416,8 +485,9 @@ probe_stats(char *text, size_t size)
 {
 	return snprintf(text, size,
 	    "verifyd.probe.dials %llu\n"
-	    "verifyd.probe.connections %zu\n",
-	    (unsigned long long)count.dials, count.links);
+	    "verifyd.probe.connections %zu\n"
+	    "verifyd.script.connections %zu\n",
+	    (unsigned long long)count.dials, count.links, count.adhoc);
 }
 
 int

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "look.h"
 #include "mono.h"
 #include "proto.h"
 #include "smtp.h"
@@ -37,7 +38,7 @@ struct target;
 #define PROBES_TARGET	4096	/* of them of one remote */
 
 /* Valid until the callback returns. */
-struct probe_result {
+struct probe_answer {
 	enum lookup_answer	 answer;
 	const struct conf_remote *remote;	/* NULL: it is gone */
 	const struct smtp_reply	*reply;		/* that decided; or NULL */
@@ -53,7 +54,8 @@ struct probe {
 	const char		*sender;	/* "" = null */
 	bool			 waited;	/* somebody waits for it */
 	void			(*done)(struct probe *,
-				    const struct probe_result *);
+				    const struct probe_answer *);
+	enum look_at		 at;		/* when it is done */
 	/* target.c's */
 	TAILQ_ENTRY(probe)	 entry;
 	struct target		*target;
@@ -75,6 +77,8 @@ struct probe {
  * room; NULL: it would be.
  */
 const char	*probe_refused(const struct conf_remote *, bool waited);
+/* If it is held down: where that server was lost. */
+enum look_at	 probe_at(const struct conf_remote *);
 /* Queue it.  The same, then; NULL: done will be called. */
 const char	*probe_ask(struct probe *, const struct conf_remote *);
 /* Somebody waits for it from now on, or nobody does. */

@@ -48,7 +48,8 @@ struct target {
 	struct mono		 until;
 	const struct probe	*trial;		/* sent though it is held */
 	struct mono		 warned;
-	char			 why[256];	/* it is held down */
+	enum look_at		 at;		/* it was held down at */
+	char			 why[256];	/* and why */
 };
 
 enum link_state { LINK_DIALLING, LINK_GREETING, LINK_UP, LINK_QUITTING,
@@ -107,7 +108,7 @@ void		 target_works(struct target *);
  * A connection to it failed, or does not answer.  Where that was the last
  * one, whoever waits is told so, and it is left alone for a while.
  */
-void		 target_failed(struct target *, const char *why);
+void		 target_failed(struct target *, enum look_at, const char *why);
 /* Not more than once a minute: what should be known of it. */
 void		 target_warn(struct target *, const char *what,
 		    const struct smtp_reply *);
@@ -117,7 +118,9 @@ void		 probe_end(struct probe *, enum lookup_answer,
 void		 probe_end_values(struct probe *, const struct smtp_reply *,
 		    const char *const *values, size_t);
 /* Nobody in the queue gets an answer. */
-void		 target_flush(struct target *, const char *why);
+void		 target_flush(struct target *, enum look_at, const char *why);
+/* It has no question and no connection. */
+bool		 target_is_idle(const struct target *);
 /* No generation has the remote; it has no connection any more. */
 void		 target_leave(struct target *);
 void		 target_each(void (*)(struct target *, const struct config *),

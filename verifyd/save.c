@@ -421,6 +421,13 @@ find_remote(const char *name)
 	    (const struct conf_remote *)conf_find(&conf->remotes, name);
 }
 
+/* HOST:PORT, which no remote is called: what scripts have asked (adhoc.c). */
+static bool
+is_host(const char *name)
+{
+	return strchr(name, ':') != NULL;
+}
+
 /* REMOTE ADDRESS [SENDER]; false: it was said what is wrong. */
 static bool
 get_args(const char *line, struct args *a, int fd)
@@ -432,7 +439,8 @@ get_args(const char *line, struct args *a, int fd)
 		say(fd, "error: wanted a remote and an address\n");
 		return false;
 	}
-	if ((r = find_remote(a->remote)) == NULL) {
+	r = find_remote(a->remote);
+	if (r == NULL && !is_host(a->remote)) {
 		say(fd, "error: there is no remote of this name\n");
 		return false;
 	}
@@ -441,7 +449,7 @@ get_args(const char *line, struct args *a, int fd)
 			a->sender[0] = '\0';
 		return true;
 	}
-	if (strcmp(r->mail_from, "sender") == 0) {
+	if (r == NULL || strcmp(r->mail_from, "sender") == 0) {
 		say(fd, "error: it is asked with the client's sender: say "
 		    "which\n");
 		return false;
@@ -508,7 +516,7 @@ do_flush(const char *line, int fd)
 	if (*line == '\0')
 		cache_flush(NULL);
 	else if (word_get(&line, remote, sizeof(remote)) == -1 ||
-	    find_remote(remote) == NULL) {
+	    (find_remote(remote) == NULL && !is_host(remote))) {
 		say(fd, "error: there is no remote of this name\n");
 		return;
 	} else

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adhoc.h"
 #include "log.h"
 #include "probe_private.h"
 
@@ -117,6 +118,8 @@ target_warn(struct target *t, const char *what, const struct smtp_reply *r)
 {
 	char	text[256];
 
+	if (adhoc_is(t->id))
+		return;		/* who asked is told */
 	if (mono_is_set(t->warned) &&
 	    mono_diff(mono_now(), t->warned) < WARN_EVERY)
 		return;
@@ -128,7 +131,7 @@ target_warn(struct target *t, const char *what, const struct smtp_reply *r)
 /* --- the end of probes ---------------------------------------------------- */
 
 static void
-end(struct probe *p, const struct probe_result *res)
+end(struct probe *p, const struct probe_answer *res)
 {
 	struct target	*t = p->target;
 
@@ -159,7 +162,7 @@ void
 probe_end(struct probe *p, enum lookup_answer answer,
     const struct smtp_reply *r, const char *why)
 {
-	struct probe_result	res = { .answer = answer, .reply = r,
+	struct probe_answer	res = { .answer = answer, .reply = r,
 				    .why = why };
 
 	res.remote = p->target->remote;
@@ -170,7 +173,7 @@ void
 probe_end_values(struct probe *p, const struct smtp_reply *r,
     const char *const *values, size_t n)
 {
-	struct probe_result	res = { .answer = LOOKUP_YES, .reply = r,
+	struct probe_answer	res = { .answer = LOOKUP_YES, .reply = r,
 				    .why = "", .values = values,
 				    .nvalues = n };
 
@@ -179,7 +182,7 @@ probe_end_values(struct probe *p, const struct smtp_reply *r,
 }
 
 void
-target_flush(struct target *t, const char *why)
+target_flush(struct target *t, enum look_at at, const char *why)
 {
 	struct probes	 all = TAILQ_HEAD_INITIALIZER(all);
 	struct probe	*p;
@@ -192,6 +195,7 @@ target_flush(struct target *t, const char *why)
 		p->flushed = true;
 	while ((p = TAILQ_FIRST(&all)) != NULL) {
 		TAILQ_REMOVE(&all, p, entry);
+		p->at = at;
 		probe_end(p, LOOKUP_CANNOT, NULL, why);
 	}
 }
@@ -205,14 +209,15 @@ target_works(struct target *t)
 		return;
 	t->hold = 0;
 	t->trial = NULL;
-	if (log_begin(LOG_LEVEL_INFO, 0, "remote-up")) {
+	if (log_begin(adhoc_is(t->id) ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, 0,
+	    "remote-up")) {
 		log_str("remote", t->remote->obj.name);
 		log_end();
 	}
 }
 
 static void
-hold(struct target *t, const char *why)
+hold(struct target *t, enum look_at at, const char *why)
 {
 	struct mono	now = mono_now();
 	bool		first = t->hold == 0;
@@ -225,10 +230,11 @@ hold(struct target *t, const char *why)
 	t->until = mono_add(now, t->hold);
 	t->trial = NULL;
 	t->lost = 0;
+	t->at = at;
 	(void)snprintf(t->why, sizeof(t->why), "%s is down: %s",
 	    t->remote->obj.name, why);
-	if (log_begin(first ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, 0,
-	    "remote-down")) {
+	if (log_begin(first && !adhoc_is(t->id) ? LOG_LEVEL_WARN :
+	    LOG_LEVEL_DEBUG, 0, "remote-down")) {
 		log_str("remote", t->remote->obj.name);
 		log_str("why", why);
 		log_num("hold", t->hold);
@@ -250,7 +256,7 @@ has_hope(const struct target *t)
 }
 
 void
-target_failed(struct target *t, const char *why)
+target_failed(struct target *t, enum look_at at, const char *why)
 {
 	count.failed++;
 	target_mark(t);
@@ -258,8 +264,8 @@ target_failed(struct target *t, const char *why)
 		timer_set(&t->pause, PAUSE);
 		return;
 	}
-	hold(t, why);
-	target_flush(t, t->why);
+	hold(t, at, why);
+	target_flush(t, t->at, t->why);
 }
 
 static bool
@@ -281,6 +287,7 @@ drop_one(struct target *t)
 		return false;
 	count.dropped++;
 	target_unqueue(t, p);
+	p->at = AT_CONNECT;
 	probe_end(p, LOOKUP_CANNOT, NULL, "too many questions");
 	return true;
 }
@@ -314,6 +321,14 @@ probe_refused(const struct conf_remote *remote, bool waited)
 	    (t != NULL && t->nprobes >= PROBES_TARGET)))
 		return "too many questions";
 	return NULL;
+}
+
+enum look_at
+probe_at(const struct conf_remote *remote)
+{
+	const struct target	*t = target_find(remote->obj.id);
+
+	return t != NULL && is_held(t) ? t->at : AT_CONNECT;
 }
 
 static bool
@@ -407,6 +422,12 @@ target_marked(void)
 	return t;
 }
 
+bool
+target_is_idle(const struct target *t)
+{
+	return t->nprobes == 0 && t->nlinks == 0;
+}
+
 void
 target_leave(struct target *t)
 {
@@ -415,7 +436,7 @@ target_leave(struct target *t)
 	t->until = mono_add(mono_now(), t->hold);
 	(void)strlcpy(t->why, "the remote has left the configuration",
 	    sizeof(t->why));
-	target_flush(t, t->why);
+	target_flush(t, AT_CONNECT, t->why);
 	if (t->is_dirty)
 		TAILQ_REMOVE(&dirty, t, dirty);
 	timer_del(&t->pause);

@@ -227,6 +227,7 @@ on_deadline(void *arg)
 	(void)snprintf(why, sizeof(why), "%s did not answer in time",
 	    qn->remote);
 	a.why = why;
+	a.at = AT_TIMEOUT;
 	if (TAILQ_NEXT(TAILQ_FIRST(&qn->waiting), entry) == NULL)
 		probe_wait(&qn->probe, false);
 	tell_stale(v, &a);
@@ -246,7 +247,8 @@ join(struct question *qn, const struct verify_question *q,
 	v->done = done;
 	v->arg = arg;
 	timer_init(&v->timer, on_deadline, v);
-	timer_set(&v->timer, t->connect + t->command);
+	timer_set(&v->timer, q->timeout > 0 ? q->timeout :
+	    t->connect + t->command);
 	qn->ahead = false;
 	TAILQ_INSERT_TAIL(&qn->waiting, v, entry);
 	nwaiting++;
@@ -275,7 +277,7 @@ verify_cancel(struct verify *v)
 
 /* Keep what a server has said of an address, or that it did not. */
 static void
-keep(const struct question *qn, const struct probe_result *res)
+keep(const struct question *qn, const struct probe_answer *res)
 {
 	struct cache_key	k = { qn->remote, qn->probe.sender,
 				    qn->probe.rcpt };
@@ -313,11 +315,11 @@ kept_is_old(const struct question *qn)
 
 /* An answer that nobody has had, and that the cache does not take. */
 static bool
-kept_add(struct question *qn, const struct probe_result *res)
+kept_add(struct question *qn, const struct probe_answer *res)
 {
 	struct question	*old;
 
-	if (!qn->ahead || res->reply == NULL ||
+	if (!qn->ahead || res->reply == NULL || res->reply->code == 421 ||
 	    (res->answer != LOOKUP_LIVE && res->answer != LOOKUP_CANNOT) ||
 	    (qn->why = strdup(res->why)) == NULL)
 		return false;
@@ -333,7 +335,7 @@ kept_add(struct question *qn, const struct probe_result *res)
 }
 
 static void
-on_probe(struct probe *p, const struct probe_result *res)
+on_probe(struct probe *p, const struct probe_answer *res)
 {
 	struct question		*qn = (struct question *)(void *)((char *)p -
 				    offsetof(struct question, probe));
@@ -341,8 +343,13 @@ on_probe(struct probe *p, const struct probe_result *res)
 	struct look_answer	 a = { .answer = res->answer,
 				    .by = JUDGE_BY_PROBE, .remote = qn->id,
 				    .why = res->why, .values = res->values,
-				    .nvalues = res->nvalues };
+				    .nvalues = res->nvalues, .at = p->at };
 
+	if (res->reply != NULL) {
+		a.code = (uint16_t)res->reply->code;
+		a.enhanced = res->reply->enhanced;
+		a.text = res->reply->text;
+	}
 	if (p->as_rcpt && a.answer == LOOKUP_YES) {
 		a.values = &p->rcpt;
 		a.nvalues = 1;
@@ -460,6 +467,10 @@ tell_cached(const struct verify_question *q, const char *sender, bool stale,
 	    v.enhanced[0] != '\0' ? " " : "", v.text);
 	a.answer = v.exists ? LOOKUP_YES : LOOKUP_NO;
 	a.why = why;
+	a.at = AT_RCPT;
+	a.code = v.code;
+	a.enhanced = v.enhanced;
+	a.text = v.text;
 	done(arg, &a);
 	return true;
 }
@@ -471,7 +482,8 @@ tell_cannot(const struct verify_question *q, const char *sender,
 {
 	struct look_answer	a = { .answer = LOOKUP_CANNOT,
 				    .by = JUDGE_BY_PROBE,
-				    .remote = q->remote->obj.id, .why = why };
+				    .remote = q->remote->obj.id, .why = why,
+				    .at = probe_at(q->remote) };
 
 	if ((q->flags & LOOK_STALE) == 0 ||
 	    !tell_cached(q, sender, true, done, arg))
@@ -488,12 +500,13 @@ tell_kept(const struct verify_question *q, const char *sender,
 				    .by = JUDGE_BY_PROBE,
 				    .remote = q->remote->obj.id };
 	char			why[256];
-	bool			old = kept_is_old(qn);
+	bool			no = kept_is_old(qn) ||
+				    (q->flags & LOOK_AS_GIVEN) != 0;
 
 	a.why = why;
 	(void)strlcpy(why, qn->why, sizeof(why));
 	kept_drop(qn);
-	if (old)
+	if (no)
 		return false;
 	if (a.answer == LOOKUP_CANNOT)
 		tell_cannot(q, sender, why, done, arg);
@@ -516,7 +529,8 @@ struct verify *
 verify_ask(const struct verify_question *q,
     void (*done)(void *, const struct look_answer *), void *arg)
 {
-	const char	*sender = verify_sender(q->remote, q->sender);
+	const char	*sender = (q->flags & LOOK_AS_GIVEN) != 0 ?
+			    q->sender : verify_sender(q->remote, q->sender);
 	const char	*why = NULL;
 	struct question	*qn;
 	struct verify	*v;

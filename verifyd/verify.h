@@ -13,6 +13,8 @@
  *	dialogue.c	what is said on a connection
  *	reply.c		what a reply says of a mailbox
  *	verdict.c	what next hops said: VERDICT; marks
+ *	rcptto.c	questions of scripts: PROBE
+ *	adhoc.c		hosts that only scripts name
  *
  * One probe for a key at a time: whoever asks meanwhile waits for it too.
  */
@@ -36,6 +38,7 @@ struct verify_question {
 	unsigned int		 flags;		/* LOOK_* */
 	const char		*rcpt;		/* in normal form */
 	const char		*sender;	/* the client's, likewise */
+	int64_t			 timeout;	/* ms; 0: by the remote's */
 };
 
 /* Before the first question.  Fatal without memory. */

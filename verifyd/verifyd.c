@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adhoc.h"
 #include "cache.h"
 #include "config.h"
 #include "io.h"
@@ -32,6 +33,7 @@
 #include "probe.h"
 #include "proc.h"
 #include "rate.h"
+#include "rcptto.h"
 #include "tally.h"
 #include "tlsctx.h"
 #include "verify.h"
@@ -45,6 +47,14 @@ struct asker {
 static LIST_HEAD(, asker)	askers = LIST_HEAD_INITIALIZER(askers);
 static bool			draining;
 
+/* Whose question was it? */
+static int
+dns_ans(struct peer *p, struct msg *m)
+{
+	return (m->sid & DNSLOOK_SID) != 0 ? dnslook_ans(p, m) :
+	    ptr_dns_ans(p, m);
+}
+
 static const struct peer_handler	handlers[] = {
 	{ MSG_STATE,		shared_state },
 	{ MSG_REMOTE_SEEN,	caps_seen },
@@ -55,10 +65,12 @@ static const struct peer_handler	handlers[] = {
 	{ MSG_SOURCE_UP,	query_source_up },
 	{ MSG_PTR_ASK,		ptr_ask },
 	{ MSG_VERDICT,		marked_verdict },
-	{ MSG_DNS_ANS,		ptr_dns_ans },
+	{ MSG_DNS_LOOK,		dnslook_ask },
+	{ MSG_DNS_ANS,		dns_ans },
 	{ MSG_DIAL_FD,		probe_dial_fd },
 	{ MSG_DIAL_ERR,		probe_dial_err },
 	{ MSG_DIAL_WANT,	probe_dial_want },
+	{ MSG_PROBE,		rcptto_probe },
 	{ 0,			NULL }
 };
 
@@ -87,6 +99,7 @@ peer_up(struct peer *p)
 
 	if (p->role == R_RESOLVED) {
 		ptr_resolved_up(p);
+		dnslook_resolved_up(p);
 		return;
 	}
 	if (p->role == R_LOOKUPD) {
@@ -103,6 +116,7 @@ peer_up(struct peer *p)
 	p->arg = a;
 	LIST_INSERT_HEAD(&askers, a, entry);
 	ptr_peer_up(p);
+	dnslook_peer_up(p);
 	if (p->role == R_SMTPD) {
 		caps_peer_up(p);
 		errors_peer_up(p);
@@ -131,6 +145,7 @@ peer_down(struct peer *p)
 
 	if (p->role == R_RESOLVED) {
 		ptr_resolved_down();
+		dnslook_resolved_down();
 		return;
 	}
 	if (p->role == R_LOOKUPD) {
@@ -141,7 +156,9 @@ peer_down(struct peer *p)
 		return;		/* who waits there asks the next one */
 	judge_peer_down(p);
 	look_peer_down(p);
+	rcptto_peer_down(p);
 	ptr_peer_down(p);
+	dnslook_peer_down(p);
 	tally_worker_gone(p);
 	LIST_REMOVE(a, entry);
 	free(a);
@@ -205,12 +222,15 @@ show_stats(int fd)
 		errors_stats,
 		caps_stats,
 		ptr_stats,
+		dnslook_stats,
 		look_stats,
 		query_stats,
 		judge_stats,
 		verify_stats,
 		target_stats,
 		probe_stats,
+		rcptto_stats,
+		adhoc_stats,
 		save_stats
 	};
 	char		 text[1024];

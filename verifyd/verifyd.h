@@ -9,6 +9,7 @@
  *
  *	cache.h		verdicts of call-forward, remembered
  *	caps.c		what remotes offer: REMOTE_SEEN, REMOTE_CAPS
+ *	dnslook.c	DNS for scripts: DNS_LOOK
  *	errors.c	clients' errors by address: ADDRESS_ERROR, BLOCKED
  *	list_build.c	large lists, in a process of its own: LIST
  *	ptr.c		names of clients' addresses, from resolved: PTR
@@ -102,6 +103,21 @@ void	ptr_resolved_down(void);
 void	ptr_peer_up(struct peer *);
 void	ptr_peer_down(const struct peer *);
 int	ptr_stats(char *, size_t);
+
+/* dnslook.c --------------------------------------------------------------- */
+
+/* Its questions to resolved have this bit in their sid, ptr.c's have not. */
+#define DNSLOOK_SID	(1ULL << 63)
+
+/* DNS_LOOK, and resolved's DNS_ANS to what it makes us ask. */
+int	dnslook_ask(struct peer *, struct msg *);
+int	dnslook_ans(struct peer *, struct msg *);
+/* As those of ptr.c. */
+void	dnslook_resolved_up(struct peer *);
+void	dnslook_resolved_down(void);
+void	dnslook_peer_up(struct peer *);
+void	dnslook_peer_down(const struct peer *);
+int	dnslook_stats(char *, size_t);
 
 /* shared.c ---------------------------------------------------------------- */
 

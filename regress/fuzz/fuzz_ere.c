@@ -20,6 +20,31 @@
 #define TEXT_MAX	40
 #define STEPS		2000000
 
+/*
+ * libc confuses what two assertions at one place want, if \b is one or there
+ * is an end of a line.
+ */
+static bool
+confusing(const char *p, const char *s)
+{
+	bool	 word = strstr(p, "\\b") != NULL || strstr(p, "\\B") != NULL ||
+		    strstr(p, "\\<") != NULL || strstr(p, "\\>") != NULL;
+
+	return (word && strpbrk(p, "^$*+?{") != NULL) ||
+	    strchr(s, '\n') != NULL;
+}
+
+/* Its compiler needs time by the power of repeats of repeats: a+++++++++. */
+static bool
+costly(const char *p)
+{
+	size_t	 n = 0;
+
+	for (; (p = strpbrk(p, "*+?{")) != NULL; p++)
+		n++;
+	return n > 6;
+}
+
 static void
 compare(const char *pattern, const char *s, bool fold, int got,
     const int16_t *at)
@@ -28,7 +53,10 @@ compare(const char *pattern, const char *s, bool fold, int got,
 	regmatch_t	 m[1];
 	int		 want;
 
-	if (regcomp(&re, pattern, REG_EXTENDED | (fold ? REG_ICASE : 0)) != 0)
+	/* Nor is it clear what a range is where case is none. */
+	if (confusing(pattern, s) || costly(pattern) || (fold && strchr(pattern,
+	    '-') != NULL) || regcomp(&re, pattern, REG_EXTENDED |
+	    (fold ? REG_ICASE : 0)) != 0)
 		return;
 	want = regexec(&re, s, 1, m, 0) == 0;
 	if (got != want || (got && (at[0] != m[0].rm_so ||

@@ -241,9 +241,8 @@ try_probe(const char *data, size_t len)
 
 	message(&m, data, len);
 	if (get_probe(&m, &p) == 0) {
+		/* The strings are the script's: verifyd looks at them. */
 		must(p.timeout > 0);
-		check_text(p.host, sizeof(p.host));
-		check_text(p.rcpt, sizeof(p.rcpt));
 		put_probe(&w, &p);
 		must_be(&w, data, len);
 	}

@@ -5,8 +5,9 @@
  */
 
 /*
- * Call-forward against servers that say anything: each question has one
- * answer in the end, none is a yes that no 2xx said, and nothing is left.
+ * Call-forward against servers that say anything, asked by sessions and by
+ * scripts: each question has one answer in the end, none is a yes that no 2xx
+ * said, and nothing is left.
  *
  * The first octet says what is asked and how.  The rest is what servers say:
  * a piece of it, up to and with an octet 0x01, whenever something comes from
@@ -15,6 +16,10 @@
  */
 
 #include "probe_play.h"
+
+#include "adhoc.h"
+#include "proto_script.h"
+#include "rcptto.h"
 
 #define ASKS	6
 
@@ -46,6 +51,36 @@ one_more(struct answer *a, size_t i, unsigned int use)
 	    (use & 4) != 0 && i == 0 ? LOOK_AHEAD : 0);
 }
 
+/* What a script asks of that remote, or of a host; counts its answers. */
+static size_t	told;
+
+static void
+on_told(uint16_t type, uint64_t sid, uint32_t seq, const struct wbuf *body)
+{
+	struct proto_probe_ans	a;
+	struct msg		m = { .sid = sid, .seq = seq, .fd = -1 };
+
+	must(type == MSG_PROBE_ANS);
+	rbuf_init(&m.body, body->data, body->len);
+	must(get_probe_ans(&m, &a) == 0 && a.stage[0] != '\0');
+	must((a.result == PROBE_YES) == (a.code / 100 == 2));
+	told++;
+}
+
+static void
+by_script(const char *host)
+{
+	struct proto_probe	p = { .timeout = 5000, .rcpt = "a@d.test" };
+	struct wbuf		w = { 0 };
+	struct msg		m = { .fd = -1 };
+
+	strlcpy(p.host, host, sizeof(p.host));
+	put_probe(&w, &p);
+	rbuf_init(&m.body, w.data, w.len);
+	must(rcptto_probe(&dialer, &m) == 0);
+	wbuf_clear(&w);
+}
+
 static void
 set_remote(unsigned int use)
 {
@@ -65,6 +100,8 @@ leave(void)
 {
 	struct config	*old = conf;
 
+	pass(200000);
+	adhoc_clear();
 	conf = NULL;
 	probe_release(old);
 	conf_unref(old);
@@ -84,6 +121,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!begun) {
 		log_to(LOG_TO_NOTHING, -1);
 		play_init();
+		on_message = on_told;
 		leave();
 		begun = true;
 	}
@@ -100,7 +138,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		verify_cancel(a[2].v);
 		a[2].times++;
 	}
+	told = 0;
+	by_script("store");
+	by_script("host.test");
 	pass(60000);
+	must(told == 2);
 	for (i = 0; i < ASKS; i++) {
 		must(a[i].times == 1);
 		must(a[i].answer != LOOKUP_YES ||

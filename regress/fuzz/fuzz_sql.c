@@ -54,7 +54,7 @@ read_both(const char *text)
 
 	if (sql_params_read(&sql, text, SQL_PQ) == NULL) {
 		check_names(&sql);
-		must(strlen(sql.text) <= 3 * strlen(text));
+		must(strlen(sql.text) <= 4 * strlen(text));
 		sql_params_clear(&sql);
 	}
 	if (sql_params_read(&sql, text, SQL_SQLITE) == NULL) {
@@ -64,9 +64,22 @@ read_both(const char *text)
 	}
 }
 
+static void
+get_value(struct rbuf *body, bool typed)
+{
+	struct sql_value	v;
+
+	if (typed) {
+		get_sql_value(body, &v);
+	} else {
+		(void)get_bool(body);
+		(void)get_blob(body, &v.len);
+	}
+}
+
 /* The input as values: each octet is the length of one, 255 is NULL. */
 static void
-make_rows(const uint8_t *data, size_t len)
+make_rows(const uint8_t *data, size_t len, bool typed)
 {
 	struct rows	 r;
 	struct rbuf	 body;
@@ -74,22 +87,21 @@ make_rows(const uint8_t *data, size_t len)
 	size_t		 i, n, columns = len == 0 ? 0 : data[0] % 4;
 	uint32_t	 row, found = 0;
 
-	rows_init(&r);
+	rows_init(&r, typed);
 	for (i = 0; i < columns; i++)
 		rows_column(&r, "name");
 	for (i = 1; i < len && columns > 0 && rows_next(&r, 5);)
 		for (n = 0; n < columns; n++, i++)
-			rows_value(&r, i >= len || data[i] == 255 ? NULL :
-			    data, i >= len ? 0 : data[i] % len);
+			rows_value(&r, i >= len || data[i] == 255 ? SQL_NULL :
+			    data[i] % 2 ? SQL_TEXT : SQL_INT, data,
+			    i >= len ? 0 : data[i] % len);
 	must(r.failed == NULL && r.a.nrows <= 5);
 	rbuf_init(&body, r.body.data, r.body.len);
 	for (i = 0; i < columns; i++)
 		get_str(&body, name, sizeof(name));
 	for (row = 0; row < r.a.nrows; row++)
-		for (n = 0; n < columns; n++, found++) {
-			(void)get_bool(&body);
-			(void)get_blob(&body, &i);
-		}
+		for (n = 0; n < columns; n++, found++)
+			get_value(&body, typed);
 	must(get_end(&body) == 0 && found == r.a.nrows * columns);
 	rows_clear(&r);
 }
@@ -108,6 +120,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	text[len] = '\0';
 	read_both(text);
 	free(text);
-	make_rows(data, len);
+	make_rows(data, len, false);
+	make_rows(data, len, true);
 	return 0;
 }

@@ -62,26 +62,28 @@ BEGIN {
 	lib["openssl/"] = "^common/tlsctx[a-z_]*\\.c$"
 	lib["ares.h"] = "^verifyd/(resolved|dns)\\.[ch]$"
 	lib["cdb.h"] = "^verifyd/(list_build|lookup)\\.c$"
-	lib["sqlite3.h"] = "^proxyd/look_sqlite\\.c$"
+	lib["sqlite3.h"] = "^proxyd/look_sqlite[a-z_]*\\.[ch]$"
 	lib["libpq-fe.h"] = "^proxyd/look_pq[a-z_]*\\.[ch]$"
+	lib["lua.h"] = lib["lauxlib.h"] = lib["lualib.h"] = \
+	    "^proxyd/(script\\.h|lua_[a-z]+\\.c)$"
 	lib["seccomp.h"] = "^common/sandbox_linux\\.c$"
 	lib["linux/"] = "^common/sandbox_linux\\.c$"
 	lib["regex.h"] = "^common/rule[a-z_]*\\.[ch]$"
 	lib["event.h"] = "^(common/(io|peer|proc|timer)[a-z_]*|" \
 	    "smtpd/(parent|front_listen)[a-z_]*|verifyd/[a-z_]+|" \
-	    "proxyd/look_pq)\\.[ch]$"
+	    "proxyd/look_(pq|sqlite_run))\\.[ch]$"
 
 	# calls, and the sources that may make them
 	parent = "smtpd/parent[a-z_]*\\.c"
 	call["open|openat|fopen|opendir|creat|mkstemp|rename|unlink"] = \
 	    "^(" parent "|verifyd/(resolved|dns|hosts)\\.c|" \
-	    "common/sandbox_[a-z]+\\.c)$"
+	    "smtpd/ctl_script\\.c|common/sandbox_[a-z]+\\.c)$"
 	call["mmap"] = "^common/list_file\\.c$"
 	call["socket|connect"] = "^(" parent "|smtpd/ctl\\.c|" \
 	    "verifyd/(connect|dial|dns)\\.c)$"
 	call["bind|listen"] = "^(" parent "|verifyd/connect\\.c)$"
 	call["vfork|execve?|execvp?|execl[ep]?|posix_spawn"] = \
-	    "^smtpd/parent_program\\.c$"
+	    "^smtpd/(parent_program|ctl_script)\\.c$"
 	call["fork|daemon"] = \
 	    "^smtpd/parent(_cache|_program|_spawn)?\\.c$"
 	call["system|popen|dlopen|getaddrinfo|gethostbyname|getnameinfo"] = \

@@ -299,7 +299,8 @@ child_program(int argc, char **argv, const char *name)
 		return argv[1];
 	(void)snprintf(path, sizeof(path), "%s/%s/%s",
 	    tree == NULL ? "." : tree,
-	    strcmp(name, "lookupd") == 0 ? "proxyd" : "verifyd", name);
+	    strcmp(name, "lookupd") == 0 || strcmp(name, "proxyd") == 0 ?
+	    "proxyd" : "verifyd", name);
 	return path;
 }
 
@@ -427,26 +428,35 @@ child_sync(struct child *ch)
 	got_free(g);
 }
 
-/* A number of "show stats"; -1 if it is not there. */
-static inline long long
-child_stat(struct child *ch, const char *name)
+/* What it says to posternctl. */
+static inline void
+child_ctl(struct child *ch, const char *request, char *text, size_t size)
 {
-	struct proto_ctl	 ctl = { .request = "show stats" };
+	struct proto_ctl	 ctl;
 	struct wbuf		 w = { 0 };
-	char			 text[4096], *p;
 	size_t			 len = 0;
 	ssize_t			 n;
 	int			 fd[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) == -1)
 		die("socketpair");
+	(void)strlcpy(ctl.request, request, sizeof(ctl.request));
 	put_ctl(&w, &ctl);
 	conn_send(&ch->parent, MSG_CTL, 0, 0, fd[1], &w);
-	while (len < sizeof(text) - 1 &&
-	    (n = read(fd[0], text + len, sizeof(text) - 1 - len)) > 0)
+	while (len < size - 1 &&
+	    (n = read(fd[0], text + len, size - 1 - len)) > 0)
 		len += (size_t)n;
 	(void)close(fd[0]);
 	text[len] = '\0';
+}
+
+/* A number of "show stats"; -1 if it is not there. */
+static inline long long
+child_stat(struct child *ch, const char *name)
+{
+	char	text[16384], *p;
+
+	child_ctl(ch, "show stats", text, sizeof(text));
 	for (p = text; p != NULL && *p != '\0'; p = strchr(p, '\n')) {
 		p += *p == '\n';
 		if (strncmp(p, name, strlen(name)) == 0 &&

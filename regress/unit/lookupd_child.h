@@ -14,9 +14,12 @@
 
 #include <stdarg.h>
 
+#include "proto_script.h"
+
 static const char		*program;
 static struct child		 db;
-static struct conn		 asker0, asker1;
+static struct conn		 asker0, asker1;	/* verifyd */
+static struct conn		 script0, script1;	/* proxyd, if scripts */
 static struct config		*conf;
 static struct conf_datasource	*ds;
 static bool			 any_sid;	/* answers in any order */
@@ -83,6 +86,12 @@ begin(const char *uris)
 	child_peer(&db, &asker1, R_VERIFYD, 1);
 	want_up(&asker0);
 	want_up(&asker1);
+	if (ds->scripts) {
+		child_peer(&db, &script0, R_PROXYD, 0);
+		child_peer(&db, &script1, R_PROXYD, 1);
+		want_up(&script0);
+		want_up(&script1);
+	}
 	conf_unref(conf);
 }
 
@@ -92,6 +101,10 @@ end(void)
 	child_stop(&db);
 	conn_close(&asker0);
 	conn_close(&asker1);
+	if (script0.mb.fd > 0)
+		conn_close(&script0);
+	if (script1.mb.fd > 0)
+		conn_close(&script1);
 }
 
 /* Ask; names and values in pairs, NULL behind the last. */
@@ -174,4 +187,106 @@ answer(struct conn *c, uint64_t sid)
 	return text;
 }
 
+/*
+ * Ask as a script.  Each value is a text: "name=" before it, if it has one,
+ * then its type, and what it is: "n:", "t:text", "i:1", "r:0.5", "b:1".
+ */
+static inline void __attribute__((__sentinel__))
+put_script(struct conn *c, uint64_t sid, uint32_t max_rows,
+    const char *text, ...)
+{
+	static const char	 types[] = "ntirb";
+	struct proto_sql	 q = { .sql = text, .len = strlen(text),
+				    .max_rows = max_rows };
+	struct sql_value	 v;
+	struct wbuf		 w = { 0 }, params = { 0 };
+	const char		*p, *colon, *equal;
+	char			 name[64];
+	va_list			 ap;
+
+	va_start(ap, text);
+	while ((p = va_arg(ap, const char *)) != NULL) {
+		name[0] = '\0';
+		equal = strchr(p, '=');
+		colon = strchr(p, ':');
+		if (equal != NULL && equal < colon) {
+			(void)snprintf(name, sizeof(name), "%.*s",
+			    (int)(equal - p), p);
+			p = equal + 1;
+		}
+		v.type = (uint8_t)(strchr(types, *p) - types);
+		v.p = p + 2;
+		v.len = strlen(v.p);
+		put_str(&params, name);
+		put_sql_value(&params, &v);
+		q.nparams++;
+	}
+	va_end(ap);
+	put_sql(&w, &q);
+	put_raw(&w, params.data, params.len);
+	wbuf_clear(&params);
+	conn_send(c, MSG_SQL, sid, 9, -1, &w);
+}
+
+/*
+ * Its answer as a text: "a,b|i:1,t:x|n:,r:0.5", "changed 2", "!why"; "+"
+ * behind one that was cut, "*2" behind one that has rows and changed 2.
+ */
+static inline const char *
+script_answer(struct conn *c, uint64_t sid)
+{
+	static const char	 types[] = "ntirb";
+	static char		 text[4096];
+	struct proto_query_ans	 a;
+	struct sql_value	 v;
+	struct msg		 m;
+	struct got		*g = conn_wait(c, MSG_SQL_ANS);
+	char			 one[256];
+	uint32_t		 i, j;
+
+	if (g == NULL)
+		return "nothing";
+	m = got_msg(g);
+	if (!any_sid)
+		is_int((int64_t)g->sid, (int64_t)sid, "sid");
+	is_int(g->seq, 9, "seq");
+	text[0] = '\0';
+	if (get_query_ans(&m, &a) == -1)
+		return "bad";
+	if (a.status == QUERY_CANNOT)
+		(void)snprintf(text, sizeof(text), "!%s", a.why);
+	else if (a.ncolumns == 0)
+		(void)snprintf(text, sizeof(text), "changed %llu",
+		    (unsigned long long)a.changed);
+	for (i = 0; i < a.ncolumns; i++) {
+		get_str(&m.body, one, sizeof(one));
+		(void)strlcat(text, i > 0 ? "," : "", sizeof(text));
+		(void)strlcat(text, one, sizeof(text));
+	}
+	for (i = 0; i < a.nrows; i++) {
+		for (j = 0; j < a.ncolumns; j++) {
+			get_sql_value(&m.body, &v);
+			(void)snprintf(one, sizeof(one), "%s%c:%.*s",
+			    j > 0 ? "," : "|", types[v.type], (int)v.len,
+			    v.p == NULL ? "" : v.p);
+			(void)strlcat(text, one, sizeof(text));
+		}
+	}
+	if (a.cut)
+		(void)strlcat(text, "+", sizeof(text));
+	if (a.ncolumns > 0 && a.changed > 0) {
+		(void)snprintf(one, sizeof(one), "*%llu",
+		    (unsigned long long)a.changed);
+		(void)strlcat(text, one, sizeof(text));
+	}
+	ok(get_end(&m.body) == 0, "all of the answer: %s", text);
+	got_free(g);
+	return text;
+}
+
+/* Ask, and the answer. */
+static uint64_t	script_sid __attribute__((__unused__)) = 700000;
+#define script(...)							\
+	(put_script(&script0, ++script_sid, 100, __VA_ARGS__, NULL),	\
+	    script_answer(&script0, script_sid))
 #endif

@@ -297,9 +297,15 @@ static struct peer	dialer;
 static uint64_t		asked[64];	/* DIAL_REQs not answered */
 static size_t		nasked;
 static struct {
-	bool	refuse, mute;
-	size_t	reqs, cancels, done, useless;
+	bool		refuse, mute;
+	enum dial_error	error;		/* refuse: with this; 0: refused */
+	size_t		reqs, cancels, done, useless;
+	size_t		hosts;
+	struct proto_dial_host	host;	/* the last DIAL_HOST */
 } dial;
+/* Messages that are not the dialer's. */
+static void	(*on_message)(uint16_t, uint64_t, uint32_t,
+		    const struct wbuf *);
 
 struct peer *
 proc_peer(unsigned int role, unsigned int index)
@@ -312,11 +318,16 @@ void
 peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
     struct wbuf *body)
 {
+	struct msg	m = { .sid = sid, .fd = -1 };
+
 	(void)p;
 	(void)fd;
-	if (body != NULL)
-		wbuf_clear(body);
 	switch (type) {
+	case MSG_DIAL_HOST:
+		rbuf_init(&m.body, body->data, body->len);
+		is_int(get_dial_host(&m, &dial.host), 0, "DIAL_HOST");
+		dial.hosts++;
+		/* FALLTHROUGH */
 	case MSG_DIAL_REQ:
 		dial.reqs++;
 		if (nasked == nitems(asked))
@@ -330,7 +341,13 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 		dial.done++;
 		dial.useless += seq == DONE_USELESS;
 		break;
+	default:
+		if (on_message != NULL)
+			on_message(type, sid, seq, body);
+		break;
 	}
+	if (body != NULL)
+		wbuf_clear(body);
 }
 
 static void
@@ -344,6 +361,8 @@ dial_answer(uint64_t sid)
 	int			 fd[2];
 
 	if (dial.refuse) {
+		if (dial.error != 0)
+			e.error = (uint8_t)dial.error;
 		put_dial_err(&w, &e);
 		rbuf_init(&m.body, w.data, w.len);
 		is_int(probe_dial_err(&dialer, &m), 0, "DIAL_ERR");
@@ -413,7 +432,7 @@ configure(uint32_t generation)
 		abort();
 }
 
-static void
+static inline void
 set_text(char **field, const char *to)
 {
 	free(*field);
@@ -429,6 +448,7 @@ static struct {
 	struct cache_verdict	 stored;
 	char			 rcpt[512], sender[512], remote[64];
 	bool			 probe;
+	struct conf_ttl		 ttl;
 } cache;
 
 enum cache_view
@@ -445,7 +465,9 @@ cache_store(const struct cache_key *k, const struct cache_verdict *v,
     const struct conf_ttl *ttl, uint64_t t, bool probe)
 {
 	(void)t;
-	is_int(ttl->positive, 1000, "the remote's ttl");
+	if (strcmp(k->remote, "store") == 0)
+		is_int(ttl->positive, 1000, "the remote's ttl");
+	cache.ttl = *ttl;
 	cache.stores++;
 	cache.stored = *v;
 	cache.probe = probe;
@@ -512,7 +534,8 @@ static void
 ask_what(struct answer *a, const char *rcpt, const char *sender,
     enum look_what what, unsigned int flags)
 {
-	struct verify_question	q = { remote, what, flags, rcpt, sender };
+	struct verify_question	q = { remote, what, flags, rcpt, sender,
+				    0 };
 
 	memset(a, 0, sizeof(*a));
 	a->v = verify_ask(&q, on_answer, a);

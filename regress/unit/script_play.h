@@ -8,6 +8,9 @@
  * Scripts that wait, without the rest of proxyd: coroutines and calls in their
  * simplest form, and the processes that are asked, played here.  What is asked
  * lies in play_sent, in order; play_answer answers one of it.
+ *
+ * With PLAY_REAL only the processes and the clock are played: coroutines and
+ * calls are proxyd's own.
  */
 #ifndef SCRIPT_PLAY_H
 #define SCRIPT_PLAY_H
@@ -41,12 +44,14 @@ static LIST_HEAD(, timer) play_timers = LIST_HEAD_INITIALIZER(play_timers);
 static int64_t		play_last_ms;	/* of the timer set last */
 static int64_t		play_clock = 1000;
 
+#ifndef PLAY_REAL
 /* How the call that stopped last did. */
 static unsigned int	play_stops;
 static enum co_end	play_end;
 static char		play_text[1024];	/* results, or the error */
 
 lua_State		*lua_main;
+#endif
 
 /* --- processes and the clock ---------------------------------------------- */
 
@@ -111,6 +116,12 @@ timer_del(struct timer *t)
 	t->when.ms = 0;
 }
 
+bool
+timer_is_set(const struct timer *t)
+{
+	return t->when.ms != 0;
+}
+
 void
 timer_set(struct timer *t, int64_t ms)
 {
@@ -138,6 +149,14 @@ play_wait(int64_t ms)
 			first->fn(first->arg);
 		}
 	} while (first != NULL);
+}
+
+#ifndef PLAY_REAL
+
+const struct conf_script_limits *
+call_limits(void)
+{
+	return &play_conf->script_limits;
 }
 
 /* --- coroutines ----------------------------------------------------------- */
@@ -298,6 +317,8 @@ play_run(struct play *p, const char *text)
 	co_go(p->call.co, 0);
 }
 
+#endif /* !PLAY_REAL */
+
 /* --- answers -------------------------------------------------------------- */
 
 /* Of the question sent last but back.  The body is cleared. */
@@ -372,6 +393,7 @@ play_up(struct peer *p, uint32_t datasource)
 	wbuf_clear(&w);
 }
 
+#ifndef PLAY_REAL
 static inline void
 play_start(lua_Alloc alloc)
 {
@@ -396,5 +418,6 @@ play_start(lua_Alloc alloc)
 	play_up(&play_lookupd[0], 7);
 	play_up(&play_lookupd[1], 7);
 }
+#endif /* !PLAY_REAL */
 
 #endif

@@ -17,6 +17,9 @@
  *		QUERY [KEY]	prints the answer as one line
  *		many N QUERY KEY
  *				N at once: how many were as the first, of N
+ *		sql~TEXT[~VALUE ...]
+ *				as a script; values as put_script() has them
+ *		flood N SECONDS	so many of a script that sleep, not waited for
  *		log TEXT	how often it logged that
  *		stat NAME	a number of show stats
  *		end
@@ -404,6 +407,34 @@ many(const char *count, const char *query, const char *key)
 	printf("%zu %s\n", same, one);
 }
 
+/* TEXT~VALUE ... */
+static void
+ask_as_script(char *line)
+{
+	char	*part[5] = { NULL, NULL, NULL, NULL, NULL };
+	size_t	 i;
+
+	for (i = 0; i < nitems(part) && line != NULL; i++)
+		part[i] = strsep(&line, "~");
+	put_script(&script0, ++script_sid, 9, part[0], part[1], part[2],
+	    part[3], part[4], NULL);
+	printf("%s\n", script_answer(&script0, script_sid));
+}
+
+/* A worker that has a thousand sessions. */
+static void
+flood(const char *count, const char *seconds)
+{
+	uint64_t	i, n = strtoull(count, NULL, 10);
+	char		value[32];
+
+	(void)snprintf(value, sizeof(value), "r:%s", seconds);
+	for (i = 0; i < n; i++)
+		put_script(&script1, i, 9, "SELECT pg_sleep(?::float)",
+		    value, NULL);
+	printf("%llu\n", (unsigned long long)n);
+}
+
 static void
 command(char *line)
 {
@@ -412,10 +443,17 @@ command(char *line)
 	size_t		 i;
 
 	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "sql~", 4) == 0) {
+		ask_as_script(line + 4);
+		(void)fflush(stdout);
+		return;
+	}
 	for (i = 0; i < nitems(word) && line != NULL; i++)
 		word[i] = strsep(&line, " ");
 	if (strcmp(word[0], "many") == 0 && word[3] != NULL)
 		many(word[1], word[2], word[3]);
+	else if (strcmp(word[0], "flood") == 0 && word[2] != NULL)
+		flood(word[1], word[2]);
 	else if (strcmp(word[0], "log") == 0)
 		printf("%zu\n", child_logged(&db, word[1]));
 	else if (strcmp(word[0], "stat") == 0)
@@ -443,6 +481,7 @@ interactive(int argc, char **argv)
 	}
 	conf_begin(strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10));
 	queries();
+	ds->scripts = true;
 	begin(uris);
 	while (getline(&line, &size, stdin) > 0 &&
 	    strcmp(line, "end\n") != 0)

@@ -59,7 +59,15 @@ static const struct {
 	{ "$x$ :a", NULL, "!what is between dollars is not closed", NULL },
 	{ "a$b = $c", "a$b = ?1", NULL, "c" },
 	{ "$1", "!`$' without a name: parameters have names", NULL, "" },
-	{ "?1", "!parameters have names, not numbers", NULL, "" },
+	{ "?1", "?1", NULL, "?0" },
+	{ "?2, ?1, ?2, ?, :a, ?", "?1, ?2, ?1, ?3, ?4, ?5", NULL,
+	    "?1 ?0 ?2 a ?3" },
+	{ "?, ?1, ?", "?1, ?1, ?2", NULL, "?0 ?1" },
+	{ "?0", "!places are ?1 to ?100", NULL, "" },
+	{ "?101", "!places are ?1 to ?100", NULL, "" },
+	{ "?4294967297", "!places are ?1 to ?100", NULL, "" },
+	{ "?1a", "!a parameter's name has ASCII letters, digits and _", NULL,
+	    "" },
 	{ "@a", "!`@': parameters are written as :name", "@a", NULL },
 
 	/* one statement */
@@ -150,30 +158,60 @@ test_cases(void)
 	}
 }
 
-/* 64 are taken, and their numbers have two digits. */
+static const struct {
+	const char	*in, *verb;
+	bool		 writes;
+} verbs[] = {
+	{ "SELECT 1", "select", false },
+	{ " -- update\n/* insert */ ((Select 'delete')", "select", false },
+	{ "WITH x AS (Insert INTO t VALUES (1) RETURNING 1) SELECT 1",
+	    "with", true },
+	{ "replace INTO t VALUES (1)", "replace", true },
+	{ "BEGIN;", "begin", false },
+	{ "a2345678901234567 update", "", true },
+	{ "\"update\"", "", false },
+	{ "1", "", false }
+};
+
+static void
+test_verbs(void)
+{
+	struct sql_params	sql;
+	size_t			i;
+
+	for (i = 0; i < nitems(verbs); i++) {
+		ok(sql_params_read(&sql, verbs[i].in, SQL_SQLITE) == NULL,
+		    "%s", verbs[i].in);
+		is_str(sql.verb, verbs[i].verb, "verb of %s", verbs[i].in);
+		is_int(sql.writes, verbs[i].writes, "it writes");
+		sql_params_clear(&sql);
+	}
+}
+
+/* A hundred are taken, and their numbers have three digits. */
 static void
 test_many(void)
 {
 	struct sql_params	sql;
-	char			text[1024] = "SELECT ", one[16];
+	char			text[2048] = "SELECT ", one[16];
 	size_t			i;
 
 	for (i = 0; i < SQL_PARAMS_MAX; i++) {
 		(void)snprintf(one, sizeof(one), ":p%zu,", i);
 		(void)strlcat(text, one, sizeof(text));
 	}
-	ok(sql_params_read(&sql, text, SQL_PQ) == NULL, "64 parameters");
+	ok(sql_params_read(&sql, text, SQL_PQ) == NULL, "100 parameters");
 	is_int(sql.n, SQL_PARAMS_MAX, "all of them");
 	ok(strstr(sql.text, ",$9,$10,") != NULL &&
-	    strstr(sql.text, ",$64,") != NULL, "numbers");
+	    strstr(sql.text, ",$100,") != NULL, "numbers");
 	sql_params_clear(&sql);
 	(void)strlcat(text, ":one_more", sizeof(text));
-	is_str(sql_params_read(&sql, text, SQL_PQ), "more than 64 parameters",
-	    "65");
+	is_str(sql_params_read(&sql, text, SQL_PQ), "more than 100 parameters",
+	    "101");
 	(void)memset(text, '?', SQL_PARAMS_MAX);
 	text[SQL_PARAMS_MAX] = '\0';
-	ok(sql_params_read(&sql, text, SQL_SQLITE) == NULL, "64 places");
-	is_int(sql.param[63].place, 63, "the last place");
+	ok(sql_params_read(&sql, text, SQL_SQLITE) == NULL, "100 places");
+	is_int(sql.param[99].place, 99, "the last place");
 	sql_params_clear(&sql);
 }
 
@@ -181,6 +219,7 @@ int
 main(void)
 {
 	test_cases();
+	test_verbs();
 	test_many();
 	return done("sql");
 }

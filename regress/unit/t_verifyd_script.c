@@ -388,6 +388,150 @@ test_lists(void)
 	end();
 }
 
+/* --- PROBE ---------------------------------------------------------------- */
+
+static void
+probe(struct conn *c, uint64_t sid, const char *host, const char *rcpt)
+{
+	struct proto_probe	p = { .timeout = WAIT_MAX };
+	struct wbuf		w = { 0 };
+
+	(void)strlcpy(p.host, host, sizeof(p.host));
+	(void)strlcpy(p.rcpt, rcpt, sizeof(p.rcpt));
+	put_probe(&w, &p);
+	conn_send(c, MSG_PROBE, sid, 3, -1, &w);
+}
+
+static void
+want_probe(struct conn *c, uint64_t sid, enum probe_result result,
+    bool cached, const char *text)
+{
+	struct got		*g = conn_wait(c, MSG_PROBE_ANS);
+	struct proto_probe_ans	 a;
+	struct msg		 m;
+
+	if (!ok(g != NULL, "an answer"))
+		return;
+	m = got_msg(g);
+	is_int(get_probe_ans(&m, &a), 0, "PROBE_ANS is whole");
+	ok(g->sid == sid && g->seq == 3, "whose it is");
+	is_int(a.result, result, "%s: %s", a.stage, a.text);
+	is_int(a.cached, cached, "cached");
+	is_str(a.text, text, "its text");
+	got_free(g);
+}
+
+/* The question for a connection; its sid. */
+static uint64_t
+want_dial(const char *host, uint16_t port)
+{
+	struct got		*g = conn_wait(&dialer, MSG_DIAL_HOST);
+	struct proto_dial_host	 d;
+	struct msg		 m;
+	uint64_t		 sid;
+
+	if (!ok(g != NULL, "a connection is asked for"))
+		return 0;
+	m = got_msg(g);
+	is_int(get_dial_host(&m, &d), 0, "DIAL_HOST is whole");
+	is_str(d.host, host, "the host");
+	is_int(d.port, port, "the port");
+	sid = g->sid;
+	got_free(g);
+	return sid;
+}
+
+/* Our end of a connection that it gets. */
+static int
+give(uint64_t sid)
+{
+	struct proto_dial_fd	 f = { .host = "mx.test" };
+	struct timeval		 tv = { WAIT_MAX / 1000, 0 };
+	struct wbuf		 w = { 0 };
+	int			 fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == -1 ||
+	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1 ||
+	    setsockopt(fd[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == -1)
+		die("socketpair");
+	put_dial_fd(&w, &f);
+	conn_send(&dialer, MSG_DIAL_FD, sid, 0, fd[0], &w);
+	child_sync(&ver);
+	return fd[1];
+}
+
+/* Say something; the line that comes then. */
+static void
+talk(int fd, const char *reply, const char *line)
+{
+	char	text[512];
+	ssize_t	n;
+
+	if (write(fd, reply, strlen(reply)) == -1)
+		die("write");
+	n = read(fd, text, sizeof(text) - 1);
+	text[n < 0 ? 0 : n] = '\0';
+	is_str(text, line, "behind %.3s", reply);
+}
+
+static void
+test_probe(void)
+{
+	struct proto_dial_err	 e = { .error = DIAL_FORBIDDEN,
+				    .why = "10.0.0.1 is in no public network" };
+	struct wbuf		 w = { 0 };
+	char			 text[1024];
+	int			 fd;
+
+	begin(settings());
+	probe(&proxyd, 1, "store.test", "joe@d.test");
+	probe(&proxyd1, 2, "Store.test", "Joe@D.test");
+	fd = give(want_dial("store.test", 25));
+	talk(fd, "220 here\r\n", "EHLO us.test\r\n");
+	talk(fd, "250 here\r\n", "MAIL FROM:<>\r\n");
+	talk(fd, "250 ok\r\n", "RCPT TO:<joe@d.test>\r\n");
+	talk(fd, "550 5.1.1 nobody\r\n250 ok\r\n", "");
+	(void)close(fd);
+	want_probe(&proxyd, 1, PROBE_NO, false, "nobody");
+	want_probe(&proxyd1, 2, PROBE_NO, false, "nobody");
+	probe(&proxyd1, 3, "store.test", "joe@d.test");
+	want_probe(&proxyd1, 3, PROBE_NO, true, "nobody");
+	/* The operator finds it under its host, and can have it forgotten. */
+	child_ctl(&ver, "cache get store.test:25 joe@d.test <>", text,
+	    sizeof(text));
+	ok(strstr(text, "exists no\n") != NULL, "cache get: %s", text);
+	child_ctl(&ver, "cache get store.test joe@d.test <>", text,
+	    sizeof(text));
+	ok(strstr(text, "no remote of this name") != NULL, "%s", text);
+	child_ctl(&ver, "cache get store.test:25 joe@d.test", text,
+	    sizeof(text));
+	ok(strstr(text, "say which") != NULL, "%s", text);
+	child_ctl(&ver, "cache delete store.test:25 joe@d.test <>", text,
+	    sizeof(text));
+	is_str(text, "ok\n", "cache delete");
+	child_ctl(&ver, "cache flush store.test:25", text, sizeof(text));
+	is_str(text, "ok\n", "cache flush");
+	probe(&proxyd, 4, "bad.test", "joe@d.test");
+	put_dial_err(&w, &e);
+	conn_send(&dialer, MSG_DIAL_ERR, want_dial("bad.test", 25), 0, -1,
+	    &w);
+	want_probe(&proxyd, 4, PROBE_FAILED, false, "bad.test:25 is down: "
+	    "10.0.0.1 is in no public network");
+	is_int(child_stat(&ver, "verifyd.script.probes"), 4, "asked");
+	is_int(child_stat(&ver, "verifyd.script.probes.cached"), 1, "cached");
+	is_int(child_stat(&ver, "verifyd.script.hosts"), 2, "hosts");
+	put_u8(&w, 0);
+	want_broken(&proxyd, &w, MSG_PROBE, "no question");
+	/* The asker is lost meanwhile. */
+	probe(&proxyd, 5, "gone.test", "joe@d.test");
+	(void)want_dial("gone.test", 25);
+	conn_close(&proxyd);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.script.probes.out"), 0,
+	    "nobody waits");
+	end();
+}
+
 /* --- PTR ------------------------------------------------------------------ */
 
 static void
@@ -427,6 +571,204 @@ test_ptr(void)
 	end();
 }
 
+/* --- DNS_LOOK ------------------------------------------------------------- */
+
+#define PLACES		128	/* see dnslook.c */
+#define PLACES_OF	64
+
+static void
+look(struct conn *c, uint64_t sid, uint32_t seq, const char *name,
+    uint32_t ms)
+{
+	struct proto_dns_ask	d = { .type = DNS_TYPE_TXT, .timeout = ms };
+	struct wbuf		w = { 0 };
+
+	(void)strlcpy(d.name, name, sizeof(d.name));
+	put_dns_ask(&w, &d);
+	conn_send(c, MSG_DNS_LOOK, sid, seq, -1, &w);
+}
+
+/* What resolved is asked; name NULL: anything.  Its sid. */
+static uint64_t
+want_ask(const char *name)
+{
+	struct got		*g = conn_wait(&resolved, MSG_DNS_ASK);
+	struct proto_dns_ask	 d;
+	struct msg		 m;
+	uint64_t		 sid;
+
+	if (!ok(g != NULL, "resolved is asked"))
+		return 0;
+	m = got_msg(g);
+	is_int(get_dns_ask(&m, &d), 0, "DNS_ASK is whole");
+	is_int(d.timeout, 0, "for as long as it takes");
+	if (name != NULL)
+		is_str(d.name, name, "for that name");
+	sid = g->sid;
+	got_free(g);
+	return sid;
+}
+
+static void
+want_no_ask(void)
+{
+	struct got	*g;
+
+	child_sync(&ver);
+	g = conn_wait_ms(&resolved, MSG_DNS_ASK, 0);
+	ok(g == NULL, "resolved is not asked");
+	got_free(g);
+}
+
+static void
+answer(uint64_t sid, const char *text)
+{
+	static struct proto_dns_records	 r;
+	struct wbuf			 w = { 0 };
+
+	r.status = DNS_OK;
+	r.ttl = 60;
+	r.n = 1;
+	(void)strlcpy(r.record[0].text, text, sizeof(r.record[0].text));
+	put_dns_records(&w, &r);
+	conn_send(&resolved, MSG_DNS_ANS, sid, 0, -1, &w);
+}
+
+static void
+want_looked(struct conn *c, uint64_t sid, uint32_t seq,
+    enum dns_status status, const char *text)
+{
+	static struct proto_dns_records	 r;
+	struct got			*g = conn_wait(c, MSG_DNS_LOOK_ANS);
+	struct msg			 m;
+
+	if (!ok(g != NULL, "an answer"))
+		return;
+	m = got_msg(g);
+	is_int(get_dns_records(&m, &r), 0, "DNS_LOOK_ANS is whole");
+	is_int(g->sid, sid, "its sid");
+	is_int(g->seq, seq, "its seq");
+	is_int(r.status, status, "its status");
+	if (status == DNS_OK)
+		is_str(r.record[0].text, text, "its text");
+	got_free(g);
+}
+
+static void
+test_dns(void)
+{
+	struct wbuf	w = { 0 };
+	uint64_t	sid;
+
+	begin(settings());
+	look(&proxyd, 5, 1, "a.test", 0);
+	sid = want_ask("a.test");
+	answer(sid, "one");
+	want_looked(&proxyd, 5, 1, DNS_OK, "one");
+	answer(sid, "again");
+	child_sync(&ver);
+	/* Its own time is shorter; its place is taken until the answer. */
+	look(&proxyd, 5, 2, "slow.test", 50);
+	sid = want_ask("slow.test");
+	want_looked(&proxyd, 5, 2, DNS_TIMEOUT, "");
+	is_int(child_stat(&ver, "verifyd.script.dns.waiting"), 0, "nobody");
+	is_int(child_stat(&ver, "verifyd.script.dns.places"), 1, "a place");
+	answer(sid, "late");
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.script.dns.places"), 0, "it is free");
+	/* resolved is lost. */
+	look(&proxyd, 5, 3, "a.test", 0);
+	(void)want_ask("a.test");
+	conn_close(&resolved);
+	want_looked(&proxyd, 5, 3, DNS_FAIL, "");
+	look(&proxyd, 5, 4, "a.test", 0);
+	want_looked(&proxyd, 5, 4, DNS_FAIL, "");
+	child_peer(&ver, &resolved, R_RESOLVED, 0);
+	child_sync(&ver);
+	look(&proxyd, 5, 5, "a.test", 0);
+	answer(want_ask("a.test"), "two");
+	want_looked(&proxyd, 5, 5, DNS_OK, "two");
+	is_int(child_stat(&ver, "verifyd.script.dns"), 5, "asked");
+	is_int(child_stat(&ver, "verifyd.script.dns.failed"), 3, "failed");
+	put_u8(&w, DNS_TYPE_COUNT);
+	want_broken(&proxyd, &w, MSG_DNS_LOOK, "no type");
+	end();
+}
+
+/* Sessions take turns, processes have their parts, and clients theirs. */
+static void
+test_dns_share(void)
+{
+	struct proto_ptr	 q = { .timeout = 1000 };
+	struct wbuf		 w = { 0 };
+	struct got		*g;
+	uint64_t		 sid, first[PLACES_OF];
+	uint32_t		 i;
+
+	begin(settings());
+	for (i = 0; i < 200; i++)
+		look(&proxyd, 1, i, "greedy.test", 0);
+	for (i = 0; i < PLACES_OF; i++)
+		first[i] = want_ask("greedy.test");
+	want_no_ask();
+	/* Another session's first one comes before the rest of these. */
+	look(&proxyd, 2, 0, "modest.test", 0);
+	child_sync(&ver);
+	answer(first[0], "x");
+	want_looked(&proxyd, 1, 0, DNS_OK, "x");
+	answer(first[1], "x");
+	want_looked(&proxyd, 1, 1, DNS_OK, "x");
+	sid = want_ask("greedy.test");
+	(void)sid;
+	answer(want_ask("modest.test"), "y");
+	want_looked(&proxyd, 2, 0, DNS_OK, "y");
+	/* So does another process's; and a client's name has its own part. */
+	look(&proxyd1, 3, 0, "third.test", 0);
+	child_sync(&ver);
+	while ((g = conn_wait_ms(&resolved, MSG_DNS_ASK, 0)) != NULL)
+		got_free(g);
+	is_int(child_stat(&ver, "verifyd.script.dns.places"), PLACES_OF + 1,
+	    "one more than that process may have");
+	if (addr_parse(&q.addr, "192.0.2.1") == -1)
+		die("addr");
+	put_ptr(&w, &q);
+	conn_send(&smtpd, MSG_PTR_ASK, 13, 14, -1, &w);
+	conn_expect(&resolved, MSG_DNS_ASK, "a client's name");
+	/* One session may have so many. */
+	for (i = 0; i < 300; i++)
+		look(&proxyd1, 4, i, "many.test", 0);
+	for (i = 256; i < 300; i++)
+		want_looked(&proxyd1, 4, i, DNS_FAIL, "");
+	is_int(child_stat(&ver, "verifyd.script.dns.refused"), 44, "refused");
+	is_int(child_stat(&ver, "verifyd.script.dns.places"), PLACES, "all");
+	/* A process that is lost: what is at resolved keeps its place. */
+	conn_close(&proxyd);
+	conn_close(&proxyd1);
+	child_sync(&ver);
+	is_int(child_stat(&ver, "verifyd.script.dns.waiting"), 0,
+	    "nobody waits");
+	is_int(child_stat(&ver, "verifyd.script.dns.places"), PLACES,
+	    "but they are asked");
+	child_peer(&ver, &proxyd, R_PROXYD, 0);
+	child_sync(&ver);
+	look(&proxyd, 9, 0, "next.test", 0);
+	child_sync(&ver);
+	answer(first[2], "x");
+	while ((g = conn_wait(&resolved, MSG_DNS_ASK)) != NULL) {
+		struct msg		m = got_msg(g);
+		struct proto_dns_ask	d;
+
+		is_int(get_dns_ask(&m, &d), 0, "DNS_ASK is whole");
+		sid = g->sid;
+		got_free(g);
+		if (strcmp(d.name, "next.test") == 0)
+			break;
+	}
+	answer(sid, "z");
+	want_looked(&proxyd, 9, 0, DNS_OK, "z");
+	end();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -436,6 +778,9 @@ main(int argc, char **argv)
 	test_incr();
 	test_rates();
 	test_lists();
+	test_probe();
 	test_ptr();
+	test_dns();
+	test_dns_share();
 	return done("t_verifyd_script");
 }

@@ -1,0 +1,3 @@
+-- want: memory
+local t = {}
+while true do t = { t, t, t, t } end

@@ -1,0 +1,2 @@
+-- want: memory
+return ('x'):rep(200000000)

@@ -1,0 +1,2 @@
+-- want: error resulting string too large
+return string.rep(('x'):rep(65536), math.maxinteger, 'abc')

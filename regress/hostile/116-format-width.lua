@@ -1,0 +1,2 @@
+-- want: error invalid conversion
+return string.format('%100000000d', 1)

@@ -1,0 +1,2 @@
+-- want: error invalid conversion
+return string.format('%.100000000f', 1)

@@ -1,0 +1,2 @@
+-- want: memory
+return string.pack('c2000000000', 'x')

@@ -1,0 +1,3 @@
+-- want: end
+local s = ('x'):rep(4000000)
+return select('#', s:byte(1, -1))

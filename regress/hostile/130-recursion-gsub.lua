@@ -1,0 +1,3 @@
+-- want: end
+local function f() return ('x'):gsub('x', f) end
+f()

@@ -1,0 +1,3 @@
+-- want: end
+local function f(a, b) table.sort({ 1, 2 }, f) return a < b end
+table.sort({ 1, 2 }, f)

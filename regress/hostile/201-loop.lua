@@ -1,0 +1,2 @@
+-- want: cpu
+while true do end

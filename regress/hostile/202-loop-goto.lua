@@ -1,0 +1,2 @@
+-- want: cpu
+::again:: goto again

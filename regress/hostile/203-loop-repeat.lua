@@ -1,0 +1,2 @@
+-- want: cpu
+repeat until false

@@ -1,0 +1,2 @@
+-- want: cpu
+for i = 1, math.huge do end

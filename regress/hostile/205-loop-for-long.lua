@@ -1,0 +1,2 @@
+-- want: cpu
+for i = math.mininteger, math.maxinteger do end

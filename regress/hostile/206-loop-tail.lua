@@ -1,0 +1,3 @@
+-- want: cpu
+local function f() return f() end
+f()

@@ -1,0 +1,3 @@
+-- want: cpu
+local f = function() end
+while true do f() end

@@ -1,0 +1,2 @@
+-- want: cpu
+while true do pcall(pcall, pcall, error) end

@@ -1,0 +1,4 @@
+-- want: cpu
+local t = {}
+for i = 1, 100000 do t = setmetatable({}, { __call = t }) end
+t()

@@ -1,0 +1,6 @@
+-- want: cpu
+local t = setmetatable({}, {})
+local m = {}
+m.__call = t
+setmetatable(t, m)
+t()

@@ -1,0 +1,2 @@
+-- want: cpu
+return tostring(setmetatable({}, { __tostring = function() while true do end end }))

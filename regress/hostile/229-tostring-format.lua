@@ -1,0 +1,2 @@
+-- want: cpu
+return ('%s'):format(setmetatable({}, { __tostring = function() while true do end end }))

@@ -1,0 +1,4 @@
+-- want: end
+local m = {}
+m.__tostring = function(t) return tostring(t) .. 'x' end
+return tostring(setmetatable({}, m))

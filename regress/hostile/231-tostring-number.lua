@@ -1,0 +1,2 @@
+-- want: error must return a string
+return tostring(setmetatable({}, { __tostring = function() return {} end }))

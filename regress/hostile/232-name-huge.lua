@@ -1,0 +1,2 @@
+-- want: memory
+return tostring(setmetatable({}, { __name = ('x'):rep(20000000) }))

@@ -1,0 +1,2 @@
+-- want: cpu
+while true do local s = ('x'):rep(100000) end

@@ -1,0 +1,2 @@
+-- want: error xxxx
+error(('x'):rep(4000000))

@@ -1,0 +1,2 @@
+-- want: error not a string
+error()

@@ -1,0 +1,2 @@
+-- want: error not a string
+error(function() while true do end end)

@@ -1,0 +1,2 @@
+-- want: error x
+error('x', 1 << 40)

@@ -1,0 +1,2 @@
+-- want: error too many steps
+return ('a'):rep(3000):match('.-.-.-.-b')

@@ -1,0 +1,2 @@
+-- want: error too many steps
+return ('a'):rep(200000):find('.-b')

@@ -1,0 +1,2 @@
+-- want: error pattern too complex
+return ('a'):rep(1000):match(('a?'):rep(1000))

@@ -1,0 +1,2 @@
+-- want: error too many captures
+return ('a'):match(('('):rep(100000))

@@ -1,0 +1,2 @@
+-- want: cpu
+while true do pcall(string.find, ('a'):rep(2000), '.-b') end

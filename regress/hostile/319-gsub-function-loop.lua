@@ -1,0 +1,2 @@
+-- want: cpu
+return ('a'):gsub('a', function() while true do end end)

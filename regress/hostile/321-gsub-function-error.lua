@@ -1,0 +1,2 @@
+-- want: error inside
+return ('a'):gsub('a', function() error('inside') end)

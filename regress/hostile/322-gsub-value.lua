@@ -1,0 +1,2 @@
+-- want: error invalid replacement value
+return ('a'):gsub('a', function() return {} end)

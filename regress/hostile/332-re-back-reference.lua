@@ -1,0 +1,2 @@
+-- want: error back-references
+return re.match('aa', '(a)\\1')

@@ -1,0 +1,2 @@
+-- want: error 256 octets
+return re.match('a', ('a'):rep(257))

@@ -1,0 +1,2 @@
+-- want: error compare
+table.sort({ 1, 'a', {}, 2 })

@@ -1,0 +1,2 @@
+-- want: error __len
+table.insert(setmetatable({}, { __len = function() return 1 << 62 end }), 1, 1)

@@ -1,0 +1,2 @@
+-- want: error __len
+return table.unpack(setmetatable({}, { __len = function() return 1 << 30 end }))

@@ -1,0 +1,2 @@
+-- want: error wrap around
+table.move({}, 1, 10, math.maxinteger)

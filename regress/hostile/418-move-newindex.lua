@@ -1,0 +1,2 @@
+-- want: error __newindex
+table.move({ 1 }, 1, 1, 1, setmetatable({}, { __newindex = error }))

@@ -1,0 +1,2 @@
+-- want: error read-only
+table.foo = 1

@@ -1,0 +1,2 @@
+-- want: error read-only
+rawset(string, 'rep', nil)

@@ -1,0 +1,2 @@
+-- want: error read-only
+table.move({ 1 }, 1, 1, 1, re)

@@ -1,0 +1,2 @@
+-- want: error read-only
+for k, v in pairs(string) do string[k] = function() end end

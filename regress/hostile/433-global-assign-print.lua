@@ -1,0 +1,2 @@
+-- want: error assign
+pairs = function() return error end

@@ -1,0 +1,3 @@
+-- want: end
+rawset(_ENV, 'string', { rep = error })
+assert(rawget(_ENV, 'string') == nil)

@@ -1,0 +1,2 @@
+-- want: error no module
+require('io')

@@ -1,0 +1,2 @@
+-- want: error string expected
+require(setmetatable({}, { __tostring = function() return 'io' end }))

@@ -1,0 +1,3 @@
+-- want: error nil value
+_ENV = nil
+return x

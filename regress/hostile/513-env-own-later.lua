@@ -1,0 +1,4 @@
+-- want: end
+assert(string.rep)
+_ENV = {}
+x = 1

@@ -1,0 +1,2 @@
+-- want: error read-only
+setmetatable(_ENV, { __index = function() return 1 end })

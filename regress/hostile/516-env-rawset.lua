@@ -1,0 +1,3 @@
+-- want: pass
+assert(not pcall(rawset, _ENV, 'x', 1))
+assert(x == nil)

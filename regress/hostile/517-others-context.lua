@@ -1,0 +1,3 @@
+-- want: pass
+context = { secret = 1 }
+assert(context.secret == 1)

@@ -1,0 +1,3 @@
+-- want: pass
+leak = (leak or 0) + 1
+assert(leak == 1)

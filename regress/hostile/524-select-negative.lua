@@ -1,0 +1,2 @@
+-- want: error out of range
+return select(math.mininteger, 1)

@@ -1,0 +1,3 @@
+-- want: refused C stack overflow
+return
+--*10000 function() return 

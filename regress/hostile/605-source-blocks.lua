@@ -1,0 +1,3 @@
+-- want: refused C stack overflow
+--*100000 do 
+--*100000 end 

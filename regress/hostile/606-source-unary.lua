@@ -1,0 +1,4 @@
+-- want: refused C stack overflow
+return
+--*100000 not 
+true

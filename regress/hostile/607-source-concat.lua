@@ -1,0 +1,4 @@
+-- want: end
+local s = ''
+return ''
+--*100000  .. s

@@ -1,0 +1,2 @@
+-- want: refused too many local variables
+--*201 local x 

@@ -1,0 +1,2 @@
+-- want: pass
+--*16000 do local _ = 1 + 1 end 

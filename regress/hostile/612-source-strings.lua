@@ -1,0 +1,4 @@
+-- want: pass
+local s = [[
+--*200000 x
+]]

@@ -1,0 +1,2 @@
+-- want: refused no visible label
+--*10000 goto nowhere 

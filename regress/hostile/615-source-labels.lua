@@ -1,0 +1,2 @@
+-- want: refused already defined
+--*10 ::here:: 

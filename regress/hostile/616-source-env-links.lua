@@ -1,0 +1,3 @@
+-- want: end
+return _ENV
+--*100000 ._ENV

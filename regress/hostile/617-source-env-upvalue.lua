@@ -1,0 +1,4 @@
+-- want: end
+local t = {}
+return t
+--*100000 .t

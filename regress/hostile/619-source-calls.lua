@@ -1,0 +1,4 @@
+-- want: end
+local f
+return f
+--*100000 ()

@@ -1,0 +1,4 @@
+-- want: refused <eof> expected
+end
+local _ENV = nil
+return function()

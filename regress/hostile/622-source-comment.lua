@@ -1,0 +1,2 @@
+-- want: refused unfinished long comment
+--[[ end

@@ -1,0 +1,2 @@
+-- want: pass
+local x = 1 -- end

@@ -1,0 +1,2 @@
+-- want: refused unexpected symbol
+#!/usr/bin/lua

@@ -1,0 +1,2 @@
+-- want: pass
+return 1, 2, 3
