@@ -13,6 +13,7 @@
  *	smtp_line.c	one clean line
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
+ *	front_greet.c	the banner, and who the client says it is
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
  *	front_judge.c	whose the address is: lists, and what verifyd says
  *	front_vrfy.c	VRFY and EXPN
@@ -317,6 +318,12 @@ void		 slot_answer(struct session *, struct slot *,
 void		 slots_tarpit_over(struct session *);
 void		 slots_clear(struct session *);
 
+/* --- front_greet.c -------------------------------------------------------- */
+
+/* The banner, once nothing stands against it; run again as a command is. */
+void		 verb_banner(struct session *);
+void		 verb_hello(struct session *, const struct smtp_cmd *);
+
 /* --- front_verbs.c -------------------------------------------------------- */
 
 /*
@@ -329,7 +336,6 @@ bool		 verb_may_overlap(const struct session *, struct slice);
 /* A line that is none, and what it may have been meant for. */
 void		 verb_bad_line(struct session *, enum smtp_line,
 		    enum smtp_verb meant);
-void		 verb_banner(struct session *);
 /* Has the session had all that it may have?  Then it is told so. */
 bool		 verb_is_over(struct session *);
 /* May this session use the command, now or after an EHLO or a MAIL? */
