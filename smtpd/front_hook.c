@@ -76,7 +76,7 @@ struct hook {
 };
 
 static TAILQ_HEAD(, worker)	workers = TAILQ_HEAD_INITIALIZER(workers);
-/* The last verdict that came in. */
+/* The last verdict that came in, and whose it is; 0: it answers nothing. */
 static struct proto_hook_verdict verdict;
 static uint32_t			 verdict_seq;
 
@@ -403,7 +403,7 @@ answered(struct session *s, struct msg *m)
 		fail(s, "no answer in time");
 		return;
 	}
-	/* One that was kept meanwhile is not the last one. */
+	/* One that was kept meanwhile is not the last one; it was looked at. */
 	if (m->seq != verdict_seq && hook_check(m) == -1) {
 		fail(s, "no memory");
 		return;
@@ -481,17 +481,19 @@ int
 hook_check(struct msg *m)
 {
 	hook_verdict_clear(&verdict);
-	verdict_seq = m->seq;
+	verdict_seq = 0;
 	return get_hook_verdict(m, &verdict);
 }
 
 int
-hook_check_for(const struct session *s)
+hook_check_for(const struct session *s, uint32_t seq)
 {
 	const struct hook	*h = s->hook;
 
-	return hook_verdict_check(h->stage, h->verb, &verdict) == NULL ? 0 :
-	    -1;
+	if (hook_verdict_check(h->stage, h->verb, &verdict) != NULL)
+		return -1;
+	verdict_seq = seq;
+	return 0;
 }
 
 /* --- the end -------------------------------------------------------------- */

@@ -479,6 +479,30 @@ test_garbage(void)
 	lose(by);
 }
 
+/*
+ * A verdict that waits for the end of a tarpit is the one that was looked at,
+ * whatever comes in under its number meanwhile.
+ */
+static void
+test_kept(void)
+{
+	struct session	*s = begin(2);
+
+	fresh();
+	hook_proxyd_up(&proxyd[0]);
+	ask(s, HOOK_RCPT, "");
+	s->wait = WAIT_TARPIT;
+	is_int(come(by, HOOKV_DEFER, 0, false), 0, "a verdict");
+	is_int(ngot, 0, "is kept");
+	is_int(come(by, HOOKV_REPLY, HOOKV_NEXT, false), 0, "another");
+	s->wait = WAIT_HOP;
+	ask_resume(s);
+	is_int(ngot, 1, "one is told");
+	is_int(got, HOOKV_DEFER, "the first");
+	end(s);
+	lose(by);
+}
+
 static void
 test_deadline(void)
 {
@@ -650,6 +674,7 @@ main(void)
 	test_told();
 	test_spread();
 	test_garbage();
+	test_kept();
 	test_deadline();
 	test_lost();
 	test_dropped();
