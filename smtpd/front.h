@@ -360,6 +360,11 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 unsigned int	 offer_reply(const struct session *, unsigned int more,
 		    struct smtp_reply *);
 /*
+ * How many octets of a script's words fit behind our name: the second line of
+ * the reply to EHLO would be a keyword.
+ */
+int		 offer_words(const struct session *, const char *words);
+/*
  * The same with what a script that has accepted put in its place, and its
  * words of greeting.  Returns the reply's whole, to be freed; NULL without
  * memory.  *withheld: those of OFFER_* that the session may not use.
