@@ -216,6 +216,7 @@ struct session {
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	char			*skip_wire;	/* what is said then */
 	unsigned int		 skip_flags;	/* REPLY_*, of it */
+	size_t			 skip_n;	/* so many times */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -317,6 +318,8 @@ void		 slot_answer(struct session *, struct slot *,
 /* The tarpit of the first slot is over. */
 void		 slots_tarpit_over(struct session *);
 void		 slots_clear(struct session *);
+/* Is the last word in one of them?  Nothing that comes is looked at then. */
+bool		 slots_close(const struct session *);
 
 /* --- front_greet.c -------------------------------------------------------- */
 
@@ -377,10 +380,10 @@ char		*offer_staged(const struct session *, const struct staged *,
 
 /*
  * Swallow the n octets of a BDAT that is refused, or answered by a script, and
- * say this then; takes wire.
+ * say this then, so many times; takes wire.
  */
 void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
-		    char *wire);
+		    size_t times, char *wire);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
 
