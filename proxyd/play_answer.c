@@ -32,6 +32,7 @@ enum { A_NAME = 1, A_ARGS, A_VALUES, A_FAILS, A_LINE, A_TEXT, A_USED };
 static const char	 answers_key;
 static double		 passed;	/* seconds */
 static char		 missing[512];
+static struct call	*asking;	/* whose limits hold for answers */
 
 /* Functions, and where they are. */
 static const char *const	questions[] = {
@@ -62,32 +63,50 @@ push_answers(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &answers_key);
 }
 
-/* Push {n = 2, 1st, 2nd} of the n octets as a list of Lua's; else false. */
-static bool
-eval(lua_State *L, const char *text, size_t n)
+/* RAISES.  From the text of a list of values make {n = 2, 1st, 2nd}. */
+static int
+values(lua_State *L)
 {
-	int	top = lua_gettop(L), i, count;
+	int	i, count;
 
-	lua_pushliteral(L, "return ");
-	lua_pushlstring(L, text, n);
-	lua_concat(L, 2);
-	if (luaL_loadbufferx(L, lua_tostring(L, -1), lua_rawlen(L, -1),
-	    "=answer", "t") != LUA_OK ||
-	    lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK) {
-		lua_settop(L, top);
-		return false;
-	}
-	count = lua_gettop(L) - top - 1;
+	if (luaL_loadbufferx(L, lua_tostring(L, 1), lua_rawlen(L, 1),
+	    "=answer", "t") != LUA_OK)
+		return lua_error(L);
+	lua_call(L, 0, LUA_MULTRET);
+	count = lua_gettop(L) - 1;
+	luaL_checkstack(L, 4, NULL);
 	lua_createtable(L, count, 1);
 	for (i = 1; i <= count; i++) {
-		lua_pushvalue(L, top + 1 + i);
+		lua_pushvalue(L, i + 1);
 		lua_rawseti(L, -2, i);
 	}
 	lua_pushinteger(L, count);
 	lua_setfield(L, -2, "n");
-	lua_replace(L, top + 1);
-	lua_settop(L, top + 1);
-	return true;
+	return 1;
+}
+
+/*
+ * Push {n = 2, 1st, 2nd} of the n octets as a list of Lua's; else false.  That
+ * may be any expression, so it has a coroutine, as a script has.
+ */
+static bool
+eval(lua_State *L, const char *text, size_t n)
+{
+	struct co	*co = co_get(asking);
+	bool		 good = false;
+
+	if (co == NULL)
+		return false;
+	lua_pushcfunction(co->L, values);
+	lua_pushliteral(co->L, "return ");
+	lua_pushlstring(co->L, text, n);
+	lua_concat(co->L, 2);
+	if (co_step(co, 1) == CO_DONE && lua_istable(co->L, -1)) {
+		lua_xmove(co->L, L, 1);
+		good = true;
+	}
+	co_put(co);
+	return good;
 }
 
 /* The entry is on the top; behind the name and arguments: "= v" or "fails". */
@@ -117,7 +136,7 @@ take_args(lua_State *L, const char *p)
 
 	if (*p != '(' && *p != '{')
 		return take_values(L, p);
-	for (end = strchr(p, close); end != NULL;
+	for (end = strchr(p, close); end != NULL && asking->doomed == CO_DONE;
 	    end = strchr(end + 1, close)) {
 		/* A table is the one argument, with its brackets. */
 		if (!(*p == '{' ? eval(L, p, (size_t)(end - p + 1)) :
@@ -143,7 +162,7 @@ is_question(const char *name, size_t n)
 }
 
 const char *
-play_answer(const char *text, int line)
+play_answer(struct call *c, const char *text, int line)
 {
 	lua_State	*L = lua_main;
 	size_t		 n = strcspn(text, " ({=");
@@ -151,6 +170,7 @@ play_answer(const char *text, int line)
 
 	if (!is_question(text, n))
 		return "there is no such question";
+	asking = c;
 	push_answers(L);
 	lua_newtable(L);
 	lua_pushlstring(L, text, n);
@@ -161,8 +181,11 @@ play_answer(const char *text, int line)
 	lua_rawseti(L, -2, A_TEXT);
 	if (take_args(L, text + n))
 		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	else if (c->doomed != CO_DONE)
+		why = "to compute that takes too long, or too much memory";
 	else
 		why = "not of the form: name(arguments) = values";
+	asking = NULL;
 	lua_settop(L, 0);
 	return why;
 }
