@@ -214,7 +214,7 @@ fill_codes(struct answer *a)
 
 	if (!a->has_code && a->has_enhanced) {
 		class = a->v.enhanced[0];
-		a->v.code = usual->enhanced[0] == class ? usual->code :
+		a->v.code = usual->code / 100 == class - '0' ? usual->code :
 		    class_code(class);
 	} else if (!a->has_code)
 		a->v.code = usual->code;
