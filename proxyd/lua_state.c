@@ -103,6 +103,7 @@ take(size_t n)
 	h->owner = payer;
 	payer->used += n;
 	total += n;
+	garbage_made(payer, n);
 	return h + 1;
 }
 
@@ -145,6 +146,7 @@ grow(struct head *h, size_t from, size_t to)
 	was->used -= from;
 	total += to - from;
 	owner_free_last(was);
+	garbage_made(now, to - from);
 	return h + 1;
 }
 
@@ -243,6 +245,7 @@ lua_start(void)
 		fatal("Lua");
 	(void)lua_atpanic(lua_main, panic);
 	*(void **)lua_getextraspace(lua_main) = NULL;
+	garbage_start();
 	lua_pushcfunction(lua_main, lua_freeze_start);
 	lua_call(lua_main, 0, 0);
 	lua_pushcfunction(lua_main, setup);

@@ -143,6 +143,17 @@ end_if_drained(void)
 		proc_exit();
 }
 
+/* What scripts have answered leaves before their garbage is looked at. */
+static void
+turn(void)
+{
+	end_if_drained();
+	if (!garbage_waits())
+		return;
+	peer_flush_all();
+	garbage_turn();
+}
+
 static void
 peer_down(struct peer *p)
 {
@@ -244,7 +255,7 @@ static const struct proc_class	class = {
 	.log_through = log_out,
 	.stop = stop,
 	.ctl = ctl,
-	.turn = end_if_drained
+	.turn = turn
 };
 
 int
