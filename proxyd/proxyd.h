@@ -51,7 +51,6 @@ struct op;
 struct owner {
 	size_t		 used;		/* octets */
 	size_t		 max;		/* 0 = no limit: what is everybody's */
-	bool		 over;		/* an allocation was refused */
 	bool		 gone;		/* its session is */
 };
 
