@@ -54,7 +54,6 @@ struct owner {
 	size_t		 low;		/* the least that it used of late, */
 	size_t		 full;		/* and most of the way from there to
 					   max: see lua_garbage.c */
-	bool		 over;		/* an allocation was refused */
 	bool		 gone;		/* its session is */
 };
 

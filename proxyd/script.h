@@ -61,7 +61,8 @@ struct co {
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
 	unsigned int	 pcalls;	/* that it is in */
-	bool		 spoiled;	/* it is not used again */
+	bool		 spoiled;	/* by a hook: it is not used again */
+	bool		 large;		/* nor is this: it took much memory */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */
@@ -105,6 +106,11 @@ extern void	(*lua_open_more)(lua_State *);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/*
+ * A buffer of about so many octets is about to be taken: see that garbage is
+ * not in its way.  For values Lua does so itself, for luaL_Buffer not.
+ */
+void		 lua_room(lua_State *, size_t n);
 /* Octets, of all owners. */
 size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
