@@ -14,7 +14,8 @@
  * and a failure of the test even where the script catches it.
  *
  * Nothing waits here: sleep() moves the clock, and all{} calls one function
- * behind the other.
+ * behind the other.  But where a question could not wait in the daemon it is
+ * an error here, too.  Lines of log.* are printed.
  */
 
 #include <stdio.h>
@@ -341,6 +342,7 @@ asked(lua_State *L)
 	int	n = lua_gettop(L);
 	bool	raise = true;
 
+	ask_can_wait(L, lua_tostring(L, lua_upvalueindex(1)));
 	if (n > 0 && ask_is_options(L, n))
 		raise = ask_raise(L, n--);
 	return answer(L, lua_tostring(L, lua_upvalueindex(1)), n, raise);
@@ -355,8 +357,10 @@ ptr(lua_State *L)
 	if (!v->ptr_known && v->remote.family != ADDR_V4 &&
 	    v->remote.family != ADDR_V6)
 		return 0;
-	if (!v->ptr_known)
+	if (!v->ptr_known) {
+		ask_can_wait(L, "remoteptr");
 		return answer(L, "remoteptr", 0, true);
+	}
 	if (v->ptr[0] == '\0')
 		return 0;
 	lua_pushstring(L, v->ptr);
@@ -374,7 +378,10 @@ play_clock(double seconds)
 static int
 play_sleep(lua_State *L)
 {
-	play_clock(luaL_checknumber(L, 1));
+	lua_Number	seconds = luaL_checknumber(L, 1);
+
+	ask_can_wait(L, "sleep");
+	play_clock(seconds);
 	return 0;
 }
 
@@ -385,27 +392,57 @@ now(lua_State *L)
 	return 1;
 }
 
+/* One has ended so: the next.  Results stand from 3, behind `raise'. */
+static int
+all_next(lua_State *L, int status, lua_KContext last)
+{
+	lua_Integer	i = (lua_Integer)last;
+	lua_Integer	n = (lua_Integer)lua_rawlen(L, 1);
+
+	while (status == LUA_OK && i++ < n) {
+		(void)lua_rawgeti(L, 1, i);
+		status = lua_pcallk(L, 0, 1, 0, (lua_KContext)i, all_next);
+	}
+	if (status == LUA_OK)
+		return (int)n;
+	if (lua_toboolean(L, 2) || co_is_over(L, status))
+		return lua_error(L);
+	lua_pushnil(L);
+	lua_insert(L, -2);
+	return 2;
+}
+
 static int
 all(lua_State *L)
 {
-	bool		raise = ask_raise(L, 2);
-	lua_Integer	i, n;
+	bool	raise = ask_raise(L, 2);
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	n = (lua_Integer)lua_rawlen(L, 1);
-	luaL_checkstack(L, (int)n + 10, "all");
+	ask_can_wait(L, "all");
 	lua_settop(L, 1);
+	lua_pushboolean(L, raise);
+	luaL_checkstack(L, (int)lua_rawlen(L, 1) + 10, "all");
+	return all_next(L, LUA_OK, 0);
+}
+
+/* --- log ------------------------------------------------------------------ */
+
+/* Where the line of the daemon would have it, without its encoding. */
+static int
+line(lua_State *L)
+{
+	const char	*p;
+	int		 i, n = lua_gettop(L);
+
+	printf("log ");
 	for (i = 1; i <= n; i++) {
-		(void)lua_rawgeti(L, 1, i);
-		if (lua_pcall(L, 0, 1, 0) == LUA_OK)
-			continue;
-		if (raise || co_is_over(L, LUA_ERRRUN))
-			return lua_error(L);
-		lua_pushnil(L);
-		lua_insert(L, -2);
-		return 2;
+		if (i > 1)
+			putchar(' ');
+		for (p = ask_text(L, i, NULL); *p != '\0'; p++)
+			putchar(*p < ' ' || *p > '~' ? '?' : *p);
 	}
-	return (int)n;
+	printf("\n");
+	return 0;
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -449,5 +486,9 @@ play_open(lua_State *L)
 	put(L, "clock.monotonic");
 	lua_pushcfunction(L, all);
 	put(L, "all");
+	lua_pushcfunction(L, line);
+	put(L, "log.info");
+	lua_pushcfunction(L, line);
+	put(L, "log.warn");
 	view_ptr = ptr;
 }

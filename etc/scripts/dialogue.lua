@@ -26,7 +26,7 @@ if verb == "XTICKET" then
 	context.asked = true
 	proxy.Reply("your ticket", {reply_codes = {code = 334}, next = true})
 end
-if not context.admitted then
+if verb == "MAIL" and not context.admitted then
 	proxy.Reply("say XTICKET first",
 	    {reply_codes = {code = 530, enhanced = {5, 7, 0}}})
 end

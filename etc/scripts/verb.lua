@@ -12,7 +12,11 @@ if arguments.extensions then
 	accept{extensions = offered}
 end
 
-if string.upper(arguments.command) ~= "XCOUNT" then
+local verb, rest = string.match(arguments.command, "^(%S*)(.*)$")
+if string.upper(verb) ~= "XCOUNT" then
+	return
+end
+if rest ~= "" then
 	proxy.Reply("XCOUNT takes no argument",
 	    {reply_codes = {code = 501, enhanced = {5, 5, 4}}})
 end
