@@ -60,7 +60,7 @@ static const struct key k_user[] = {
 	{ K("smtpd", T_STR), AT(conf_users, smtpd), DEF("_postern"),
 	    .check = CHECK_USER, HELP("user of smtpd") },
 	{ K("proxyd", T_STR), AT(conf_users, proxyd), DEF("_postproxy"),
-	    .check = CHECK_USER, .flags = K_LATER, HELP("user of proxyd") },
+	    .check = CHECK_USER, HELP("user of proxyd") },
 	{ K("authd", T_STR), AT(conf_users, authd), DEF("_postauth"),
 	    .check = CHECK_USER, .flags = K_LATER, HELP("user of authd") },
 	{ K("verifyd", T_STR), AT(conf_users, verifyd), DEF("_postverify"),

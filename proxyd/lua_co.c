@@ -15,6 +15,12 @@
  * again.  Hooks are off within a hook, and stay so after an error out of it,
  * so a coroutine that has had one set is never used again.
  *
+ * A single instruction can take long where no hook looks: a table whose keys
+ * were made to lie in one place is put into a larger one in half a minute.
+ * Nothing can stop that and go on.  When a step has had several times what
+ * is allowed the handler ends the process, and with it what is kept of its
+ * sessions, so that other workers' sessions and new ones need not wait.
+ *
  * A script ends by a yield that nobody resumes: no pcall sees it.  Where it
  * cannot yield, in a function that sort or gsub calls, an error is raised
  * instead, and our own pcall raises it again.
@@ -30,17 +36,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "script.h"
 
 #define TICK		5		/* ms of CPU */
+#define HANG		500		/* ms, beside four times the limit */
 #define POOL_MAX	256
 
 static LIST_HEAD(, co)		 pool = LIST_HEAD_INITIALIZER(pool);
 static size_t			 pooled;
 static struct co *volatile	 running;
 static volatile uint32_t	 ticks_max;
+static volatile uint32_t	 step_ticks;	/* of the step that runs */
 
 struct co *
 co_of(lua_State *L)
@@ -95,6 +104,25 @@ stop_here(struct co *co)
 	lua_sethook(co->L, enough, LUA_MASKCOUNT, 1);
 }
 
+/*
+ * It has not come to an instruction for so long that it may never do.  In a
+ * handler: nothing that could lock or allocate.  The parent reads the line.
+ */
+static void
+hangs(const struct call *c)
+{
+	char	line[512];
+	ssize_t	ignored;
+
+	(void)strlcpy(line, "script ", sizeof(line));
+	if (c->script != NULL)
+		(void)strlcat(line, c->script->obj.name, sizeof(line) - 32);
+	(void)strlcat(line, " hangs: nothing else stops it\n", sizeof(line));
+	ignored = write(STDERR_FILENO, line, strlen(line));
+	(void)ignored;
+	_exit(1);
+}
+
 /* SIGPROF.  lua_sethook may be called from here. */
 static void
 on_tick(int sig)
@@ -102,8 +130,12 @@ on_tick(int sig)
 	struct co	*co = running;
 
 	(void)sig;
-	if (co != NULL && ++co->call->ticks > ticks_max)
+	if (co == NULL)
+		return;
+	if (++co->call->ticks > ticks_max)
 		stop_here(co);
+	if (++step_ticks > 4 * ticks_max + HANG / TICK)
+		hangs(co->call);
 }
 
 bool
@@ -315,6 +347,8 @@ co_step(struct co *co, int nargs)
 	if (c->first == 0)
 		c->first = began;
 	before = lua_owner(c->sess->owner);
+	if (outer == NULL)
+		step_ticks = 0;
 	running = co;
 	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);

@@ -176,8 +176,9 @@ table_move(lua_State *L)
 	int		 dest = lua_isnoneornil(L, 5) ? 1 : 5;
 	bool		 back;
 
-	check_table(L, 1, READS | ABSENT);
+	/* First, as the other puts what is behind a read-only one at 1. */
 	check_table(L, dest, WRITES);
+	check_table(L, 1, READS | ABSENT);
 	n = span(L, from, luaL_checkinteger(L, 3),
 	    "too many elements to move");
 	luaL_argcheck(L, n == 0 || to <= LUA_MAXINTEGER - n + 1, 4,

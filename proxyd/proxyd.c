@@ -250,7 +250,7 @@ static const struct proc_class	class = {
 int
 main(int argc, char **argv)
 {
-	if (argc == 3 && strcmp(argv[1], "-t") == 0)
-		return play(argv[2]);
+	if ((argc == 3 || argc == 5) && strcmp(argv[1], "-t") == 0)
+		return play(argv[2], argv[3], argc == 5 ? argv[4] : NULL);
 	proc_run(&class, argc, argv);
 }

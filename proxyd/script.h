@@ -205,6 +205,8 @@ int64_t		 ask_seconds(lua_State *, int index, double max);
 struct wbuf	*ask_body(lua_State *);
 /* RAISES.  Push the value as tostring() has it: without an address. */
 const char	*ask_text(lua_State *, int index, size_t *len);
+/* RAISES.  Unless it may wait there; what asks. */
+void		 ask_can_wait(lua_State *, const char *what);
 /* NULL: it is not there. */
 struct peer	*ask_verifyd(void);
 
