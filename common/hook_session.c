@@ -18,7 +18,7 @@
 #include "msg.h"
 #include "proto_script.h"
 
-#define RCPTS_MAX	100000		/* far more than max-recipients */
+#define RCPTS_MAX	1000000		/* as max-recipients may be */
 
 /* --- texts and pairs ------------------------------------------------------ */
 

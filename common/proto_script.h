@@ -176,8 +176,10 @@ enum hook_stage {
 const char	*hook_stage_name(enum hook_stage);
 
 /*
- * HOOK_OPEN: fields alone.  HOOK_CALL: this, then fields, then the arguments
- * of the stage; after HOOK_CLOSE, which has no payload, there is no session.
+ * HOOK_OPEN: fields alone; of a session that is there, and has no call under
+ * way: more of them, where a HOOK_CALL would be too long.  HOOK_CALL: this,
+ * then fields, then the arguments of the stage; after HOOK_CLOSE, which has no
+ * payload, there is no session.
  */
 struct proto_hook_call {
 	uint8_t		stage;		/* enum hook_stage */

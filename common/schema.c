@@ -50,7 +50,7 @@ static const struct key k_processes[] = {
 	    .flags = K_CPUS, TO(R_SMTPD),
 	    HELP("frontends; by default one per CPU") },
 	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256),
-	    .flags = K_HALF_CPUS,
+	    .flags = K_HALF_CPUS, TO(R_SMTPD),
 	    HELP("script workers; by default one per two CPUs") },
 	{ .name = NULL }
 };
@@ -441,8 +441,8 @@ static const struct key k_proxy[] = {
 	    .stage = STAGE_ANY, TO(R_SMTPD),
 	    HELP("sees every command line") },
 	{ K("commands", T_STRS), AT(conf_proxy, commands),
-	    DEF("[\"*\"]"), .check = CHECK_TEXT, .max = 64, TO(R_SMTPD),
-	    HELP("verbs that it sees") },
+	    DEF("[\"*\"]"), .check = CHECK_VERB, RANGE(1, 64),
+	    TO(R_SMTPD), HELP("verbs that it sees") },
 	{ .name = NULL }
 };
 static const struct schema s_proxy = {

@@ -102,10 +102,14 @@ sess_fields(struct sess *s, struct rbuf *r)
 int
 sess_open(struct peer *p, struct msg *m)
 {
-	struct sess	*s;
+	struct sess	*s = sess_find(p, m->sid);
 
-	if (sess_find(p, m->sid) != NULL || (s = sess_new(p, m->sid)) == NULL)
+	if (s == NULL && (s = sess_new(p, m->sid)) == NULL)
 		return -1;
+	if (s->call != NULL)
+		return -1;
+	if (s->broken)
+		return 0;
 	if (sess_fields(s, &m->body) == -1 ||
 	    (!s->broken && get_end(&m->body) == -1))
 		return -1;

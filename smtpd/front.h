@@ -216,6 +216,7 @@ struct session {
 	uint64_t		 skip;		/* S_SKIP: octets left */
 	char			*skip_wire;	/* what is said then */
 	unsigned int		 skip_flags;	/* REPLY_*, of it */
+	size_t			 skip_n;	/* so many times */
 	unsigned int		 messages;
 	unsigned int		 bad_commands;
 	unsigned int		 bare_lf;
@@ -317,6 +318,8 @@ void		 slot_answer(struct session *, struct slot *,
 /* The tarpit of the first slot is over. */
 void		 slots_tarpit_over(struct session *);
 void		 slots_clear(struct session *);
+/* Is the last word in one of them?  Nothing that comes is looked at then. */
+bool		 slots_close(const struct session *);
 
 /* --- front_greet.c -------------------------------------------------------- */
 
@@ -360,6 +363,11 @@ void		 verb_help(struct session *, const struct smtp_cmd *);
 unsigned int	 offer_reply(const struct session *, unsigned int more,
 		    struct smtp_reply *);
 /*
+ * How many octets of a script's words fit behind our name: the second line of
+ * the reply to EHLO would be a keyword.
+ */
+int		 offer_words(const struct session *, const char *words);
+/*
  * The same with what a script that has accepted put in its place, and its
  * words of greeting.  Returns the reply's whole, to be freed; NULL without
  * memory.  *withheld: those of OFFER_* that the session may not use.
@@ -372,10 +380,10 @@ char		*offer_staged(const struct session *, const struct staged *,
 
 /*
  * Swallow the n octets of a BDAT that is refused, or answered by a script, and
- * say this then; takes wire.
+ * say this then, so many times; takes wire.
  */
 void		 verb_skip(struct session *, uint64_t n, unsigned int flags,
-		    char *wire);
+		    size_t times, char *wire);
 /* The octets of a refused BDAT are swallowed: say so. */
 void		 verb_bdat_over(struct session *);
 

@@ -420,7 +420,8 @@ ask_answer(struct peer *p, struct msg *m)
 		return 0;
 	if (m->type != a->type + ANSWER)
 		return -1;
-	if (m->type == MSG_HOOK_VERDICT && hook_check_for(a->s) == -1)
+	if (m->type == MSG_HOOK_VERDICT &&
+	    hook_check_for(a->s, m->seq) == -1)
 		return -1;
 	tell(a, m);
 	return 0;

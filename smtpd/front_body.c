@@ -334,17 +334,22 @@ void
 verb_bdat_over(struct session *s)
 {
 	char	*wire = s->skip_wire;
+	size_t	 i;
 
 	s->skip_wire = NULL;
 	session_state(s, S_COMMAND);
+	for (i = 1; i < s->skip_n; i++)
+		session_reply_wire(s, 0, wire);
 	session_reply_wire(s, s->skip_flags, wire);
 	free(wire);
 }
 
 void
-verb_skip(struct session *s, uint64_t n, unsigned int flags, char *wire)
+verb_skip(struct session *s, uint64_t n, unsigned int flags, size_t times,
+    char *wire)
 {
 	s->skip = n;
+	s->skip_n = times;
 	s->skip_wire = wire;
 	s->skip_flags = flags;
 	if (n > 0)

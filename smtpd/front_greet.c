@@ -229,7 +229,7 @@ hello_short(struct session *s, const struct greeting *g)
 	const char	*words = g->st == NULL ? "" : g->st->reply.text;
 
 	session_reply(s, 0, "250 %s%s%.*s", s->conf->hostname,
-	    words[0] == '\0' ? "" : " ", (int)strcspn(words, "\n"), words);
+	    words[0] == '\0' ? "" : " ", offer_words(s, words), words);
 }
 
 static void

@@ -13,7 +13,8 @@
  * has changed and the session itself what it is now; the fields of the
  * transaction are written when they come to be, as the parameters are not
  * kept otherwise, and stand in one buffer: what of it the worker was not told
- * yet is the end of it, and another worker is told all of it.
+ * yet is the end of it, and another worker is told all of it; in parts that
+ * end with a field, where that is more than a message holds.
  *
  * A lost worker takes with it what scripts kept of their sessions.  A session
  * with a context therefore ends; one without begins anew in another worker
@@ -43,6 +44,7 @@
 
 #define GRACE		2000	/* ms; proxyd has its own end of a call */
 #define RESPAWN		2000	/* ms to wait for a worker */
+#define PART		(256 * 1024)	/* octets of fields, and a little */
 
 #define CHANGED_HELO	0x01
 #define CHANGED_TLS	0x02
@@ -62,6 +64,8 @@ struct hook {
 	unsigned int		 changed;	/* CHANGED_* */
 	struct wbuf		 tx;		/* fields of the transaction */
 	size_t			 told;		/* octets of them */
+	size_t			*parts;		/* where whole ones end */
+	size_t			 nparts;
 	bool			 context;	/* scripts keep something */
 	bool			 lost;		/* and it was lost */
 	/* The call that is under way: */
@@ -76,7 +80,7 @@ struct hook {
 };
 
 static TAILQ_HEAD(, worker)	workers = TAILQ_HEAD_INITIALIZER(workers);
-/* The last verdict that came in. */
+/* The last verdict that came in, and whose it is; 0: it answers nothing. */
 static struct proto_hook_verdict verdict;
 static uint32_t			 verdict_seq;
 
@@ -118,14 +122,26 @@ worker_of(const struct peer *p)
 	return NULL;
 }
 
-/* The one with the fewest sessions; NULL: there is none now. */
+/* It goes when the last session is over that is older than a reload. */
+static bool
+is_surplus(const struct session *s, const struct worker *w)
+{
+	return w->peer->index >= s->conf->nproxyd;
+}
+
+/*
+ * The one with the fewest sessions, and of those that stay if there is any;
+ * NULL: there is none now.
+ */
 static struct worker *
-worker_idlest(void)
+worker_idlest(const struct session *s)
 {
 	struct worker	*w, *best = NULL;
 
 	TAILQ_FOREACH(w, &workers, entry)
-		if (best == NULL || w->n < best->n)
+		if (best == NULL || is_surplus(s, w) < is_surplus(s, best) ||
+		    (is_surplus(s, w) == is_surplus(s, best) &&
+		    w->n < best->n))
 			best = w;
 	return best;
 }
@@ -295,8 +311,46 @@ join(struct hook *h, struct worker *worker)
 	LIST_INSERT_HEAD(&worker->hooks, h, entry);
 	worker->n++;
 	put_all(&w, h);
-	put_rest(&w, h);
+	put_name(&w, h);
+	hook_put_end(&w);
 	peer_send(worker->peer, MSG_HOOK_OPEN, h->s->sid, 0, -1, &w);
+}
+
+/* What of the transaction is too much for the call itself. */
+static void
+tell_parts(struct hook *h)
+{
+	struct wbuf	w;
+	size_t		i;
+
+	for (i = 0; i < h->nparts; i++) {
+		if (h->parts[i] <= h->told)
+			continue;
+		memset(&w, 0, sizeof(w));
+		put_raw(&w, h->tx.data + h->told, h->parts[i] - h->told);
+		hook_put_end(&w);
+		h->told = h->parts[i];
+		peer_send(h->worker->peer, MSG_HOOK_OPEN, h->s->sid, 0, -1,
+		    &w);
+	}
+}
+
+/* A field has been written: is this part whole? */
+static void
+end_part(struct hook *h)
+{
+	size_t	 begin = h->nparts == 0 ? 0 : h->parts[h->nparts - 1];
+	size_t	*parts;
+
+	if (h->tx.len - begin < PART)
+		return;
+	parts = reallocarray(h->parts, h->nparts + 1, sizeof(*parts));
+	if (parts == NULL) {
+		h->tx.failed = true;
+		return;
+	}
+	h->parts = parts;
+	h->parts[h->nparts++] = h->tx.len;
 }
 
 void
@@ -344,8 +398,10 @@ hook_rcpt(struct session *s, struct rcpt *r, const struct smtp_path *path,
 void
 hook_accepted(struct session *s, struct rcpt *r)
 {
-	if (s->hook != NULL)
+	if (s->hook != NULL) {
 		put_raw(&s->hook->tx, r->hook.data, r->hook.len);
+		end_part(s->hook);
+	}
 	wbuf_clear(&r->hook);
 }
 
@@ -358,6 +414,7 @@ hook_reset(struct session *s)
 		return;
 	h->tx.len = 0;
 	h->told = 0;
+	h->nparts = 0;
 	hook_put_tx(&h->tx, id_new());
 }
 
@@ -403,7 +460,7 @@ answered(struct session *s, struct msg *m)
 		fail(s, "no answer in time");
 		return;
 	}
-	/* One that was kept meanwhile is not the last one. */
+	/* One that was kept meanwhile is not the last one; it was looked at. */
 	if (m->seq != verdict_seq && hook_check(m) == -1) {
 		fail(s, "no memory");
 		return;
@@ -425,7 +482,8 @@ call(struct session *s, struct wbuf *args)
 	struct wbuf		 w = { .data = NULL };
 
 	if (h->worker == NULL)
-		join(h, worker_idlest());
+		join(h, worker_idlest(s));
+	tell_parts(h);
 	c.stage = (uint8_t)h->stage;
 	c.script = h->script->obj.id;
 	put_hook_call(&w, &c);
@@ -443,7 +501,7 @@ static void
 worker_came(struct session *s, struct msg *m)
 {
 	(void)m;
-	if (worker_idlest() == NULL)
+	if (worker_idlest(s) == NULL)
 		fail(s, "no proxyd is there");
 	else
 		call(s, &s->hook->args);
@@ -468,7 +526,7 @@ hook_call(struct session *s, enum hook_stage stage,
 	h->script = script;
 	h->done = done;
 	put_hook_args(&w, args);
-	if (h->worker == NULL && worker_idlest() == NULL) {
+	if (h->worker == NULL && worker_idlest(s) == NULL) {
 		h->args = w;
 		ask_for_peer(s, R_PROXYD, RESPAWN, worker_came);
 	} else {
@@ -481,17 +539,19 @@ int
 hook_check(struct msg *m)
 {
 	hook_verdict_clear(&verdict);
-	verdict_seq = m->seq;
+	verdict_seq = 0;
 	return get_hook_verdict(m, &verdict);
 }
 
 int
-hook_check_for(const struct session *s)
+hook_check_for(const struct session *s, uint32_t seq)
 {
 	const struct hook	*h = s->hook;
 
-	return hook_verdict_check(h->stage, h->verb, &verdict) == NULL ? 0 :
-	    -1;
+	if (hook_verdict_check(h->stage, h->verb, &verdict) != NULL)
+		return -1;
+	verdict_seq = seq;
+	return 0;
 }
 
 /* --- the end -------------------------------------------------------------- */
@@ -516,6 +576,7 @@ hook_free(struct session *s)
 	hook_end(s);
 	wbuf_clear(&s->hook->tx);
 	wbuf_clear(&s->hook->args);
+	free(s->hook->parts);
 	free(s->hook);
 	s->hook = NULL;
 }

@@ -79,10 +79,11 @@ void		 hook_proxyd_down(struct peer *);
 
 /*
  * For front_ask.c.  A HOOK_VERDICT came in: 0 if it can be one at all, -1 if
- * not; then, for this session: 0 if it is a possible answer to its call.
+ * not; then, for the session that has asked with that number: 0 if it is a
+ * possible answer to its call.  One that answers nothing is nobody's.
  */
 int		 hook_check(struct msg *);
-int		 hook_check_for(const struct session *);
+int		 hook_check_for(const struct session *, uint32_t seq);
 
 /* --- front_proxy.c -------------------------------------------------------- */
 
@@ -94,6 +95,8 @@ int		 hook_check_for(const struct session *);
 bool		 proxy_takes(struct session *);
 /* Another line comes. */
 void		 proxy_new_line(struct session *);
+/* It is none, and has its reply: no answer to what a script asked for. */
+void		 proxy_bad_line(struct session *);
 /*
  * Is a line held that may pass behind the replies that are owed?  It goes on
  * once they are said; the session waits.

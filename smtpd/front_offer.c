@@ -194,6 +194,16 @@ put_keywords(const struct session *s, const struct hook_pairs *x,
 	return bits;
 }
 
+int
+offer_words(const struct session *s, const char *words)
+{
+	size_t	n = strcspn(words, "\n"), room = SMTP_REPLY_LINE_MAX -
+		    strlen("250- \r\n"), host = strlen(s->conf->hostname);
+
+	room = host < room ? room - host : 0;
+	return (int)(n < room ? n : room);
+}
+
 char *
 offer_staged(const struct session *s, const struct staged *st,
     unsigned int more, struct smtp_reply *r, unsigned int *offered,
@@ -208,7 +218,7 @@ offer_staged(const struct session *s, const struct staged *st,
 	put_text(&w, s->conf->hostname);
 	if (st->reply.code != 0 && words[0] != '\0') {
 		put_text(&w, " ");
-		put_raw(&w, words, strcspn(words, "\n"));
+		put_raw(&w, words, (size_t)offer_words(s, words));
 	}
 	if (st->set & HOOKV_SET_EXTENSIONS)
 		*offered = put_keywords(s, &st->v.extensions, &w, &offers);

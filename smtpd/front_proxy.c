@@ -13,15 +13,19 @@
  * like any other, with its place in the order.  While it thinks the session
  * reads nothing.
  *
- * A line that the script asked for (`next') is no command but its own affair,
- * whatever it looks like, and may be a secret: it is not logged.  The initial
- * response of AUTH is not even shown to it.
+ * A line that the script asked for (`next') is its own affair, whatever it
+ * looks like, and may be a secret: it is not logged.  Behind a 3xx it is the
+ * client's answer to that, and no command.  Behind anything else the client
+ * knows nothing of it and says what it would have said: a command, which can
+ * have content behind it.  The initial response of AUTH is not even shown.
  *
- * What stands behind a line can be content.  So the octets of a BDAT that the
- * script answers are swallowed, and the transaction ends there, as its message
- * would lack them; and where octets stand behind a DATA that it answers, or
- * behind the dialogue that it made of one, the session ends: they are never
- * read as commands.
+ * What stands behind a command can be content.  So the octets of a BDAT that
+ * the script answers are swallowed, and the transaction ends there, as its
+ * message would lack them; and where octets stand behind a DATA that it
+ * answers, or makes another command of, the session ends.  A dialogue that it
+ * makes of a DATA reads lines of a message: only its last one, the dot, has
+ * anything but more of it behind it, so any other end of the dialogue is the
+ * session's.  Whether more of it has come yet says nothing.
  *
  * Rejected: to run the script for lines that stand behind the present one in
  * the input (what it sees depends on what became of this one).
@@ -50,7 +54,9 @@ struct proxy {
 	enum line_state		 state;
 	const struct conf_script *script;	/* that saw the line */
 	const struct conf_script *next;	/* whose the next one is; or NULL */
+	bool			 prompts;	/* and it was asked for: 3xx */
 	bool			 dialogue;	/* this line was such a one */
+	bool			 prompted;	/* and no command */
 	bool			 in_data;	/* of a dialogue behind DATA */
 	enum smtp_verb		 verb;
 	struct mono		 began;
@@ -195,10 +201,21 @@ failed(struct session *s)
 	    s->conf->hostname);
 }
 
-/* The octets behind an answered BDAT are swallowed before that is said. */
-static void
-reply_to_bdat(struct session *s, unsigned int flags, char *wire)
+/* Is the line a command of that verb? */
+static bool
+is_command(const struct proxy *p, enum smtp_verb verb)
 {
+	return p->verb == verb && !p->prompted && !p->in_data;
+}
+
+/*
+ * The octets behind an answered BDAT are swallowed before that is said; of the
+ * last one, to a client of LMTP, for each recipient.
+ */
+static void
+reply_to_bdat(struct session *s, unsigned int flags, int code, char *wire)
+{
+	size_t			 n = 1;
 	static struct smtp_cmd	 cmd;
 	struct slice		 line = { s->proxy->line,
 				     strlen(s->proxy->line) };
@@ -210,21 +227,29 @@ reply_to_bdat(struct session *s, unsigned int flags, char *wire)
 		free(wire);
 		return;
 	}
+	if (cmd.last && code != 421 && s->tx != NULL &&
+	    s->listener->protocol == PROTO_LMTP)
+		n = tx_replies(s->tx);
 	session_reset(s);
-	verb_skip(s, cmd.size, flags, wire);
+	verb_skip(s, cmd.size, flags, n == 0 ? 1 : n, wire);
 }
 
-/* What else must be done where octets can stand behind the line. */
+/* What else must be done where octets can stand behind the answered line. */
 static unsigned int
-content_flags(struct session *s, const struct proto_hook_verdict *v)
+content_flags(struct session *s, int code)
 {
 	struct proxy	*p = s->proxy;
-	bool		 next = (v->flags & HOOKV_NEXT) != 0;
-	bool		 was_data = p->in_data ||
-			     (p->verb == VERB_DATA && !p->dialogue);
+	bool		 talks = p->in_data, asks = code / 100 == 3;
 
-	p->in_data = was_data && next;
-	return was_data && !next ? relay_refusal_flags(s) : 0;
+	if (!talks && !is_command(p, VERB_DATA))
+		return 0;
+	p->in_data = asks;
+	if (asks)
+		return 0;
+	if (!talks || strcmp(p->line, ".") == 0)
+		return relay_refusal_flags(s);
+	s->why = "in the middle of a message";
+	return REPLY_CLOSE;
 }
 
 static void
@@ -233,22 +258,24 @@ answer(struct session *s, const struct proto_hook_verdict *v)
 	struct proxy		*p = s->proxy;
 	struct smtp_reply	 r = { .code = v->code, .whole = v->lines };
 	unsigned int		 flags;
+	bool			 bdat = is_command(p, VERB_BDAT);
 	char			*wire;
 
-	if (v->code == 421 || (v->flags & HOOKV_DISCONNECT)) {
-		s->why = "script";
-		flags = REPLY_CLOSE;
-	} else
-		flags = content_flags(s, v);
 	(void)strlcpy(r.enhanced, v->enhanced, sizeof(r.enhanced));
 	(void)strlcpy(r.text, v->lines, sizeof(r.text));
 	if ((wire = reply_wire(s, &r)) == NULL) {
 		session_end(s, "no memory");
 		return;
 	}
+	/* Softened, a 521 is one too. */
+	if (r.code == 421 || (v->flags & HOOKV_DISCONNECT)) {
+		s->why = "script";
+		flags = REPLY_CLOSE;
+	} else
+		flags = content_flags(s, r.code);
 	log_line(s, NULL, &r);
-	if (p->verb == VERB_BDAT && !p->dialogue) {
-		reply_to_bdat(s, flags, wire);
+	if (bdat) {
+		reply_to_bdat(s, flags, r.code, wire);
 		return;
 	}
 	session_reply_wire(s, flags, wire);
@@ -272,29 +299,41 @@ rewrite(struct proxy *p, const char *command)
 	return keep_line(p, line, strlen(line));
 }
 
+/* What it said cannot be done. */
+static void
+wrong(struct session *s, const char *why)
+{
+	flog_script(s, hook_stage_name(HOOK_COMMAND),
+	    s->proxy->script->obj.name, why);
+	failed(s);
+}
+
 static void
 pass(struct session *s, const struct proto_hook_verdict *v)
 {
 	struct proxy	*p = s->proxy;
 	struct slice	 line;
+	bool		 was_data = is_command(p, VERB_DATA), is_data;
 
-	/* A line of a message must not become a command behind it. */
-	if (p->in_data && content_flags(s, v) != 0) {
-		failed(s);
+	if (p->in_data) {
+		wrong(s, "a line of a message passed");
 		return;
 	}
 	if (v->flags & HOOKV_SET_COMMAND) {
 		log_line(s, v->command, NULL);
 		if (!rewrite(p, v->command)) {
-			flog_script(s, hook_stage_name(HOOK_COMMAND),
-			    p->script->obj.name,
-			    "a command that is too long");
-			failed(s);
+			wrong(s, "a command that is too long");
 			return;
 		}
 	}
 	line.p = p->line;
 	line.n = strlen(p->line);
+	is_data = smtp_verb_parse(first_word(line)) == VERB_DATA;
+	/* Content must not become commands, nor these content. */
+	if (was_data != is_data && session_has_more(s)) {
+		wrong(s, "octets behind a line that is DATA, or was");
+		return;
+	}
 	p->state = LINE_PASSED;
 	if (!TAILQ_EMPTY(&s->slots) && !verb_may_overlap(s, line))
 		p->state = LINE_HELD;
@@ -323,6 +362,7 @@ told(struct session *s, const struct proto_hook_verdict *v)
 	struct proxy	*p = s->proxy;
 
 	p->next = (v->flags & HOOKV_NEXT) ? p->script : NULL;
+	p->prompts = v->kind == HOOKV_REPLY && v->code / 100 == 3;
 	switch ((enum hook_verdict)v->kind) {
 	case HOOKV_PASS:
 		pass(s, v);
@@ -374,8 +414,9 @@ begin(struct session *s, const struct conf_script *script)
 	p->script = script;
 	p->state = LINE_ASKED;
 	p->dialogue = p->next != NULL;
+	p->prompted = p->dialogue && p->prompts;
 	p->verb = smtp_verb_parse(first_word(s->line));
-	p->secret = p->dialogue ? 0 : secret_at(p->line);
+	p->secret = p->prompted ? 0 : secret_at(p->line);
 	p->began = mono_now();
 	return true;
 }
@@ -401,7 +442,7 @@ ask_script(struct session *s, const struct conf_script *script)
 
 	if (!begin(s, script))
 		return;
-	if (s->proxy->dialogue)
+	if (s->proxy->prompted)
 		(void)strlcpy(line, s->proxy->line, sizeof(line));
 	else
 		shown(s->proxy->line, line);
@@ -427,6 +468,9 @@ proxy_takes(struct session *s)
 		return false;
 	quit = script == NULL &&
 	    smtp_verb_parse(first_word(s->line)) == VERB_QUIT;
+	/* Its memory of the session is gone; but the client goes anyway. */
+	if (quit && hook_is_lost(s))
+		return false;
 	if (!quit && verb_is_over(s))
 		return true;
 	if (script == NULL)
@@ -445,7 +489,19 @@ proxy_new_line(struct session *s)
 	if (s->proxy == NULL)
 		return;
 	s->proxy->state = LINE_NEW;
-	s->proxy->dialogue = false;
+	s->proxy->dialogue = s->proxy->prompted = false;
+}
+
+void
+proxy_bad_line(struct session *s)
+{
+	struct proxy	*p = s->proxy;
+
+	if (p == NULL || p->next == NULL || !p->prompts)
+		return;
+	p->next = NULL;
+	if (p->in_data)
+		session_linger(s, "in the middle of a message");
 }
 
 struct mono

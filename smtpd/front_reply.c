@@ -51,6 +51,14 @@ slots_clear(struct session *s)
 		slot_free(s, TAILQ_FIRST(&s->slots));
 }
 
+bool
+slots_close(const struct session *s)
+{
+	const struct slot	*last = TAILQ_LAST(&s->slots, slots);
+
+	return last != NULL && (last->flags & REPLY_CLOSE) != 0;
+}
+
 struct slot *
 slot_new(struct session *s)
 {

@@ -291,7 +291,7 @@ take_line(struct session *s)
 		return false;
 	}
 	if (!TAILQ_EMPTY(&s->slots) && (s->nslots >= SLOTS_MAX ||
-	    r != LINE_OK || !verb_may_overlap(s, line))) {
+	    r != LINE_OK || slots_close(s) || !verb_may_overlap(s, line))) {
 		s->lines = saved;
 		session_wait(s, WAIT_HOP, 0);
 		return false;
@@ -307,8 +307,10 @@ take_line(struct session *s)
 	proxy_new_line(s);
 	if (r == LINE_OK)
 		verb_line(s, line);
-	else
+	else {
 		verb_bad_line(s, r, meant);
+		proxy_bad_line(s);
+	}
 	return s->state != S_DEAD;
 }
 

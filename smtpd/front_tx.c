@@ -122,6 +122,17 @@ tx_find(const struct tx *tx, const char *normal)
 	return NULL;
 }
 
+size_t
+tx_replies(const struct tx *tx)
+{
+	size_t	i, n = 0;
+
+	for (i = 0; i < tx->nrcpts; i++)
+		n += tx->rcpts[i].state == RC_OK || tx->rcpts[i].again ||
+		    tx->rcpts[i].told;
+	return n;
+}
+
 void
 tx_keep(struct smtp_reply **to, const struct smtp_reply *r)
 {

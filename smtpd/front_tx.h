@@ -154,6 +154,8 @@ int		 tx_add(struct tx *, const char *addr, const char *normal);
 int		 rcpt_keep_said(struct rcpt *, const struct smtp_reply *);
 /* The recipient with that normal form which was not refused, or NULL. */
 struct rcpt	*tx_find(const struct tx *, const char *normal);
+/* LMTP: how many replies its end has, one for each RCPT that was accepted. */
+size_t		 tx_replies(const struct tx *);
 /* Keep a copy of a reply in *to, without whole; the old one is freed. */
 void		 tx_keep(struct smtp_reply **to, const struct smtp_reply *);
 

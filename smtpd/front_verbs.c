@@ -422,7 +422,7 @@ verb_bdat(struct session *s, const struct smtp_cmd *cmd)
 	if ((wire = reply_wire(s, &r)) == NULL)
 		session_end(s, "no memory");
 	else
-		verb_skip(s, cmd->size, 0, wire);
+		verb_skip(s, cmd->size, 0, 1, wire);
 }
 
 static void
@@ -566,6 +566,8 @@ verb_is_over(struct session *s)
 		s->why = "shutdown";
 		session_reply(s, REPLY_CLOSE, "421 4.3.2 %s shutting down",
 		    s->conf->hostname);
+	} else if (s->flags & SF_NO_CERT) {
+		ftls_refuse(s);
 	} else if (hook_is_lost(s)) {
 		hook_say_lost(s);
 	} else if (s->limit == LIMIT_OVER) {
@@ -592,7 +594,7 @@ verb_may_overlap(const struct session *s, struct slice line)
 		return true;
 	/* A script is told of the recipients that were accepted. */
 	return line.n == 4 && strncasecmp(line.p, "DATA", 4) == 0 &&
-	    !stage_is_on(s, STAGE_DATA);
+	    !stage_is_on(s, STAGE_DATA) && !proxy_sees(s, "DATA");
 }
 
 static void
@@ -605,10 +607,6 @@ run_line(struct session *s, struct slice line)
 	e = smtp_cmd_parse(&cmd, line);
 	if (cmd.verb != VERB_QUIT && verb_is_over(s))
 		return;
-	if (cmd.verb != VERB_QUIT && (s->flags & SF_NO_CERT)) {
-		ftls_refuse(s);
-		return;
-	}
 	if (needs_tls(s) && !(verbs[cmd.verb].flags & V_CLEAR)) {
 		if (cmd.verb == VERB_NONE)
 			bad_command(s, VERB_NONE, line, NEED_TLS);

@@ -4,8 +4,8 @@
 #
 # SPDX-License-Identifier: ISC
 
-# The examples of postern-scripts(7) and posternctl(8).  Each display of the
-# first says in the comment before it what it is:
+# Scripts that are examples of the manual.  What a display is stands in the
+# comment before it; in postern-scripts(7) every one has to say so:
 #
 #	.\" lua			it compiles
 #	.\" lua NAME		and is what
@@ -23,20 +23,27 @@ while getopts B: o; do
 	*) exit 2 ;;
 	esac
 done
-page=$(dirname "$0")/../../man/postern-scripts.7
+man=$(dirname "$0")/../../man
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0
 
-# LINE-KIND[-NAME] for each, as a reader sees it.
+# PAGE:LINE-KIND[-NAME] for each, as a reader sees it.
 awk -v dir="$tmp" '
+    FNR == 1 { page = FILENAME; sub(/.*\//, "", page); kind = ""
+	text = 0; must = page == "postern-scripts.7" }
     /^\.\\" / { kind = $2 ($3 == "" ? "" : "-" $3); next }
-    /^\.Bd -literal/ { out = dir "/" NR "-" (kind == "" ? "none" : kind)
-	text = 1; kind = ""; printf "" >out; next }
-    /^\.Ed/ { text = 0; close(out) }
+    /^\.Bd -literal/ {
+	text = kind != "" || must
+	out = dir "/" page ":" FNR "-" (kind == "" ? "none" : kind)
+	if (text) printf "" >out
+	kind = ""
+	next
+    }
+    /^\.Ed/ { if (text) close(out); text = 0 }
     !text { kind = "" }
     text { gsub(/\\&/, ""); gsub(/\\e/, "\\"); print >out }
-' "$page"
+' "$man"/*.[1-8]
 
 check() {	# WHAT COMMAND ...
 	what=$1
@@ -44,7 +51,7 @@ check() {	# WHAT COMMAND ...
 	if "$@" >"$tmp/out" 2>&1 </dev/null; then
 		passed=$((passed + 1))
 	else
-		echo "not ok - postern-scripts.7:$what"
+		echo "not ok - $what"
 		cat "$tmp/out"
 		failed=$((failed + 1))
 	fi
@@ -61,7 +68,7 @@ configuration() {
 }
 
 : >"$tmp/empty"
-for block in "$tmp"/[0-9]*-*; do
+for block in "$tmp"/*:*; do
 	what=${block##*/}
 	case $what in
 	*-lua*)

@@ -46,9 +46,10 @@ hook_check(struct msg *m)
 }
 
 int
-hook_check_for(const struct session *s)
+hook_check_for(const struct session *s, uint32_t seq)
 {
 	(void)s;
+	(void)seq;
 	return -1;
 }
 

@@ -30,7 +30,8 @@
 static struct peer	proxyd[2] = { { .role = R_PROXYD },
 			    { .role = R_PROXYD, .index = 1 } };
 static struct hook_session told[SESSIONS];	/* as the workers have them */
-static unsigned int	opened, closed, calls;
+static bool		there[SESSIONS];	/* and have it at all */
+static unsigned int	opened, closed, calls, parts;
 static struct peer	*by;		/* who was called last */
 static uint64_t		call_sid;
 static uint32_t		call_seq;
@@ -73,10 +74,17 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	ok(fd == -1 && sid < SESSIONS, "of a session");
 	if (body != NULL)
 		rbuf_init(&m.body, body->data, body->len);
+	if (body != NULL && body->len > MSG_MAX)
+		ok(false, "a message of %zu octets", body->len);
 	switch (type) {
 	case MSG_HOOK_OPEN:
-		opened++;
-		hook_session_clear(&told[sid]);
+		if (there[sid])
+			parts++;
+		else {
+			opened++;
+			hook_session_clear(&told[sid]);
+		}
+		there[sid] = true;
 		is_int(hook_get_fields(&m.body, &told[sid], &nomem), 0,
 		    "fields");
 		is_int(get_end(&m.body), 0, "and nothing else");
@@ -89,6 +97,7 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 		break;
 	case MSG_HOOK_CLOSE:
 		closed++;
+		there[sid] = false;
 		hook_session_clear(&told[sid]);
 		break;
 	default:
@@ -242,7 +251,7 @@ start(void)
 static void
 fresh(void)
 {
-	opened = closed = calls = gone_on = logged = ngot = 0;
+	opened = closed = calls = parts = gone_on = logged = ngot = 0;
 	said[0] = logged_why[0] = '\0';
 	by = NULL;
 	got = HOOK_VERDICT_COUNT;
@@ -280,6 +289,7 @@ come(struct peer *p, uint8_t kind, uint8_t flags, bool cut)
 static void
 lose(struct peer *p)
 {
+	memset(there, 0, sizeof(there));
 	ask_peer_down(p);
 	hook_proxyd_down(p);
 }
@@ -384,6 +394,45 @@ test_told(void)
 	name = NULL;
 }
 
+/* More than one message can hold: in parts, and whole in the end. */
+static void
+test_parts(void)
+{
+	struct session	*s = begin(1);
+	struct tx	 tx = { .remote = &remote };
+	struct rcpt	 r = { .told = false };
+	char		 line[1024];
+	unsigned int	 i;
+
+	fresh();
+	hook_proxyd_up(&proxyd[0]);
+	s->tx = &tx;
+	parse("MAIL FROM:<a@b.test>");
+	is_int(hook_sender(s, &cmd.path, &cmd), 0, "MAIL");
+	for (i = 0; i < 3000; i++) {
+		(void)snprintf(line, sizeof(line),
+		    "RCPT TO:<x%u@y.test> ORCPT=rfc822;%0*d", i, 480, 0);
+		(void)smtp_cmd_parse(&cmd, (struct slice){ line,
+		    strlen(line) });
+		(void)hook_rcpt(s, &r, &cmd.path, &cmd);
+		hook_accepted(s, &r);
+	}
+	ask(s, HOOK_DATA, "");
+	is_int(parts, 6, "parts");
+	is_int(told[1].nrcpts, 3000, "all recipients");
+	is_str(told[1].rcpts[2999].to.address, "x2999@y.test", "the last");
+	is_int(come(by, HOOKV_DEFER, 0, false), 0, "a verdict");
+	ask(s, HOOK_DATA, "");
+	is_int(parts, 6, "told once");
+	is_int(told[1].nrcpts, 3000, "no recipient twice");
+	is_int(come(by, HOOKV_DEFER, 0, false), 0, "a verdict");
+	hook_reset(s);
+	ask(s, HOOK_RCPT, "");
+	is_int(told[1].nrcpts, 0, "another transaction");
+	end(s);
+	lose(by);
+}
+
 /* Nothing is kept, or told, where there are no scripts. */
 static void
 test_none(void)
@@ -475,6 +524,30 @@ test_garbage(void)
 	    "a host in place of a recipient");
 	is_int(come(by, HOOKV_REJECT, 0, false), 0, "reject");
 	is_int(got, HOOKV_REJECT, "is told");
+	end(s);
+	lose(by);
+}
+
+/*
+ * A verdict that waits for the end of a tarpit is the one that was looked at,
+ * whatever comes in under its number meanwhile.
+ */
+static void
+test_kept(void)
+{
+	struct session	*s = begin(2);
+
+	fresh();
+	hook_proxyd_up(&proxyd[0]);
+	ask(s, HOOK_RCPT, "");
+	s->wait = WAIT_TARPIT;
+	is_int(come(by, HOOKV_DEFER, 0, false), 0, "a verdict");
+	is_int(ngot, 0, "is kept");
+	is_int(come(by, HOOKV_REPLY, HOOKV_NEXT, false), 0, "another");
+	s->wait = WAIT_HOP;
+	ask_resume(s);
+	is_int(ngot, 1, "one is told");
+	is_int(got, HOOKV_DEFER, "the first");
 	end(s);
 	lose(by);
 }
@@ -648,8 +721,10 @@ main(void)
 	start();
 	test_none();
 	test_told();
+	test_parts();
 	test_spread();
 	test_garbage();
+	test_kept();
 	test_deadline();
 	test_lost();
 	test_dropped();
