@@ -112,13 +112,14 @@ give_up(void)
 
 /*
  * Is it worth a walk over everything?  What no walk has found, as stacks of
- * pooled coroutines, does not count.
+ * pooled coroutines, does not count.  Where a script is played there is no
+ * loop that would come back to it.
  */
 static void
 sweep_if_due(void)
 {
-	if (passes > 0 || left < LEFT_MIN + 2 * left_for_good ||
-	    left < total / 4)
+	if (lua_open_more != NULL || passes > 0 || left < total / 4 ||
+	    left < LEFT_MIN + 2 * left_for_good)
 		return;
 	/* One may be under way, which takes what died since for alive. */
 	passes = 2;
