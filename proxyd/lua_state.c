@@ -191,11 +191,12 @@ is_finalizing(void)
  * memory at some time (a chain of __call does), and always a large block.
  */
 static bool
-may_take(const struct owner *o, size_t more)
+may_take(struct owner *o, size_t more)
 {
 	if (o->max == 0 || is_finalizing())
 		return true;
-	if (!fits(o, more) ||
+	o->over = !fits(o, more);
+	if (o->over ||
 	    (total + more > TOTAL_MAX && o->used + more > SHARE))
 		return false;
 	return more <= LARGE || !co_late();
@@ -213,7 +214,6 @@ take(size_t n)
 	h->owner = payer;
 	payer->used += n;
 	total += n;
-	garbage_made(payer, n);
 	return h + 1;
 }
 
@@ -265,7 +265,6 @@ grow(struct head *h, size_t from, size_t to)
 	pay_back(was, from);
 	total += to - from;
 	owner_free_last(was);
-	garbage_made(now, to - from);
 	return h + 1;
 }
 
@@ -364,7 +363,6 @@ lua_start(void)
 		fatal("Lua");
 	(void)lua_atpanic(lua_main, panic);
 	*(void **)lua_getextraspace(lua_main) = NULL;
-	garbage_start();
 	lua_pushcfunction(lua_main, lua_freeze_start);
 	lua_call(lua_main, 0, 0);
 	lua_pushcfunction(lua_main, setup);

@@ -160,7 +160,6 @@ tell_lost_lines(void)
 	}
 }
 
-/* What scripts have answered leaves before their garbage is looked at. */
 static void
 turn(void)
 {
@@ -168,10 +167,6 @@ turn(void)
 	if (draining && nsmtpd == 0)
 		proc_exit();
 	tell_lost_lines();
-	if (!garbage_waits())
-		return;
-	peer_flush_all();
-	garbage_turn();
 }
 
 static void

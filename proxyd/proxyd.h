@@ -51,9 +51,7 @@ struct op;
 struct owner {
 	size_t		 used;		/* octets */
 	size_t		 max;		/* 0 = no limit: what is everybody's */
-	size_t		 low;		/* the least that it used of late, */
-	size_t		 full;		/* and most of the way from there to
-					   max: see lua_garbage.c */
+	bool		 over;		/* it was refused more than that */
 	bool		 gone;		/* its session is */
 };
 

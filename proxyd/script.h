@@ -8,7 +8,6 @@
  * Lua in proxyd: what lua_*.c share.  Nobody else includes <lua.h>.
  *
  *	lua_state.c	the one state: allocator, libraries
- *	lua_garbage.c	when garbage is collected
  *	lua_env.c	read-only tables, frozen globals, what is kept of a
  *			session
  *	lua_script.c	scripts, compiled once
@@ -117,15 +116,6 @@ size_t		 lua_memory_used(void);
 bool		 lua_is_refused(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
-
-/* --- garbage: lua_garbage.c ---------------------------------------------- */
-
-void		 garbage_start(void);
-/* That owner has been given n octets. */
-void		 garbage_made(struct owner *, size_t n);
-/* Is there something to do at the end of this turn?  Do a slice of it. */
-bool		 garbage_waits(void);
-void		 garbage_turn(void);
 
 /* --- scripts: lua_script.c ----------------------------------------------- */
 
