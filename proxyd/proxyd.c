@@ -36,8 +36,11 @@ static const struct peer_handler	handlers[] = {
 	{ 0,			NULL }
 };
 
-#define LOG_QUEUE_MAX	(1024 * 1024)	/* octets that the parent has not
-						   read */
+/*
+ * Octets that the parent has not read.  Less than it takes at once, so that
+ * it takes also the line that says how many were lost.
+ */
+#define LOG_QUEUE_MAX	(256 * 1024)
 
 static unsigned long	lines_lost;
 static uint32_t		checking;	/* a generation; 0 */
