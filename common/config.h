@@ -115,7 +115,8 @@ enum conf_check {
 	CHECK_CODE,		/* x.y.z */
 	CHECK_MODE,		/* octal mode of a socket */
 	CHECK_OWNER,		/* USER or USER:GROUP */
-	CHECK_THROTTLE_KEY	/* a variable, or remote-net */
+	CHECK_THROTTLE_KEY,	/* a variable, or remote-net */
+	CHECK_VERB		/* of a command, or * */
 };
 
 struct schema;

@@ -498,33 +498,29 @@ set_limit(int what, rlim_t n)
 		fatal("setrlimit");
 }
 
-/* Root, ids, limits, the sandbox: in this order, never undone. */
-static void
-jail(int root)
+void
+proc_jail(unsigned int role, const struct proto_init *init, int root)
 {
+	gid_t	gid = init->gid;
+	uid_t	uid = init->uid;
+
 	if (root != -1) {
 		if (fchdir(root) == -1 || chroot(".") == -1)
 			fatal("chroot");
 		(void)close(root);
 	}
-	if (proc.init.flags & INIT_IDS) {
-		gid_t	gid = proc.init.gid;
-
-		if (setgroups(1, &gid) == -1 ||
-		    setresgid(gid, gid, gid) == -1 ||
-		    setresuid(proc.init.uid, proc.init.uid,
-		    proc.init.uid) == -1)
-			fatal("cannot become uid %u", proc.init.uid);
-	}
+	if ((init->flags & INIT_IDS) != 0 && (setgroups(1, &gid) == -1 ||
+	    setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1))
+		fatal("cannot become uid %u", uid);
 	set_limit(RLIMIT_CORE, 0);
 	set_limit(RLIMIT_NPROC, 0);
-	if (proc.init.files != 0)
-		set_limit(RLIMIT_NOFILE, (rlim_t)proc.init.files);
+	if (init->files != 0)
+		set_limit(RLIMIT_NOFILE, (rlim_t)init->files);
 #ifdef __linux__
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
 		fatal("prctl");
 #endif
-	sandbox_enter(proc.class->role, (proc.init.flags & INIT_DEBUG) != 0);
+	sandbox_enter(role, (init->flags & INIT_DEBUG) != 0);
 }
 
 /* What a turn of the loop ends with. */
@@ -582,7 +578,7 @@ proc_run(const struct proc_class *class, int argc, char **argv)
 	if (class->prepare != NULL)
 		class->prepare();
 	explicit_bzero(proc.init.source, sizeof(proc.init.source));
-	jail(root);
+	proc_jail(class->role, &proc.init, root);
 	proc.parent_handlers = join_handlers(class->parent_handlers);
 	peer_init(&proc.parent, PARENT_FD, class->role, R_PARENT, 0,
 	    proc.parent_handlers, parent_lost);

@@ -65,6 +65,11 @@ struct proc_class {
 /* Never returns. */
 void	proc_run(const struct proc_class *, int argc, char **argv)
 	    __attribute__((__noreturn__));
+/*
+ * What proc_run does before it listens to anybody, for who has no parent: root
+ * (a descriptor, taken; -1: none), the ids of INIT, limits, the sandbox.
+ */
+void	proc_jail(unsigned int role, const struct proto_init *, int root);
 /* Leave the loop at the end of this turn, status 0. */
 void	proc_exit(void);
 

@@ -182,11 +182,11 @@ hook_verdict_clear(struct proto_hook_verdict *v)
 void
 put_probe(struct wbuf *w, const struct proto_probe *p)
 {
-	put_line(w, p->host);
+	put_str(w, p->host);
 	put_u16(w, p->port);
 	put_u32(w, p->timeout);
-	put_line(w, p->rcpt);
-	put_line(w, p->sender);
+	put_str(w, p->rcpt);
+	put_str(w, p->sender);
 }
 
 int

@@ -50,7 +50,7 @@ static const struct key k_processes[] = {
 	    .flags = K_CPUS, TO(R_SMTPD),
 	    HELP("frontends; by default one per CPU") },
 	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256),
-	    .flags = K_HALF_CPUS,
+	    .flags = K_HALF_CPUS, TO(R_SMTPD),
 	    HELP("script workers; by default one per two CPUs") },
 	{ .name = NULL }
 };
@@ -60,7 +60,7 @@ static const struct key k_user[] = {
 	{ K("smtpd", T_STR), AT(conf_users, smtpd), DEF("_postern"),
 	    .check = CHECK_USER, HELP("user of smtpd") },
 	{ K("proxyd", T_STR), AT(conf_users, proxyd), DEF("_postproxy"),
-	    .check = CHECK_USER, .flags = K_LATER, HELP("user of proxyd") },
+	    .check = CHECK_USER, HELP("user of proxyd") },
 	{ K("authd", T_STR), AT(conf_users, authd), DEF("_postauth"),
 	    .check = CHECK_USER, .flags = K_LATER, HELP("user of authd") },
 	{ K("verifyd", T_STR), AT(conf_users, verifyd), DEF("_postverify"),
@@ -441,8 +441,8 @@ static const struct key k_proxy[] = {
 	    .stage = STAGE_ANY, TO(R_SMTPD),
 	    HELP("sees every command line") },
 	{ K("commands", T_STRS), AT(conf_proxy, commands),
-	    DEF("[\"*\"]"), .check = CHECK_TEXT, .max = 64, TO(R_SMTPD),
-	    HELP("verbs that it sees") },
+	    DEF("[\"*\"]"), .check = CHECK_VERB, RANGE(1, 64),
+	    TO(R_SMTPD), HELP("verbs that it sees") },
 	{ .name = NULL }
 };
 static const struct schema s_proxy = {

@@ -216,9 +216,8 @@ ask_seconds(lua_State *L, int index, double max)
 	return (int64_t)ceil(s * 1000);
 }
 
-/* RAISES. */
-static void
-check_can_wait(lua_State *L, const char *what)
+void
+ask_can_wait(lua_State *L, const char *what)
 {
 	if (!lua_isyieldable(L))
 		luaL_error(L, "%s: cannot wait in a function that the "
@@ -301,7 +300,7 @@ op_ask(lua_State *L, const char *what, struct peer *p, uint16_t type,
 	struct op	*op;
 	int64_t		 left = time_left(co->call);
 
-	check_can_wait(L, what);
+	ask_can_wait(L, what);
 	if (!wire_ok(body) || body->len > MSG_MAX)
 		return unasked(L, &none, "it cannot be sent");
 	if (p == NULL || p->dead)
@@ -336,7 +335,7 @@ f_sleep(lua_State *L)
 
 	ms = ask_seconds(L, 1,
 	    (double)call_limits()->time / 1000);
-	check_can_wait(L, "sleep");
+	ask_can_wait(L, "sleep");
 	if (ms == 0)
 		return 0;
 	co->op = op_new(co, co->call->sess->sid, NULL, 0, NULL, ms);
@@ -399,7 +398,7 @@ f_all(lua_State *L)
 
 	n = check_functions(L, co->call);
 	raise = ask_raise(L, 2);
-	check_can_wait(L, "all");
+	ask_can_wait(L, "all");
 	if (n == 0)
 		return 0;
 	lua_settop(L, 1);

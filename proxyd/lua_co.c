@@ -15,6 +15,12 @@
  * again.  Hooks are off within a hook, and stay so after an error out of it,
  * so a coroutine that has had one set is never used again.
  *
+ * A single instruction can take long where no hook looks: a table whose keys
+ * were made to lie in one place is put into a larger one in half a minute.
+ * Nothing can stop that and go on.  When a step has had several times what
+ * is allowed the handler ends the process, and with it what is kept of its
+ * sessions, so that other workers' sessions and new ones need not wait.
+ *
  * A script ends by a yield that nobody resumes: no pcall sees it.  Where it
  * cannot yield, in a function that sort or gsub calls, an error is raised
  * instead, and our own pcall raises it again.
@@ -30,17 +36,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "script.h"
 
 #define TICK		5		/* ms of CPU */
+#define HANG		500		/* ms, beside four times the limit */
 #define POOL_MAX	256
 
 static LIST_HEAD(, co)		 pool = LIST_HEAD_INITIALIZER(pool);
 static size_t			 pooled;
 static struct co *volatile	 running;
 static volatile uint32_t	 ticks_max;
+static volatile uint32_t	 step_ticks;	/* of the step that runs */
 
 struct co *
 co_of(lua_State *L)
@@ -67,10 +76,12 @@ blame(struct call *c, lua_State *L, const char *what)
 }
 
 static const char *
-limit_name(enum co_end end)
+limit_name(const struct call *c, enum co_end end)
 {
-	return end == CO_NOMEM ? "over script-limits.memory" :
-	    "over script-limits.cpu";
+	if (end != CO_NOMEM)
+		return "over script-limits.cpu";
+	return c->sess->owner->over ? "over script-limits.memory" :
+	    "no memory is left for scripts";
 }
 
 /* The hook: before the next instruction, and the next. */
@@ -82,7 +93,7 @@ enough(lua_State *L, lua_Debug *ar)
 	(void)ar;
 	if (c->doomed == CO_DONE && !c->decided) {
 		c->doomed = CO_CPU;
-		blame(c, L, limit_name(CO_CPU));
+		blame(c, L, limit_name(c, CO_CPU));
 	}
 	lua_pushnil(L);
 	(void)lua_error(L);
@@ -95,6 +106,25 @@ stop_here(struct co *co)
 	lua_sethook(co->L, enough, LUA_MASKCOUNT, 1);
 }
 
+/*
+ * It has not come to an instruction for so long that it may never do.  In a
+ * handler: nothing that could lock or allocate.  The parent reads the line.
+ */
+static void
+hangs(const struct call *c)
+{
+	char	line[512];
+	ssize_t	ignored;
+
+	(void)strlcpy(line, "script ", sizeof(line));
+	if (c->script != NULL)
+		(void)strlcat(line, c->script->obj.name, sizeof(line) - 32);
+	(void)strlcat(line, " hangs: nothing else stops it\n", sizeof(line));
+	ignored = write(STDERR_FILENO, line, strlen(line));
+	(void)ignored;
+	_exit(1);
+}
+
 /* SIGPROF.  lua_sethook may be called from here. */
 static void
 on_tick(int sig)
@@ -102,8 +132,13 @@ on_tick(int sig)
 	struct co	*co = running;
 
 	(void)sig;
-	if (co != NULL && ++co->call->ticks > ticks_max)
+	if (co == NULL)
+		return;
+	if (++co->call->ticks > ticks_max)
 		stop_here(co);
+	/* To look for garbage takes its time, but ends. */
+	if (!lua_is_refused() && ++step_ticks > 4 * ticks_max + HANG / TICK)
+		hangs(co->call);
 }
 
 bool
@@ -200,9 +235,25 @@ reset(struct co *co)
 	c->doomed = doomed;
 }
 
+/*
+ * Not to be used again.  The buffers of C functions that an error out of a
+ * hook left in it are freed by finalizers, which run only when garbage is
+ * collected before memory is short: so now, if they may be many.
+ */
+static void
+drop(struct co *co, const struct owner *o)
+{
+	luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
+	if (co->spoiled && o->used > o->max / 2)
+		(void)lua_gc(lua_main, LUA_GCCOLLECT);
+	free(co);
+}
+
 void
 co_put(struct co *co)
 {
+	const struct owner	*o = co->call->sess->owner;
+
 	LIST_REMOVE(co, entry);
 	if (!co->spoiled && (co->dead || lua_status(co->L) != LUA_OK))
 		reset(co);
@@ -214,9 +265,8 @@ co_put(struct co *co)
 	co->index = co->waits = 0;
 	co->pcalls = 0;
 	co->fresh = co->failed = co->dead = false;
-	if (co->spoiled || pooled >= POOL_MAX) {
-		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
-		free(co);
+	if (co->spoiled || co->large || pooled >= POOL_MAX) {
+		drop(co, o);
 		return;
 	}
 	lua_settop(co->L, 0);
@@ -232,7 +282,8 @@ co_end(lua_State *L)
 	struct co	*co = co_of(L);
 
 	if (co->call->doomed == CO_CPU || co->call->doomed == CO_NOMEM)
-		blame(co->call, L, limit_name(co->call->doomed));
+		blame(co->call, L, limit_name(co->call,
+		    co->call->doomed));
 	if (lua_isyieldable(L))
 		return lua_yield(L, 0);
 	/* What could still run on the way out does not. */
@@ -248,7 +299,7 @@ co_is_over(lua_State *L, int status)
 
 	if (status == LUA_ERRMEM && c->doomed == CO_DONE && !c->decided) {
 		c->doomed = c->ticks > ticks_max ? CO_CPU : CO_NOMEM;
-		blame(c, L, limit_name(c->doomed));
+		blame(c, L, limit_name(c, c->doomed));
 	}
 	return c->doomed != CO_DONE || c->decided;
 }
@@ -275,8 +326,7 @@ outcome(struct co *co, int status)
 
 	if (status != LUA_OK && status != LUA_YIELD) {
 		co->dead = true;
-		if (status == LUA_ERRMEM)
-			co->spoiled = true;
+		co->large = co->large || status == LUA_ERRMEM;
 		if (!co_is_over(co->L, status)) {
 			take_error(co);
 			return CO_ERROR;
@@ -315,6 +365,8 @@ co_step(struct co *co, int nargs)
 	if (c->first == 0)
 		c->first = began;
 	before = lua_owner(c->sess->owner);
+	if (outer == NULL)
+		step_ticks = 0;
 	running = co;
 	match_budget_reset();
 	status = lua_resume(co->L, outer == NULL ? NULL : outer->L, nargs, &n);

@@ -427,11 +427,14 @@ view_newindex(lua_State *L)
 	return luaL_error(L, "%s is read-only", names[which(L)]);
 }
 
+/* A script can have it go over anything: what is read-only stays behind. */
 static int
 view_next(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
+	if (lua_real(L, 1))
+		lua_replace(L, 1);
 	if (lua_next(L, 1))
 		return 2;
 	lua_pushnil(L);

@@ -28,10 +28,11 @@
 #include "play.h"
 #include "play_session.h"
 #include "play_show.h"
-#include "sandbox.h"
+#include "proc.h"
 
 #define SCRIPT_FD	3
 #define TRANSCRIPT_FD	4
+#define ROOT_FD		5
 #define FILE_MAX	(1024 * 1024)
 #define CPU		50	/* ms: as script-limits has it */
 
@@ -55,7 +56,7 @@ not_ok(int line, const char *fmt, ...)
 	unmet++;
 	printf("not ok %d: ", line);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	print_clean(fmt, ap);
 	va_end(ap);
 	printf("\n");
 }
@@ -273,11 +274,26 @@ play_expected(const char *want, int line)
 	expected = true;
 	if (facts_meet(&facts, want)) {
 		met++;
-		printf("ok %d: %s\n", line, want);
+		printf("ok %d: ", line);
+		print_text("%s", want);
+		printf("\n");
 	} else {
 		not_ok(line, "wanted %s, got %s", want, facts.text[0]);
 		facts.met[0] = true;
 	}
+}
+
+/* What is computed there is bounded as a script is. */
+static void
+play_answers(const char *p, int line)
+{
+	struct call	 c = { .sess = &sess, .script = &script };
+	const char	*why;
+
+	LIST_INIT(&c.cos);
+	p += strspn(p, " ");
+	if ((why = play_answer(&c, p, line)) != NULL)
+		bad(line, "%s", why);
 }
 
 static void
@@ -297,8 +313,7 @@ play_passed(const char *p, int line)
 static void
 play_line(const char *p, int line)
 {
-	const char	*why;
-	size_t		 n;
+	size_t	n;
 
 	p += strspn(p, " \t");
 	n = strcspn(p, " ");
@@ -321,12 +336,9 @@ play_line(const char *p, int line)
 		play_stage(p + n, line);
 	else if (strncmp(p, "clock", n) == 0 && n == 5)
 		play_passed(p + n, line);
-	else if (strncmp(p, "answer ", 7) == 0) {
-		p += 7;
-		p += strspn(p, " ");
-		if ((why = play_answer(p, line)) != NULL)
-			bad(line, "%s", why);
-	} else
+	else if (strncmp(p, "answer", n) == 0 && n == 6)
+		play_answers(p + n, line);
+	else
 		bad(line, "what is %.*s?", (int)n, p);
 }
 
@@ -384,14 +396,26 @@ static void
 note(const char *key, const char *why)
 {
 	(void)key;
-	printf("%s:%s\n", script.obj.name, why);
+	print_text("%s:%s\n", script.obj.name, why);
+}
+
+static uint32_t
+id(const char *text)
+{
+	const char	*why;
+	long long	 n = strtonum(text, 1, UINT32_MAX - 1, &why);
+
+	if (why != NULL)
+		fatalx("id %s is %s", text, why);
+	return (uint32_t)n;
 }
 
 int
-play(const char *name)
+play(const char *name, const char *uid, const char *gid)
 {
-	static char	 buffer[BUFSIZ], own[256];
-	char		*transcript;
+	static char		 buffer[BUFSIZ], own[256];
+	struct proto_init	 init = { .index = 0 };
+	char			*transcript;
 
 	log_init("proxyd -t", 0);
 	(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
@@ -401,7 +425,13 @@ play(const char *name)
 	lua_start();
 	co_start();
 	co_limit(CPU);
-	sandbox_enter(R_PROXYD, false);
+	if (gid != NULL) {
+		init.flags |= INIT_IDS;
+		init.uid = id(uid);
+		init.gid = id(gid);
+	}
+	closefrom(gid != NULL ? ROOT_FD + 1 : ROOT_FD);
+	proc_jail(R_PROXYD, &init, gid != NULL ? ROOT_FD : -1);
 	(void)strlcpy(own, name, sizeof(own));
 	script.obj.id = 1;
 	script.obj.name = own;

@@ -16,19 +16,25 @@
 #ifndef PLAY_H
 #define PLAY_H
 
+struct call;
 struct lua_State;
 
 /*
- * `proxyd -t NAME': the script on descriptor 3, the transcript on 4.  The exit
- * status: 0, 1 an expectation is not met, 2 one of the two is bad.
+ * `proxyd -t NAME [UID GID]': the script on descriptor 3, the transcript on 4;
+ * of root (else uid and gid are NULL) an empty directory on 5, which becomes
+ * its root as he becomes that user.  The exit status: 0, 1 an expectation is
+ * not met, 2 one of the two is bad.
  */
-int	play(const char *name);
+int	play(const char *name, const char *uid, const char *gid);
 
 /* RAISES.  In the place of what asks other processes; the globals are on the
    top. */
 void	play_open(struct lua_State *);
-/* "db.exists("s", "SELECT 1") = true"; NULL, or what is wrong with it. */
-const char *play_answer(const char *text, int line);
+/*
+ * "db.exists("s", "SELECT 1") = true"; NULL, or what is wrong with it.  Within
+ * that call, whose limits hold for what is computed there.
+ */
+const char *play_answer(struct call *, const char *text, int line);
 /* Answers that nobody asked for: told by line. */
 void	play_unasked(void (*)(int line, const char *text));
 /* The question that had no answer since this was called last, or NULL. */

@@ -14,7 +14,8 @@
  * and a failure of the test even where the script catches it.
  *
  * Nothing waits here: sleep() moves the clock, and all{} calls one function
- * behind the other.
+ * behind the other.  But where a question could not wait in the daemon it is
+ * an error here, too.  Lines of log.* are printed.
  */
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ enum { A_NAME = 1, A_ARGS, A_VALUES, A_FAILS, A_LINE, A_TEXT, A_USED };
 static const char	 answers_key;
 static double		 passed;	/* seconds */
 static char		 missing[512];
+static struct call	*asking;	/* whose limits hold for answers */
 
 /* Functions, and where they are. */
 static const char *const	questions[] = {
@@ -61,32 +63,50 @@ push_answers(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &answers_key);
 }
 
-/* Push {n = 2, 1st, 2nd} of the n octets as a list of Lua's; else false. */
-static bool
-eval(lua_State *L, const char *text, size_t n)
+/* RAISES.  From the text of a list of values make {n = 2, 1st, 2nd}. */
+static int
+values(lua_State *L)
 {
-	int	top = lua_gettop(L), i, count;
+	int	i, count;
 
-	lua_pushliteral(L, "return ");
-	lua_pushlstring(L, text, n);
-	lua_concat(L, 2);
-	if (luaL_loadbufferx(L, lua_tostring(L, -1), lua_rawlen(L, -1),
-	    "=answer", "t") != LUA_OK ||
-	    lua_pcall(L, 0, LUA_MULTRET, 0) != LUA_OK) {
-		lua_settop(L, top);
-		return false;
-	}
-	count = lua_gettop(L) - top - 1;
+	if (luaL_loadbufferx(L, lua_tostring(L, 1), lua_rawlen(L, 1),
+	    "=answer", "t") != LUA_OK)
+		return lua_error(L);
+	lua_call(L, 0, LUA_MULTRET);
+	count = lua_gettop(L) - 1;
+	luaL_checkstack(L, 4, NULL);
 	lua_createtable(L, count, 1);
 	for (i = 1; i <= count; i++) {
-		lua_pushvalue(L, top + 1 + i);
+		lua_pushvalue(L, i + 1);
 		lua_rawseti(L, -2, i);
 	}
 	lua_pushinteger(L, count);
 	lua_setfield(L, -2, "n");
-	lua_replace(L, top + 1);
-	lua_settop(L, top + 1);
-	return true;
+	return 1;
+}
+
+/*
+ * Push {n = 2, 1st, 2nd} of the n octets as a list of Lua's; else false.  That
+ * may be any expression, so it has a coroutine, as a script has.
+ */
+static bool
+eval(lua_State *L, const char *text, size_t n)
+{
+	struct co	*co = co_get(asking);
+	bool		 good = false;
+
+	if (co == NULL)
+		return false;
+	lua_pushcfunction(co->L, values);
+	lua_pushliteral(co->L, "return ");
+	lua_pushlstring(co->L, text, n);
+	lua_concat(co->L, 2);
+	if (co_step(co, 1) == CO_DONE && lua_istable(co->L, -1)) {
+		lua_xmove(co->L, L, 1);
+		good = true;
+	}
+	co_put(co);
+	return good;
 }
 
 /* The entry is on the top; behind the name and arguments: "= v" or "fails". */
@@ -116,7 +136,7 @@ take_args(lua_State *L, const char *p)
 
 	if (*p != '(' && *p != '{')
 		return take_values(L, p);
-	for (end = strchr(p, close); end != NULL;
+	for (end = strchr(p, close); end != NULL && asking->doomed == CO_DONE;
 	    end = strchr(end + 1, close)) {
 		/* A table is the one argument, with its brackets. */
 		if (!(*p == '{' ? eval(L, p, (size_t)(end - p + 1)) :
@@ -142,7 +162,7 @@ is_question(const char *name, size_t n)
 }
 
 const char *
-play_answer(const char *text, int line)
+play_answer(struct call *c, const char *text, int line)
 {
 	lua_State	*L = lua_main;
 	size_t		 n = strcspn(text, " ({=");
@@ -150,6 +170,7 @@ play_answer(const char *text, int line)
 
 	if (!is_question(text, n))
 		return "there is no such question";
+	asking = c;
 	push_answers(L);
 	lua_newtable(L);
 	lua_pushlstring(L, text, n);
@@ -160,8 +181,11 @@ play_answer(const char *text, int line)
 	lua_rawseti(L, -2, A_TEXT);
 	if (take_args(L, text + n))
 		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	else if (c->doomed != CO_DONE)
+		why = "to compute that takes too long, or too much memory";
 	else
 		why = "not of the form: name(arguments) = values";
+	asking = NULL;
 	lua_settop(L, 0);
 	return why;
 }
@@ -318,6 +342,7 @@ asked(lua_State *L)
 	int	n = lua_gettop(L);
 	bool	raise = true;
 
+	ask_can_wait(L, lua_tostring(L, lua_upvalueindex(1)));
 	if (n > 0 && ask_is_options(L, n))
 		raise = ask_raise(L, n--);
 	return answer(L, lua_tostring(L, lua_upvalueindex(1)), n, raise);
@@ -332,8 +357,10 @@ ptr(lua_State *L)
 	if (!v->ptr_known && v->remote.family != ADDR_V4 &&
 	    v->remote.family != ADDR_V6)
 		return 0;
-	if (!v->ptr_known)
+	if (!v->ptr_known) {
+		ask_can_wait(L, "remoteptr");
 		return answer(L, "remoteptr", 0, true);
+	}
 	if (v->ptr[0] == '\0')
 		return 0;
 	lua_pushstring(L, v->ptr);
@@ -351,7 +378,10 @@ play_clock(double seconds)
 static int
 play_sleep(lua_State *L)
 {
-	play_clock(luaL_checknumber(L, 1));
+	lua_Number	seconds = luaL_checknumber(L, 1);
+
+	ask_can_wait(L, "sleep");
+	play_clock(seconds);
 	return 0;
 }
 
@@ -362,27 +392,57 @@ now(lua_State *L)
 	return 1;
 }
 
+/* One has ended so: the next.  Results stand from 3, behind `raise'. */
+static int
+all_next(lua_State *L, int status, lua_KContext last)
+{
+	lua_Integer	i = (lua_Integer)last;
+	lua_Integer	n = (lua_Integer)lua_rawlen(L, 1);
+
+	while (status == LUA_OK && i++ < n) {
+		(void)lua_rawgeti(L, 1, i);
+		status = lua_pcallk(L, 0, 1, 0, (lua_KContext)i, all_next);
+	}
+	if (status == LUA_OK)
+		return (int)n;
+	if (lua_toboolean(L, 2) || co_is_over(L, status))
+		return lua_error(L);
+	lua_pushnil(L);
+	lua_insert(L, -2);
+	return 2;
+}
+
 static int
 all(lua_State *L)
 {
-	bool		raise = ask_raise(L, 2);
-	lua_Integer	i, n;
+	bool	raise = ask_raise(L, 2);
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	n = (lua_Integer)lua_rawlen(L, 1);
-	luaL_checkstack(L, (int)n + 10, "all");
+	ask_can_wait(L, "all");
 	lua_settop(L, 1);
+	lua_pushboolean(L, raise);
+	luaL_checkstack(L, (int)lua_rawlen(L, 1) + 10, "all");
+	return all_next(L, LUA_OK, 0);
+}
+
+/* --- log ------------------------------------------------------------------ */
+
+/* Where the line of the daemon would have it, without its encoding. */
+static int
+line(lua_State *L)
+{
+	const char	*p;
+	int		 i, n = lua_gettop(L);
+
+	printf("log ");
 	for (i = 1; i <= n; i++) {
-		(void)lua_rawgeti(L, 1, i);
-		if (lua_pcall(L, 0, 1, 0) == LUA_OK)
-			continue;
-		if (raise || co_is_over(L, LUA_ERRRUN))
-			return lua_error(L);
-		lua_pushnil(L);
-		lua_insert(L, -2);
-		return 2;
+		if (i > 1)
+			putchar(' ');
+		for (p = ask_text(L, i, NULL); *p != '\0'; p++)
+			putchar(*p < ' ' || *p > '~' ? '?' : *p);
 	}
-	return (int)n;
+	printf("\n");
+	return 0;
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -426,5 +486,9 @@ play_open(lua_State *L)
 	put(L, "clock.monotonic");
 	lua_pushcfunction(L, all);
 	put(L, "all");
+	lua_pushcfunction(L, line);
+	put(L, "log.info");
+	lua_pushcfunction(L, line);
+	put(L, "log.warn");
 	view_ptr = ptr;
 }

@@ -16,6 +16,7 @@
 
 #include "log.h"
 #include "play_session.h"
+#include "play_show.h"
 
 #define MEMORY		(16 * 1024 * 1024)	/* as script-limits has it */
 
@@ -29,7 +30,7 @@ bad(int line, const char *fmt, ...)
 
 	printf("transcript:%d: ", line);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	print_clean(fmt, ap);
 	va_end(ap);
 	printf("\n");
 	exit(2);

@@ -15,6 +15,28 @@
 
 #include "play_show.h"
 
+/* A line is the facts of FACT_MAX octets that it names, two at most. */
+void
+print_clean(const char *fmt, va_list ap)
+{
+	char	text[3 * FACT_MAX], *p;
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	for (p = text; *p != '\0'; p++)
+		putchar(((unsigned char)*p < ' ' && *p != '\n') ||
+		    *p == 0x7f ? '?' : *p);
+}
+
+void
+print_text(const char *fmt, ...)
+{
+	va_list	ap;
+
+	va_start(ap, fmt);
+	print_clean(fmt, ap);
+	va_end(ap);
+}
+
 static const char *const	kinds[HOOK_VERDICT_COUNT] = {
 	[HOOKV_PASS] = "pass",
 	[HOOKV_REPLY] = "reply",

@@ -10,6 +10,7 @@
 #ifndef PLAY_SHOW_H
 #define PLAY_SHOW_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,5 +31,11 @@ void		 facts_of(struct facts *, enum hook_stage,
 bool		 facts_meet(struct facts *, const char *want);
 /* One that no line was for, or NULL. */
 const char	*facts_unmet(const struct facts *);
+
+/* As printf(3), but for what a terminal would take as an order. */
+void	print_clean(const char *, va_list)
+	    __attribute__((__format__(printf, 1, 0)));
+void	print_text(const char *, ...)
+	    __attribute__((__format__(printf, 1, 2)));
 
 #endif

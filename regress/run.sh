@@ -80,6 +80,7 @@ CONFDUMP=$(pwd)/$R/tools/confdump
 export CONFDUMP
 part config sh regress/config/run.sh
 part script sh regress/script/run.sh -B "$B"
+part manual sh regress/script/manual.sh -B "$B"
 if [ "$what" = all ]; then
 	POSTERN=$(cd "$B" && pwd)/smtpd/postern
 	export POSTERN

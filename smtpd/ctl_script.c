@@ -9,11 +9,16 @@
  * proxyd, which plays them in its jail.  No server is asked, and none needs to
  * run.  proxyd is found as postern finds it: beside us in a build tree, else
  * in the directory that is compiled in.
+ *
+ * Who writes a script need not be who tests it, so of root it gets what the
+ * daemon's has: an empty root directory, and a user of its own.  Files of
+ * scripts are still opened as root.
  */
 
 #include <err.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +27,16 @@
 #include "ctl.h"
 
 #define BUILD_TREE	"/smtpd"
+#define USER		"_postproxy"	/* see postern.yaml: user.proxyd */
+#define FALLBACK	"nobody"
 
-/* Into that descriptor, which proxyd reads. */
+/* Into that descriptor, which proxyd has. */
 static void
-open_as(const char *path, int fd)
+open_as(const char *path, int flags, int fd)
 {
 	int	got;
 
-	if ((got = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+	if ((got = open(path, flags | O_CLOEXEC)) == -1)
 		err(2, "%s", path);
 	if (got == fd) {
 		if (fcntl(fd, F_SETFD, 0) == -1)
@@ -74,14 +81,46 @@ find_proxyd(void)
 	return LIBEXEC "/proxyd";
 }
 
+/* A directory that is in no other one, and so stays empty. */
+static void
+open_root(int fd)
+{
+	char	path[] = "/tmp/postern.XXXXXXXXXX";
+
+	if (mkdtemp(path) == NULL)
+		err(2, "%s", path);
+	open_as(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, fd);
+	if (rmdir(path) == -1)
+		err(2, "%s", path);
+}
+
+static void __attribute__((__noreturn__))
+run_as_other(const char *path, const char *name)
+{
+	struct passwd	*pw;
+	char		 uid[16], gid[16];
+
+	if ((pw = getpwnam(USER)) == NULL &&
+	    (pw = getpwnam(FALLBACK)) == NULL)
+		errx(2, "no user %s: make users", USER);
+	(void)snprintf(uid, sizeof(uid), "%u", (unsigned int)pw->pw_uid);
+	(void)snprintf(gid, sizeof(gid), "%u", (unsigned int)pw->pw_gid);
+	open_root(5);
+	execl(path, "proxyd", "-t", name, uid, gid, (char *)NULL);
+	err(2, "%s", path);
+}
+
 void
 script_test(const char *script, const char *transcript)
 {
 	const char	*path = find_proxyd();
 	char		*name = script_name(script);
 
-	open_as(script, 3);
-	open_as(transcript, 4);
+	open_as("/dev/null", O_RDONLY, 0);
+	open_as(script, O_RDONLY, 3);
+	open_as(transcript, O_RDONLY, 4);
+	if (geteuid() == 0)
+		run_as_other(path, name);
 	execl(path, "proxyd", "-t", name, (char *)NULL);
 	err(2, "%s", path);
 }

@@ -62,6 +62,7 @@
 #define LINGER		1000	/* process gone, pipe open; or vice versa */
 #define RESPAWN_MIN	100
 #define RESPAWN_MAX	5000
+#define RESPAWN_PROXYD	500	/* no more, whatever a script does to it */
 #define RESPAWN_CALM	10000	/* who lived so long starts anew at once */
 
 struct parent {
@@ -138,6 +139,10 @@ struct child {
 	struct mono		 since;		/* when the process started */
 	unsigned int		 restarts;
 	unsigned int		 quick;		/* early deaths in a row */
+	/* proxyd: octets of its log that may come, and lines too many. */
+	int64_t			 log_room;
+	struct mono		 log_at;
+	unsigned long		 log_dropped;
 	/* STOP was sent: it is not started again. */
 	bool			 leaving;
 	bool			 draining;
@@ -193,6 +198,8 @@ bool	child_is_wired(const struct child *);
 const char *child_name(const struct child *);
 
 extern const struct peer_handler	child_handlers[];
+/* Say how many lines of it were too many, if any were. */
+void	child_log_dropped(struct child *);
 /* Ask for a sign of life; it has handled all before when it answers. */
 void	child_ping(struct child *);
 /* The timer of a process that is up. */

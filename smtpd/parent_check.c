@@ -430,6 +430,17 @@ check_throttle_key(const char *s)
 	return "neither a variable nor remote-net";
 }
 
+/* The first word of a line, whatever it is; but not what looks like more. */
+static const char *
+check_verb(const char *s)
+{
+	if (strcmp(s, "*") == 0)
+		return NULL;
+	if (s[0] == '\0' || !is_printable(s) || strpbrk(s, " *:<") != NULL)
+		return "wanted a verb, or * for all";
+	return NULL;
+}
+
 const char *
 check_text(enum conf_check check, const char *s)
 {
@@ -488,6 +499,8 @@ check_text(enum conf_check check, const char *s)
 		return is_owner(s) ? NULL : "wanted USER or USER:GROUP";
 	case CHECK_THROTTLE_KEY:
 		return check_throttle_key(s);
+	case CHECK_VERB:
+		return check_verb(s);
 	}
 	return NULL;
 }

@@ -32,6 +32,8 @@
 #include "proto_script.h"
 
 #define ACCUSED_AGAIN	1000	/* ms */
+#define LOG_BURST	(1024 * 1024)	/* octets of log of one child, */
+#define LOG_PER_MS	1000		/* and so many more each ms */
 
 /* Who may talk to whom, beside us to all. */
 static const struct {
@@ -224,19 +226,56 @@ on_log_lost(struct peer *p, struct msg *m)
 	return 0;
 }
 
-/* proxyd has no descriptor for its log: its lines are written here. */
+/* May it write so much now? */
+static bool
+has_log_room(struct child *c, size_t n)
+{
+	if (!mono_is_set(c->log_at))
+		c->log_room = LOG_BURST;
+	else
+		c->log_room += mono_diff(mono_now(), c->log_at) * LOG_PER_MS;
+	c->log_at = mono_now();
+	if (c->log_room > LOG_BURST)
+		c->log_room = LOG_BURST;
+	if (c->log_room < (int64_t)n)
+		return false;
+	c->log_room -= (int64_t)n;
+	return true;
+}
+
+/*
+ * proxyd has no descriptor for its log: its lines are written here.  How many
+ * there are is up to scripts, and to whoever they serve, so what is too much
+ * for any log is counted and not written.
+ */
 static int
 on_log(struct peer *p, struct msg *m)
 {
+	struct child	*c = p->arg;
 	const uint8_t	*lines;
-	size_t		 n;
+	size_t		 i, n;
 
-	(void)p;
 	lines = get_blob(&m->body, &n);
-	if (get_end(&m->body) == -1 || n > LOG_LINES_MAX)
+	if (get_end(&m->body) == -1 || n > LOG_LINES_MAX || n == 0 ||
+	    lines[n - 1] != '\n')
 		return -1;
-	log_foreign((const char *)lines, n);
+	if (has_log_room(c, n)) {
+		log_foreign((const char *)lines, n);
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		c->log_dropped += lines[i] == '\n';
 	return 0;
+}
+
+void
+child_log_dropped(struct child *c)
+{
+	if (c->log_dropped == 0)
+		return;
+	log_warnx("%s: %lu lines of its log were too many, and are lost",
+	    child_name(c), c->log_dropped);
+	c->log_dropped = 0;
 }
 
 /*
@@ -293,6 +332,7 @@ child_ping(struct child *c)
 void
 child_ping_due(struct child *c)
 {
+	child_log_dropped(c);
 	if (c->ping - c->pong >= PINGS_MISSED) {
 		child_kill(c, "hangs");
 		return;

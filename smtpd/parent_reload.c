@@ -218,11 +218,13 @@ proxyds_wanted(const struct config *conf)
 	return parent.check ? 1 : (unsigned int)conf->nproxyd;
 }
 
+/* What is being judged may want more of them than all that live. */
 static void
 stop_proxyds(void)
 {
 	struct generation	*g;
-	unsigned int		 n = 0;
+	unsigned int		 n = rl.pending == NULL ? 0 :
+				    proxyds_wanted(rl.pending);
 
 	TAILQ_FOREACH(g, &rl.live, entry)
 		if (proxyds_wanted(g->conf) > n)
@@ -325,6 +327,7 @@ drop_pending(void)
 {
 	conf_unref(rl.pending);
 	rl.pending = NULL;
+	stop_proxyds();
 	finish(0);
 }
 

@@ -167,11 +167,15 @@ fail:
 	return -1;
 }
 
-/* Later, and later still if it goes on like that. */
+/*
+ * Later, and later still if it goes on like that.  But who can make a script
+ * end its worker shall not keep scripts away from all others.
+ */
 static int64_t
 backoff(struct child *c)
 {
-	int64_t	ms = RESPAWN_MIN;
+	int64_t	ms = RESPAWN_MIN, max = c->prog->role == R_PROXYD ?
+		    RESPAWN_PROXYD : RESPAWN_MAX;
 
 	if (mono_diff(mono_now(), c->since) >= RESPAWN_CALM)
 		c->quick = 0;
@@ -180,9 +184,9 @@ backoff(struct child *c)
 	if (c->quick <= 1)
 		return 0;
 	if (c->quick > 16)
-		return RESPAWN_MAX;
+		return max;
 	ms <<= c->quick - 2;
-	return ms > RESPAWN_MAX ? RESPAWN_MAX : ms;
+	return ms > max ? max : ms;
 }
 
 static void
@@ -391,6 +395,7 @@ child_gone(struct child *c)
 			(void)event_del(&c->err_ev);
 		close_fd(&c->err_fd);
 	}
+	child_log_dropped(c);
 	c->state = CHILD_DOWN;
 	c->nheld = c->nkeys = 0;
 	reload_gone(c);

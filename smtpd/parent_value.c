@@ -538,6 +538,8 @@ load_value(struct load *l, const struct key *k, struct node *n, void *dst)
 		break;
 	case T_TEXT:
 		text = load_text(l, n);
+		if (text != NULL && text[strspn(text, " \t\r\n")] == '\0')
+			load_error(l, n, "empty");
 		if (dst != NULL)
 			*(char **)dst = text;
 		else

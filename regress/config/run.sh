@@ -69,6 +69,15 @@ head -c 2000 "$tmp/empty.cdb" >"$tmp/short.cdb"
 cat "$tmp/empty.cdb" "$tmp/list.txt" >"$tmp/torn.cdb"
 { printf '\000\010\000\000\002\000\000\000'
     tail -c +9 "$tmp/empty.cdb"; } >"$tmp/cut.cdb"
+printf 'if arguments.command == "NOOP" then\n\tproxy.Reply("file: #1")\nend' \
+    >"$tmp/edge.lua"
+printf 'x = 1\0' >"$tmp/nul.lua"
+: >"$tmp/nothing.lua"
+awk 'BEGIN {
+	for (; i < 8192; i++)
+		print "-- a line that has 32 octets..."
+}' >"$tmp/most.lua"
+{ cat "$tmp/most.lua"; echo; } >"$tmp/more.lua"
 
 failed=0
 total=0

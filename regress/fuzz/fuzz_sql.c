@@ -92,9 +92,12 @@ make_rows(const uint8_t *data, size_t len, bool typed)
 		rows_column(&r, "name");
 	for (i = 1; i < len && columns > 0 && rows_next(&r, 5);)
 		for (n = 0; n < columns; n++, i++)
-			rows_value(&r, i >= len || data[i] == 255 ? SQL_NULL :
-			    data[i] % 2 ? SQL_TEXT : SQL_INT, data,
-			    i >= len ? 0 : data[i] % len);
+			if (i >= len || data[i] == 255)
+				rows_value(&r, SQL_NULL, data, 0);
+			else if (data[i] == 254)
+				rows_value(&r, SQL_INT, "-1", 2);
+			else
+				rows_value(&r, SQL_TEXT, data, data[i] % len);
 	must(r.failed == NULL && r.a.nrows <= 5);
 	rbuf_init(&body, r.body.data, r.body.len);
 	for (i = 0; i < columns; i++)

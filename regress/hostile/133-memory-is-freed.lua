@@ -1,2 +1,2 @@
 -- want: pass
-for i = 1, 200 do local s = ('x'):rep(1000000) .. i end
+for i = 1, 12 do local s = ('x'):rep(1000000) .. i end

@@ -14,6 +14,7 @@
  *	wish.c		those that expect something
  *	text.c		lines, comments, text in braces
  *	cdb.c		files of keys and values
+ *	sqlite.c	files of SQLite
  *	script.c	text -> statements, actors and steps
  *	actor.c		connections: from accept or connect to the end
  *	net.c		sockets: listen, accept, connect
@@ -388,6 +389,11 @@ void	 stuff(const struct bytes *, struct bytes *);
 
 /* A constant database of lines "KEY VALUE"; the text is cut up. */
 void	 cdb_make(char *, struct bytes *);
+
+/* --- sqlite.c ---------------------------------------------------------- */
+
+/* A database made, or changed, by the SQL; on what line, for failures. */
+int	 sqlite_make(int, const char *, const char *);
 
 /* --- child.c ----------------------------------------------------------- */
 

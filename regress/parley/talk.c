@@ -84,9 +84,19 @@ file_write(const struct stmt *st, const char *name, const struct bytes *b,
 	return 0;
 }
 
+static int
+file_database(const struct stmt *st, const char *name, const char *sql)
+{
+	char	*path = xasprintf("%s/%s", talk.tmp, name);
+	int	 rv = sqlite_make(st->line, path, sql);
+
+	free(path);
+	return rv;
+}
+
 /*
- * "file NAME [cdb|crlf] [repeat N] {": the text, so many times; or the keys and
- * values of a database.
+ * "file NAME [cdb|crlf|sqlite] [repeat N] {": the text, so many times; or the
+ * keys and values, or the SQL, of a database.
  */
 static int
 do_file(struct stmt *st)
@@ -95,7 +105,7 @@ do_file(struct stmt *st)
 	const char	*why = NULL;
 	char		*p = st->arg, *name = next_word(&p), *word, *text;
 	long long	 times = 1;
-	bool		 net = false, cdb = false;
+	bool		 net = false, cdb = false, sql = false;
 	int		 rv;
 
 	while ((word = next_word(&p)) != NULL && why == NULL) {
@@ -103,6 +113,8 @@ do_file(struct stmt *st)
 			net = true;
 		else if (strcmp(word, "cdb") == 0)
 			cdb = true;
+		else if (strcmp(word, "sqlite") == 0)
+			sql = true;
 		else if (strcmp(word, "repeat") == 0 &&
 		    (word = next_word(&p)) != NULL)
 			times = strtonum(word, 1, 100000000, &why);
@@ -110,7 +122,7 @@ do_file(struct stmt *st)
 			why = word;
 	}
 	if (name == NULL || why != NULL)
-		return bad(st, "NAME [cdb|crlf] [repeat N] {");
+		return bad(st, "NAME [cdb|crlf|sqlite] [repeat N] {");
 	if ((text = expand(NULL, st->line, st->text)) == NULL)
 		return -1;
 	if (cdb)
@@ -119,7 +131,8 @@ do_file(struct stmt *st)
 		bytes_adds(&raw, text);
 	if (net)
 		crlf(&raw, &lines);
-	rv = file_write(st, name, net ? &lines : &raw, times);
+	rv = sql ? file_database(st, name, text) :
+	    file_write(st, name, net ? &lines : &raw, times);
 	bytes_free(&raw);
 	bytes_free(&lines);
 	free(text);

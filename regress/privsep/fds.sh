@@ -37,10 +37,12 @@ wanted()
 	line smtpd verifyd dialer proxyd "listen:$port" listen:unix "$dir/log"
 	line smtpd verifyd dialer proxyd "listen:$port" listen:unix "$dir/log"
 	line verifyd smtpd smtpd dialer resolved proxyd lookupd lookupd \
-	    "$dir/log" "$dir/users.cdb"
-	line proxyd smtpd smtpd verifyd
+	    lookupd "$dir/log" "$dir/users.cdb"
+	# Only the database that lets scripts in.
+	line proxyd smtpd smtpd verifyd lookupd
 	line dialer smtpd smtpd verifyd resolved "$dir/log"
-	line resolved verifyd dialer lookupd lookupd "$dir/log"
+	line resolved verifyd dialer lookupd lookupd lookupd "$dir/log"
+	line lookupd verifyd resolved proxyd "$dir/log"
 	line lookupd verifyd resolved "$dir/log"
 	line lookupd verifyd resolved "$dir/log"
 }

@@ -479,14 +479,24 @@ static const struct garbage	garbages[] = {
 	    false },
 	{ "missing-fd", OCTETS(FRAME("\0\0\0\0", "\x99\0", "\1\0")), false },
 	{ "stray-fd", OCTETS(FRAME("\0\0\0\0", "\x99\0", "\0\0")), true },
+	{ "ready-twice", OCTETS(FRAME("\0\0\0\0", "\x96\0", "\0\0")),
+	    false },
+	/* CONF_NOTE, where nothing is checked */
+	{ "note-unasked", OCTETS(FRAME("\xb\0\0\0", "\xa2\0", "\0\0")
+	    "\1" "\1\0\0\0k" "\1\0\0\0w"), false },
+	/* LOG, not of whole lines, and of no line */
+	{ "log-no-line", OCTETS(FRAME("\5\0\0\0", "\xa3\0", "\0\0")
+	    "\1\0\0\0x"), false },
+	{ "log-nothing", OCTETS(FRAME("\4\0\0\0", "\xa3\0", "\0\0")
+	    "\0\0\0\0"), false },
 	/*
 	 * UNIX_REQ for a remote that never was; and of the one in lib.sh, which
-	 * is the third that gets an id, for an address that it does not have
+	 * is the fourth that gets an id, for an address that it does not have
 	 * and for one that is no path.
 	 */
 	{ "unix-remote", OCTETS(UNIX_REQ("\xf0\xff\xff\xff", "\0")), false },
-	{ "unix-entry", OCTETS(UNIX_REQ("\3\0\0\0", "\7")), false },
-	{ "unix-no-path", OCTETS(UNIX_REQ("\3\0\0\0", "\0")), false },
+	{ "unix-entry", OCTETS(UNIX_REQ("\4\0\0\0", "\7")), false },
+	{ "unix-no-path", OCTETS(UNIX_REQ("\4\0\0\0", "\0")), false },
 };
 
 /*

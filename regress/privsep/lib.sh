@@ -148,6 +148,7 @@ write_config()
 	# No octets are a database without tables.
 	mkdir -p "$dir/db"
 	: >"$dir/db/routes.db"
+	: >"$dir/db/notes.db"
 	if is_root; then
 		chmod 711 "$dir"
 		chmod 755 "$dir/db"
@@ -168,6 +169,7 @@ write_config()
 	  users: {uri: "cdb:$dir/users.cdb"}
 	  routes: {uri: "sqlite:$dir/db/routes.db", connections: 1}
 	  people: {uri: "postgresql://u:hidden-word@127.0.0.1:9/x"}
+	  notes: {uri: "sqlite:$dir/db/notes.db", connections: 1, scripts: true}
 	$(users)
 	EOF
 }

@@ -59,9 +59,9 @@ as_root()
 start daemon
 children >"$dir/children"
 is 'processes' "$(awk '{ print $1 }' "$dir/children" | sort | tr '\n' ' ')" \
-    'dialer lookupd lookupd proxyd resolved smtpd smtpd verifyd '
+    'dialer lookupd lookupd lookupd proxyd resolved smtpd smtpd verifyd '
 is 'status names datasources' "$(status | awk '$1 == "lookupd" {
-    print $11, $12 }' | tr '\n' ' ')" 'datasource routes datasource people '
+    print $12 }' | tr '\n' ' ')" 'routes people notes '
 while read -r role index pid; do
 	name="$role $index"
 	is "$name: seccomp filters" "$(field "$pid" Seccomp)" 2

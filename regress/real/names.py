@@ -10,7 +10,8 @@
 
 Of 127.A.B.C with C divisible by 4 there is no name.  For the next after such
 a one there is a name that belongs to another address, which nobody ought to
-believe.  All others are cA-B-C.names.test, and that leads back to them.  Says
+believe.  All others are cA-B-C.names.test, and that leads back to them.  What
+else there is stands in RECORDS, and nothing can be told of fails.test.  Says
 ready when it answers; over UDP only, as all answers are short.
 """
 
@@ -19,14 +20,35 @@ import socket
 import struct
 import sys
 
-PTR, A, IN = 12, 1, 1
+PTR, A, MX, TXT, IN = 12, 1, 15, 16, 1
 TTL = 60
-NOERROR, NXDOMAIN = 0, 3
+NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 
 
 def encode(name):
     return b"".join(bytes([len(l)]) + l.encode()
                     for l in name.split(".")) + b"\0"
+
+
+def text(words):
+    return bytes([len(words)]) + words.encode()
+
+
+RECORDS = {
+    "one.test": {
+        A: [bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])],
+        MX: [b"\0\x14" + encode("b.one.test"), b"\0\x0a" + encode("a.one.test")],
+        TXT: [text("v=spf1 -all")],
+    },
+    # smtp.foo.com is that of a page of Momentum's.
+    "smtp.foo.com": {A: [bytes([127, 0, 0, 25])]},
+    # Blocklists: of 127.0.0.6 and 127.0.0.10, and one that does not answer.
+    "6.0.0.127.bl.example.net": {
+        A: [bytes([127, 0, 0, 2]), bytes([127, 0, 0, 4])],
+        TXT: [text("a bad one")],
+    },
+    "10.0.0.127.zen.example.org": {A: [bytes([127, 255, 255, 254])]},
+}
 
 
 def decode(query, at):
@@ -52,16 +74,18 @@ def confirmed(address):
 
 
 def look_up(name, kind):
-    """The answer's octets; None for no such name, empty for no such data."""
+    """The records' octets; None for no such name."""
+    if name in RECORDS:
+        return RECORDS[name].get(kind, [])
     m = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)\.127\.in-addr\.arpa", name)
     if m:
         found = name_of(*map(int, m.groups()[::-1]))
         if found is None:
             return None
-        return encode(found) if kind == PTR else b""
+        return [encode(found)] if kind == PTR else []
     m = re.fullmatch(r"c(\d+)-(\d+)-(\d+)\.names\.test", name)
     if m:
-        return bytes([127, *map(int, m.groups())]) if kind == A else b""
+        return [bytes([127, *map(int, m.groups())])] if kind == A else []
     return None
 
 
@@ -73,13 +97,14 @@ def answer(query):
     kind, = struct.unpack(">H", query[at:at + 2])
     data = look_up(name, kind)
     # Recursion is there if it was wanted.
-    flags = 0x8480 | flags & 0x100 | (NXDOMAIN if data is None else NOERROR)
-    head = struct.pack(">HHHHHH", ident, flags, 1, 1 if data else 0, 0, 0)
-    record = b""
-    if data:
-        record = struct.pack(">HHHIH", 0xc00c, kind, IN, TTL,
-                             len(data)) + data
-    return head + query[12:at + 4] + record
+    code = SERVFAIL if name.endswith("fails.test") else \
+        NXDOMAIN if data is None else NOERROR
+    data = data or []
+    head = struct.pack(">HHHHHH", ident, 0x8480 | flags & 0x100 | code, 1,
+                       len(data), 0, 0)
+    records = [struct.pack(">HHHIH", 0xc00c, kind, IN, TTL, len(x)) + x
+               for x in data]
+    return head + query[12:at + 4] + b"".join(records)
 
 
 def main():

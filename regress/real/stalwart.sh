@@ -11,7 +11,9 @@
 # that exist, that do not, foreign domains, the number of recipients, errors
 # that end the session.  And what pages do not tell: a server or a database
 # that stops, hangs or starts again costs those who need it a 451, and nobody
-# else anything.  See lib.sh for the options.
+# else anything.  Their greylist has a database of its own, once SQLite and
+# once PostgreSQL; elsewhere its rule is left out, so that those who are asked
+# for are not all new.  See lib.sh for the options.
 
 . "$(dirname "$0")/lib.sh"
 . "$here/counterparts.sh"
@@ -25,14 +27,23 @@ has sqlite3 || why="no sqlite3"
 set -- $(real ports 3)
 smtp=$1 lmtp=$2 pgport=$3
 
+# Whoever lookupd is, its directory is such that it can write.
+mkdir "$tmp/state"
+sqlite3 "$tmp/state/state.db" 'CREATE TABLE greylist (addr TEXT PRIMARY KEY)'
+chmod 777 "$tmp/state"
+chmod 666 "$tmp/state/state.db"
+state=sqlite:$tmp/state/state.db grey='/^    script: /d'
+
 # example name script: that one, with what differs on this machine: ports,
 # paths, and how long one waits for an error.  The script makes it another.
+# The greylist is in $state, and in force if $grey does not delete its rule.
 example()
 {
 	sed -e "s/127\.0\.0\.1:2525/127.0.0.1:$smtp/" \
 	    -e "s/port: 24\$/port: $lmtp/" \
 	    -e 's/wait: 5s}/wait: 0s, per-address: {total: 1000000}}/' \
 	    -e "s,sqlite:/var/db/postern/users.db,$uri," \
+	    -e "s,sqlite:/var/db/postern/state/state.db,$state," -e "$grey" \
 	    -e "${2-}" "$here/../../etc/examples/$1.yaml"
 	cat <<-EOT
 	hostname: gate.example.net
@@ -145,6 +156,77 @@ verbs_said()
 
 # --- the page that asks a server ---------------------------------------------
 
+# --- the greylist of both ----------------------------------------------------
+
+# says_to what, wanted, line ...: to a client that may say who has logged in
+says_to()
+{
+	what=$1 wanted=$2
+	shift 2
+	is "$what" "$(timeout 100 python3 -S "$here/say.py" "$smtp" "$@")" \
+	    "$wanted"
+}
+
+mail='MAIL FROM:<ann@example.net>' said='250 2.1.0 ok'
+late='422 4.2.2 Greylisted, please try again in a few moments.'
+
+# greylists what, command that runs a statement
+greylists()
+{
+	says_to "$1: a triplet is new once" "$late
+250 2.1.5 ok
+$late
+550 5.1.1 no such user
+550 5.7.1 relaying denied
+250 2.1.5 ok" 'RCPT TO:<john@foobar.com>' \
+	    'RCPT TO:<john@foobar.com>' 'RCPT TO:<jane@foobar.net>' \
+	    'RCPT TO:<bill@foobar.com>' 'RCPT TO:<john@elsewhere.example>' \
+	    'RCPT TO:<JANE@FooBar.net>'
+	says_to "$1: for each sender" "$said
+$late
+250 2.1.5 ok" "$mail" 'RCPT TO:<john@foobar.com>' \
+	    'RCPT TO:<john@foobar.com>'
+	says_to "$1: another session, the same triplets" \
+	    '250 2.1.5 ok
+250 2.1.5 ok' 'RCPT TO:<john@foobar.com>' \
+	    'RCPT TO:<jane@foobar.net>'
+	is "$1: what is kept" "$($2 'SELECT addr FROM greylist ORDER BY 1')" \
+	    "127.0.0.1.ann@example.net.john@foobar.com
+127.0.0.1.sender@example.net.jane@foobar.net
+127.0.0.1.sender@example.net.john@foobar.com"
+}
+
+# cannot_greylist what: its database cannot be asked, and on-error decides
+cannot_greylist()
+{
+	says_to "$1: on-error" '451 4.3.0 cannot judge that now, try again later
+550 5.1.1 no such user' 'RCPT TO:<jane@foobar.net>' 'RCPT TO:<bill@foobar.com>'
+	reloads 'on-error: accept' stalwart-lookups \
+	    's/^    script: .*/&\n    on-error: accept/'
+	says_to "$1: on-error, accept" '250 2.1.5 ok' \
+	    'RCPT TO:<jane@foobar.net>'
+	reloads 'as it was' stalwart-lookups
+}
+
+# Nobody can log in yet, so that who has not is the one who is exempt here.
+exempts()
+{
+	reloads 'for others' stalwart-lookups '/^    script: /s/eq: ""/ne: ""/'
+	says_to "$1: for whom the rule is false" '250 2.1.5 ok' \
+	    'RCPT TO:<u9@foobar.com>'
+	reloads 'as it was' stalwart-lookups
+}
+
+state_lite()
+{
+	sqlite3 "$tmp/state/state.db" "$1"
+}
+
+state_pg()
+{
+	pg_sql db state "$1"
+}
+
 real make plain "$tmp/plain"
 users="john jane $(seq -f 'u%g' 30 | tr '\n' ' ')"
 dovecot_make mailboxes "$lmtp" </dev/null
@@ -235,6 +317,26 @@ lite()
 	sqlite3 "$tmp/users.db" "$1"
 }
 
+# lock file: nobody else writes to it, or reads it
+lock()
+{
+	rm -f "$tmp/locked"
+	mkfifo "$tmp/locked"
+	sqlite3 "$1" <"$tmp/locked" >"$tmp/locked.out" &
+	writer=$!
+	started="$started $writer"
+	exec 5>"$tmp/locked"
+	echo "BEGIN EXCLUSIVE; SELECT 'locked';" >&5
+	wait_for 20 grep -q locked "$tmp/locked.out"
+}
+
+unlock()
+{
+	echo "COMMIT;" >&5
+	exec 5>&-
+	wait "$writer"
+}
+
 lite "$tables"
 chmod 644 "$tmp/users.db"
 runs stalwart-directory "sqlite:$tmp/users.db"
@@ -255,22 +357,14 @@ comes_to "SQLite: a file in its place is taken" '550 5.1.1' u10@foobar.com
 # Who writes locks it for a time; who writes for longer is not waited for.
 reloads 'a short timeout, nothing kept' stalwart-directory \
     's/^    uri:.*/&\n    timeout: 500ms\n    no-cache: true/'
-mkfifo "$tmp/locked"
-sqlite3 "$tmp/users.db" <"$tmp/locked" >"$tmp/locked.out" &
-writer=$!
-started="$started $writer"
-exec 5>"$tmp/locked"
-echo "BEGIN EXCLUSIVE; SELECT 'locked';" >&5
-wait_for 20 grep -q locked "$tmp/locked.out"
+lock "$tmp/users.db"
 nobody_can_tell "SQLite: it is locked"
-echo "COMMIT;" >&5
-exec 5>&-
-wait "$writer"
+unlock
 comes_back "SQLite: it is not locked any more"
 
 # A process of it that is lost
 reloads 'as it was' stalwart-directory
-wait_for 10 has_processes 4
+wait_for 10 has_processes 8
 die lookupd
 is "SQLite: all its processes are killed, and there are others" $? 0
 comes_back "SQLite: they were killed"
@@ -330,5 +424,30 @@ is "its password is in no log" "$(cat "$tmp/postern.log" "$tmp/postern.out" |
 is "nor in what anybody can see of processes" \
     "$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' |
     grep -c 'edge:[s]e%3Acr')" 0
+postern_stop
+
+# --- the greylist ------------------------------------------------------------
+
+grey='s/^    scripts: true/&\n    timeout: 1s/'
+runs stalwart-lookups ''
+greylists "greylist in SQLite" state_lite
+exempts "greylist in SQLite"
+lock "$tmp/state/state.db"
+cannot_greylist "greylist in SQLite: it is locked"
+unlock
+comes_to "greylist in SQLite: it is back" '250 2.1.5' john@foobar.com
+postern_stop
+
+pg_role db grey 'secret' state
+pg_sql db state "SET ROLE grey;
+    CREATE TABLE greylist (addr TEXT PRIMARY KEY)" >/dev/null
+state=postgresql://grey:secret@127.0.0.1:$pgport/state
+runs stalwart-lookups ''
+greylists "greylist in PostgreSQL" state_pg
+exempts "greylist in PostgreSQL"
+pg_stop db
+cannot_greylist "greylist in PostgreSQL: it is stopped"
+pg_start db
+comes_to "greylist in PostgreSQL: it is back" '250 2.1.5' john@foobar.com
 postern_stop
 finish

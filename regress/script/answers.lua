@@ -1,0 +1,1 @@
+reject(db.value("s", "x"))
