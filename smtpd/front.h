@@ -14,7 +14,9 @@
  *	smtp_cmd.c	a parsed command
  *	front_verbs.c	legal now?  what does it do
  *	front_greet.c	the banner, and who the client says it is
+ *	front_mail.c	MAIL
  *	front_rcpt.c	RCPT: the checks, in the order of the manual
+ *	front_content.c	DATA and BDAT: may there be content
  *	front_judge.c	whose the address is: lists, and what verifyd says
  *	front_vrfy.c	VRFY and EXPN
  *	front_rule.c	what settings say that depend on the session
@@ -327,8 +329,22 @@ bool		 slots_close(const struct session *);
 void		 verb_banner(struct session *);
 void		 verb_hello(struct session *, const struct smtp_cmd *);
 
+/* --- front_mail.c, front_content.c ---------------------------------------- */
+
+#define CANNOT_TELL	"451 4.4.3 cannot look that up now"
+#define NEED_TLS	"530 5.7.0 say STARTTLS first"
+
+/* Rows of verbs[], as those of the other files. */
+void		 verb_mail(struct session *, const struct smtp_cmd *);
+/* DATA: the octets behind it are content if it is not refused. */
+void		 verb_data(struct session *, const struct smtp_cmd *);
+/* BDAT: its octets are content, or swallowed. */
+void		 verb_bdat(struct session *, const struct smtp_cmd *);
+
 /* --- front_verbs.c -------------------------------------------------------- */
 
+/* Is TLS required, and missing? */
+bool		 verb_needs_tls(const struct session *);
 /*
  * One clean line: its command, from the check to the reply.  Run again from
  * the beginning, with the same line, when a look-up of it is answered.

@@ -21,8 +21,6 @@
 #include "front_stage.h"
 #include "util.h"
 
-#define CANNOT	"451 4.4.3 cannot look that up now"
-
 /* --- the banner ----------------------------------------------------------- */
 
 /* "220 HOST " and what the script has said, in place of the greeting. */
@@ -203,7 +201,7 @@ hello_judge(struct session *s, const struct smtp_cmd *cmd,
 	case RULE_NEED:
 		return false;
 	case RULE_CANNOT:
-		session_reply(s, 0, CANNOT);
+		session_reply(s, 0, CANNOT_TELL);
 		return false;
 	}
 	if (g->st == NULL)

@@ -99,6 +99,8 @@ proxy_sees(const struct session *s, const char *verb)
 	struct slice		word = { verb, strlen(verb) };
 	struct rule_value	v;
 
+	if (s->proxy != NULL && s->proxy->next != NULL)
+		return true;
 	if (rule_is_constant(s->conf->proxy.script, &v) && v.str == NULL)
 		return false;
 	return is_wanted(s, word);

@@ -7,7 +7,8 @@
 /*
  * The commands, one after another.  A row of verbs[] is all that the rest
  * of the process knows of a command; what a command does not do here it
- * does by way of front_greet.c, front_rcpt.c, front_relay.c and front_tls.c.
+ * does by way of front_greet.c, front_mail.c, front_rcpt.c, front_content.c
+ * and front_tls.c.
  */
 
 #include <stdlib.h>
@@ -26,8 +27,6 @@ struct verb {
 	unsigned int	flags;
 };
 
-#define NEED_TLS	"530 5.7.0 say STARTTLS first"
-#define CANNOT		"451 4.4.3 cannot look that up now"
 #define V_CLEAR		0x01	/* allowed where TLS is required, without */
 
 /*
@@ -88,342 +87,7 @@ verb_bad_line(struct session *s, enum smtp_line what, enum smtp_verb meant)
 	}
 }
 
-/* --- transaction ---------------------------------------------------------- */
-
-/* What may not be in a MAIL here and now; NULL: nothing. */
-static const char *
-mail_refusal(struct session *s, const struct smtp_cmd *cmd)
-{
-	const struct conf_session	*cs = &s->conf->session;
-	const char			*no;
-
-	if (s->tx != NULL)
-		return "503 5.5.1 nested MAIL command";
-	if (cs->ehlo_require && !(s->flags & SF_HELO))
-		return "503 5.5.1 say EHLO first";
-	if ((no = params_mail_refusal(s, cmd)) != NULL)
-		return no;
-	if ((cmd->have & HAVE_SIZE) && cmd->size > (uint64_t)cs->max_size)
-		return "552 5.3.4 message too big";
-	if (s->messages >= (unsigned int)cs->max_messages)
-		return "452 4.5.3 too many messages, connect again";
-	return NULL;
-}
-
-/* false: no memory. */
-static bool
-mail_begin(struct session *s, const struct smtp_cmd *cmd)
-{
-	char	addr[SMTP_MAILBOX_MAX + 1], normal[SMTP_MAILBOX_MAX + 1];
-
-	(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
-	(void)smtp_path_normal(&cmd->path, normal, sizeof(normal));
-	if ((s->tx = tx_new(addr)) == NULL)
-		return false;
-	s->tx->sender_normal = strdup(normal);
-	return s->tx->sender_normal != NULL &&
-	    params_mail_keep(s->tx, cmd) == 0 &&
-	    hook_sender(s, &cmd->path, cmd) == 0;
-}
-
-static void
-mail_env(struct session *s, const struct smtp_cmd *cmd, char *normal,
-    size_t size, struct rule_env *env)
-{
-	const char	*at;
-
-	(void)smtp_path_normal(&cmd->path, normal, size);
-	session_env(s, env);
-	env->str[RV_SENDER] = normal;
-	at = strrchr(normal, '@');
-	env->str[RV_SENDER_DOMAIN] = at == NULL ? "" : at + 1;
-	env->message_size = (cmd->have & HAVE_SIZE) ? (int64_t)cmd->size : 0;
-}
-
-/*
- * The session's limits, and the script.  Where that has put another sender in
- * place of the client's, *cmd is another one too.
- */
-static enum rule_result
-mail_script(struct session *s, const struct smtp_cmd **cmd,
-    struct staged **st)
-{
-	static struct smtp_cmd	rewritten;
-	enum rule_result	r;
-	struct rule_env		env;
-	char			normal[SMTP_MAILBOX_MAX + 1];
-
-	if ((r = limit_ask(s)) != RULE_VALUE || !stage_is_on(s, STAGE_MAIL))
-		return r;
-	mail_env(s, *cmd, normal, sizeof(normal), &env);
-	r = stage_mail(s, *cmd, &env, st);
-	if (r != RULE_VALUE || *st == NULL ||
-	    ((*st)->set & HOOKV_SET_ADDRESS) == 0)
-		return r;
-	rewritten = **cmd;
-	rewritten.path = (*st)->path;
-	*cmd = &rewritten;
-	return RULE_VALUE;
-}
-
-/*
- * What all workers' sessions together leave for this one.  RULE_NEED: it is
- * being asked.
- */
-static enum rule_result
-mail_throttled(struct session *s, const struct smtp_cmd *cmd, bool *over)
-{
-	struct rule_env	env;
-	char		normal[SMTP_MAILBOX_MAX + 1];
-
-	*over = false;
-	if (s->conf->session.throttles.n == 0)
-		return RULE_VALUE;
-	mail_env(s, cmd, normal, sizeof(normal), &env);
-	return throttle_mail(s, &env, over);
-}
-
-/*
- * All that may stand against it, in order: *r is the refusal, code 0: there
- * is none.  false: something is being asked.
- */
-static bool
-mail_judge(struct session *s, const struct smtp_cmd **cmd,
-    struct staged **st, struct smtp_reply *r)
-{
-	enum rule_result	 asked;
-	const char		*no = mail_refusal(s, *cmd);
-	bool			 over = false;
-
-	memset(r, 0, sizeof(*r));
-	if (no == NULL) {
-		asked = mail_script(s, cmd, st);
-		if (asked == RULE_VALUE && *st != NULL && !(*st)->accepted) {
-			*r = (*st)->reply;
-			return true;
-		}
-		if (asked == RULE_VALUE &&
-		    (no = mail_refusal(s, *cmd)) == NULL)
-			asked = mail_throttled(s, *cmd, &over);
-		if (asked == RULE_NEED)
-			return false;
-		if (asked == RULE_CANNOT)
-			no = CANNOT;
-		else if (over)
-			no = "451 4.7.1 too many messages, try again later";
-	}
-	if (no != NULL)
-		(void)smtp_reply_fmt(r, "%s", no);
-	return true;
-}
-
-static void
-verb_mail(struct session *s, const struct smtp_cmd *cmd)
-{
-	struct smtp_reply	 r;
-	struct staged		*st = NULL;
-	unsigned int		 flags = 0;
-	char			 addr[SMTP_MAILBOX_MAX + 1];
-	char			 original[SMTP_MAILBOX_MAX + 1];
-
-	(void)smtp_path_print(&cmd->path, original, sizeof(original));
-	if (!mail_judge(s, &cmd, &st, &r))
-		return;
-	(void)smtp_path_print(&cmd->path, addr, sizeof(addr));
-	if (r.code == 0 && !mail_begin(s, cmd)) {
-		session_reset(s);
-		(void)smtp_reply_fmt(&r, "451 4.3.0 no memory");
-	}
-	if (r.code == 0) {
-		charge_keep(s, NULL);
-		ptr_early(s);
-		if (st != NULL && st->reply.code != 0)
-			r = st->reply;
-		else
-			(void)smtp_reply_fmt(&r, "250 2.1.0 ok");
-	} else if (st != NULL && !st->accepted)
-		flags = st->flags;
-	reply_soften(s, NULL, &r);
-	flog_mail(s, addr, original, &r, st == NULL || st->accepted ? NULL :
-	    st->by);
-	session_reply_r(s, flags, &r);
-}
-
-/* Why there can be no content now; NULL: there can. */
-static const char *
-content_refusal(const struct session *s)
-{
-	if (s->tx == NULL)
-		return "503 5.5.1 need MAIL first";
-	if (s->tx->accepted + s->tx->pending == 0)
-		return "554 5.5.1 no valid recipients";
-	return NULL;
-}
-
-/*
- * The settings of the DATA stage, before anything of it is done.  RULE_NEED:
- * a look-up is out, and the command is run again.
- */
-static enum rule_result
-data_rules(struct session *s)
-{
-	struct rule_env		env;
-	struct rule_value	v = { .num = NEWLINE_REJECT };
-	enum rule_result	r;
-
-	session_env(s, &env);
-	r = rule_ask(s, s->conf->session.bare_newline, &env, &v);
-	s->tx->bare = v.num == NEWLINE_NORMALIZE ? BARE_NORMALIZE :
-	    BARE_REJECT;
-	return r;
-}
-
-/* And the script, in whose place these would have refused. */
-static enum rule_result
-content_judge(struct session *s, struct staged **st)
-{
-	enum rule_result	r = data_rules(s);
-
-	if (r == RULE_VALUE && stage_is_on(s, STAGE_DATA))
-		r = stage_data(s, st);
-	return r;
-}
-
-/* Keep by what the message is refused, for the log.  false: no memory. */
-static bool
-keep_by(struct session *s, const struct staged *st)
-{
-	free(s->tx->by);
-	if ((s->tx->by = strdup(st->by)) != NULL)
-		return true;
-	session_end(s, "no memory");
-	return false;
-}
-
-/* The script wants none of it.  The transaction is over. */
-static void
-refuse_content(struct session *s, const struct staged *st)
-{
-	struct smtp_reply	r = st->reply;
-
-	if (!keep_by(s, st))
-		return;
-	reply_soften(s, NULL, &r);
-	if (r.code / 100 == 4)
-		stats.messages_deferred++;
-	else
-		stats.messages_refused++;
-	flog_message(s, &r, r.code / 100 == 4 ? "deferred" : "refused");
-	session_reset(s);
-	session_reply_r(s, relay_refusal_flags(s) | st->flags, &r);
-}
-
-static void
-verb_data(struct session *s, const struct smtp_cmd *cmd)
-{
-	const char		*no = content_refusal(s);
-	enum rule_result	 asked = RULE_VALUE;
-	struct staged		*st = NULL;
-
-	(void)cmd;
-	if (no == NULL && s->tx->chunks.on)
-		no = "503 5.5.1 in the middle of BDAT";
-	else if (no == NULL && s->tx->body == BODY_BINARYMIME)
-		no = "503 5.5.1 BINARYMIME needs BDAT";
-	else if (no == NULL && (asked = content_judge(s, &st)) == RULE_CANNOT)
-		no = CANNOT;
-	if (asked == RULE_NEED)
-		return;
-	if (no != NULL)
-		session_reply(s, relay_refusal_flags(s), "%s", no);
-	else if (st != NULL && !st->accepted)
-		refuse_content(s, st);
-	else
-		relay_data(s);
-}
-
-static bool
-needs_tls(const struct session *s)
-{
-	return s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS);
-}
-
-/* Why this BDAT is nothing but octets to swallow; NULL: it is more. */
-static const char *
-bdat_refusal(const struct session *s)
-{
-	if (needs_tls(s))
-		return NEED_TLS;
-	if (!(s->offered & EXT_CHUNKING))
-		return "503 5.5.1 CHUNKING is not offered";
-	return content_refusal(s);
-}
-
-/*
- * What refuses the first chunk refuses the message, all of its chunks: none of
- * them can be a first one.  false: the session ended.
- */
-static bool
-doom(struct session *s, const struct smtp_reply *r, bool close)
-{
-	tx_keep(&s->tx->lost, r);
-	s->tx->lost_close = close;
-	if (s->tx->lost != NULL)
-		return true;
-	session_end(s, "no memory");
-	return false;
-}
-
-/* The first chunk.  false: something is being asked, or the session ended. */
-static bool
-first_chunk(struct session *s)
-{
-	struct smtp_reply	 r;
-	struct staged		*st = NULL;
-
-	switch (content_judge(s, &st)) {
-	case RULE_VALUE:
-		break;
-	case RULE_NEED:
-		return false;
-	case RULE_CANNOT:
-		(void)smtp_reply_fmt(&r, "%s", CANNOT);
-		return doom(s, &r, false);
-	}
-	if (st == NULL || st->accepted)
-		return true;
-	return keep_by(s, st) &&
-	    doom(s, &st->reply, (st->flags & REPLY_CLOSE) != 0);
-}
-
-/*
- * Refused, the octets come all the same, and are no commands: the reply is
- * said when they have been swallowed.
- */
-static void
-verb_bdat(struct session *s, const struct smtp_cmd *cmd)
-{
-	const char		*no = bdat_refusal(s);
-	struct smtp_reply	 r;
-	char			*wire;
-
-	if (no == NULL && !s->tx->chunks.on && !first_chunk(s))
-		return;
-	if (body_is_absurd(s, cmd->size)) {
-		s->why = "a chunk that nobody wants";
-		session_reply(s, REPLY_CLOSE, "552 5.3.4 chunk too big");
-		return;
-	}
-	if (no == NULL) {
-		body_chunk(s, cmd->size, cmd->last);
-		return;
-	}
-	(void)smtp_reply_fmt(&r, "%s", no);
-	if ((wire = reply_wire(s, &r)) == NULL)
-		session_end(s, "no memory");
-	else
-		verb_skip(s, cmd->size, 0, 1, wire);
-}
+/* --- the rest ------------------------------------------------------------- */
 
 static void
 verb_rset(struct session *s, const struct smtp_cmd *cmd)
@@ -432,8 +96,6 @@ verb_rset(struct session *s, const struct smtp_cmd *cmd)
 	session_reset(s);
 	session_reply(s, 0, "250 2.0.0 ok");
 }
-
-/* --- the rest ------------------------------------------------------------- */
 
 static void
 verb_noop(struct session *s, const struct smtp_cmd *cmd)
@@ -506,6 +168,12 @@ static const struct verb	verbs[VERB_COUNT] = {
 	[VERB_XSETCONTEXT] =	{ verb_hidden, 0 },
 	[VERB_XDUMPCONTEXT] =	{ verb_hidden, 0 }
 };
+
+bool
+verb_needs_tls(const struct session *s)
+{
+	return s->listener->tls == LTLS_REQUIRED && !(s->flags & SF_TLS);
+}
 
 /* RFC 2033, section 4.1: LHLO in place of the others, and nowhere else. */
 static bool
@@ -607,7 +275,7 @@ run_line(struct session *s, struct slice line)
 	e = smtp_cmd_parse(&cmd, line);
 	if (cmd.verb != VERB_QUIT && verb_is_over(s))
 		return;
-	if (needs_tls(s) && !(verbs[cmd.verb].flags & V_CLEAR)) {
+	if (verb_needs_tls(s) && !(verbs[cmd.verb].flags & V_CLEAR)) {
 		if (cmd.verb == VERB_NONE)
 			bad_command(s, VERB_NONE, line, NEED_TLS);
 		else

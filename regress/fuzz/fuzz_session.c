@@ -15,6 +15,7 @@
  * any class, some or all of a message's deliveries, or no answer at all; and
  * its verdicts on recipients.  Some of those are vouched for, others are live.
  * It charges rates: no more in the end than for those that were accepted.
+ * Where there are scripts proxyd is played as well: session_proxyd.h.
  *
  * Whatever comes: nothing crashes, replies are well-formed, commands reach a
  * next hop in an order that it may be asked in, and nothing more while it is
@@ -58,6 +59,7 @@ struct stats	stats;
 
 #include "session_time.h"
 #include "session_hop.h"
+#include "session_proxyd.h"
 #include "session_verifyd.h"
 
 /* --- the frame and TLS ---------------------------------------------------- */
@@ -132,6 +134,8 @@ ftls_start(struct session *s, bool implicit)
 	if (s->state == S_DEAD)
 		return;
 	s->flags |= SF_TLS;
+	hook_secured(s);
+	proxy_forget(s);
 	session_forget(s);
 }
 
@@ -184,8 +188,6 @@ ftls_text(const struct session *s, char *buf, size_t size)
 /* --- the client ----------------------------------------------------------- */
 
 static size_t		 which;		/* configuration */
-static const char	*sent;		/* by the client */
-static size_t		 nsent;
 static char		 replies[1024 * 1024];
 static size_t		 nreplies;
 static struct mono	 replied;	/* when the last came */
@@ -194,7 +196,7 @@ static struct mono	 replied;	/* when the last came */
 static void
 check_content(const struct hop *h)
 {
-	if (which != CONF_NORMALIZE && which != CONF_RULES)
+	if (which != CONF_NORMALIZE && which != CONF_RULES && !has_scripts)
 		must(sent_whole(sent, nsent, h->content, h->ncontent));
 }
 
@@ -254,11 +256,30 @@ check_one_each(unsigned int finals)
 	must(finals <= lines + 2);
 }
 
+/*
+ * What a script says to commands comes once, in their order; a client of LMTP
+ * hears it once for each recipient.
+ */
+static void
+check_mark(const char *p, size_t len, unsigned int *last)
+{
+	const char	*text = memmem(p, len, "mark ", 5);
+	unsigned int	 n;
+
+	if (!has_scripts || text == NULL || (len > 3 && p[3] == '-'))
+		return;
+	n = (unsigned int)strtoul(text + 5, NULL, 10);
+	must(n <= mark);
+	must(n > *last || (n == *last && which == CONF_SCRIPTS_LMTP));
+	*last = n;
+}
+
 static void
 check_replies(void)
 {
 	const char	*p = replies, *end = replies + nreplies, *nl;
 	unsigned int	 code = 0, last = 0, n = 0, accepted = 0, finals = 0;
+	unsigned int	 marked_last = 0;
 	size_t		 len;
 
 	for (; p < end; p = nl + 1) {
@@ -269,7 +290,8 @@ check_replies(void)
 		must(last == 0 || code == last);
 		last = len > 3 && p[3] == '-' ? code : 0;
 		finals += last == 0;
-		if (n++ == 0)
+		check_mark(p, len, &marked_last);
+		if (n++ == 0 && !has_scripts)
 			must(code == 220 || code == 421 || code == 554);
 		accepted += code == 250 && memmem(p, len, "(postern ", 9) !=
 		    NULL;
@@ -277,13 +299,14 @@ check_replies(void)
 		must(code != 421 || last != 0 || nl + 1 == end);
 	}
 	must(last == 0);
-	if (which == CONF_JUDGE)
+	if (which == CONF_JUDGE || which == CONF_SCRIPTS)
 		check_one_each(finals);
 	/* Two rates each, but for those that were said again. */
-	if (which == CONF_RATES && !unsure)
+	if ((which == CONF_RATES || which == CONF_SCRIPT_RATES) && !unsure)
 		must(charged >= 0 &&
 		    charged <= 2 * (int64_t)stats.rcpt_accepted);
-	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP)
+	if (which == CONF_LMTP || which == CONF_VOUCHED_LMTP ||
+	    which == CONF_SCRIPTS_LMTP)
 		must(accepted == 0 || good > 0);
 	else
 		must(accepted <= delivered &&
@@ -313,12 +336,14 @@ other_step(void)
 		return time_passes(false);
 	if (verifyd_lost && order() == 0xfa)
 		verifyd_back();
+	if (has_scripts && order() % 2 == 0 && proxyd_step())
+		return true;
 	if (!LIST_EMPTY(&questions) && order() % 2 == 0)
 		return verifyd_step();
 	LIST_FOREACH(h, &hops, entry)
 		if (hop_step(h))
 			return true;
-	return verifyd_step();
+	return verifyd_step() || proxyd_step();
 }
 
 /* The client has left: all must come to an end. */
@@ -361,6 +386,7 @@ run(const char *data, size_t len, unsigned int seed, struct config *conf)
 			put = 0;
 		}
 		n = (size_t)put;
+		arrived = at + n;
 		turn();
 		read_replies(pair[1]);
 		(void)other_step();
@@ -385,6 +411,11 @@ choose(unsigned int n)
 	if (n < 216) {
 		which = n % CONF_SPLIT;
 		return n / CONF_SPLIT;
+	}
+	if (n >= 218 && n < 224) {
+		which = n < 222 ? CONF_SCRIPTS : n == 222 ? CONF_SCRIPTS_LMTP :
+		    CONF_SCRIPT_RATES;
+		return n - 218;
 	}
 	if (n >= 230 && n < 243) {
 		which = CONF_JUDGE;
@@ -439,7 +470,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	copy = exact(data + 2 + nscript, len - 2 - nscript);
 	sent = copy;
 	nsent = len - 2 - nscript;
+	proxyd_begin(present->scripts.n > 0, which == CONF_SCRIPTS ||
+	    which == CONF_SCRIPTS_LMTP);
 	run(copy, nsent, seed, present);
+	proxyd_end();
 	check_replies();
 	free(copy);
 	reap_hops(true);

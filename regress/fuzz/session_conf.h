@@ -26,6 +26,23 @@
 	COMMON								\
 	"route: {local: b1, relay: b1}\n"
 
+/* All there are, in each place. */
+#define SCRIPTS								\
+	COMMON								\
+	"route: {local: b1, relay: b2}\n"				\
+	"script: {one: \"accept()\", two: \"accept()\"}\n"		\
+	"proxy: {commands: [\"*\"], script: one}\n"			\
+	"session:\n"							\
+	"  connect: {script: two}\n"					\
+	"  ehlo: {script: two}\n"					\
+	"  mail: {script: two, on-error: accept}\n"			\
+	"  data: {script: two, max-size: 2kb}\n"			\
+	"  rcpt: {script: two, max-recipients: 4,\n"			\
+	"    lookup: {domains: list/ours,\n"				\
+	"      addresses: [{if: sender, eq: \"\", then: false},\n"	\
+	"        {else: list/people}]},\n"				\
+	"    errors: {wait: 2s}}\n"
+
 static const char *const	texts[] = {
 	COMMON
 	"route: {local: b1, relay: b2}\n"
@@ -155,6 +172,41 @@ static const char *const	texts[] = {
 	"    errors: {total: 8, wait: 1s}\n"
 	"  throttle:\n"
 	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
+	"    - {key: rcpt, rate: 1/1h, concurrency: 3}\n",
+
+	SCRIPTS,
+
+	SCRIPTS,
+
+	/* Rates, and scripts that rules name by what they look up. */
+	"hostname: mx.example.org\n"
+	"listener: {a: {bind: [\"127.0.0.1:2525\"], tls: \"off\"%s}}\n"
+	"list: {ours: [example.org, b.example], db: [], remote: [],\n"
+	"  people: [a@example.org, b@example.org, x@example.org]}\n"
+	"remote: {b1: {address: 127.0.0.1%s}, b2: {address: 127.0.0.1}}\n"
+	"datasource: {d: {uri: \"cdb:${cdb}\"}}\n"
+	"route: {local: b1, relay: b2}\n"
+	"script: {one: \"accept()\", two: \"accept()\"}\n"
+	"proxy: {commands: [RCPT, DATA, BDAT, QUIT],\n"
+	"  script: [{if: sender, in-list: db/d, then: two}, {else: false}]}\n"
+	"session:\n"
+	"  on-error: accept\n"
+	"  connect: {script: [{if: remote-ip, in-list: db/d, then: one},\n"
+	"    {else: false}]}\n"
+	"  rcpt:\n"
+	"    script: [{if: rcpt, in-list: db/d, then: one},\n"
+	"      {if: rcpt, starts-with: x, then: two}, {else: false}]\n"
+	"    lookup:\n"
+	"      domains: [{if: sender, eq: a@b.example, then: list/ours},\n"
+	"        {else: list/db}]\n"
+	"      addresses: [{if: rcpt, starts-with: y, then: list/remote},\n"
+	"        {else: list/people}]\n"
+	"    warn-only: [{if: rcpt, starts-with: x, then: true},\n"
+	"      {else: false}]\n"
+	"    verify-failure: accept\n"
+	"    errors: {total: 8, wait: 1s}\n"
+	"  throttle:\n"
+	"    - {key: [rcpt-domain, sender], rate: 2/1d}\n"
 	"    - {key: rcpt, rate: 1/1h, concurrency: 3}\n"
 };
 
@@ -181,12 +233,16 @@ static const struct {
 	    ", protocol: lmtp" },
 	{ "", "" },
 	{ "", "" },
+	{ "", "" },
+	{ ALL_EXTENSIONS, "" },
+	{ ALL_EXTENSIONS ", protocol: lmtp", ", protocol: lmtp" },
 	{ "", "" }
 };
 
 enum { CONF_NORMALIZE = 1, CONF_LMTP = 4, CONF_RULES = 5, CONF_SPLIT = 6,
 	CONF_VOUCHED = 7, CONF_VOUCHED_LMTP = 8, CONF_JUDGE = 9,
-	CONF_THROTTLE = 10, CONF_RATES = 11 };
+	CONF_THROTTLE = 10, CONF_RATES = 11, CONF_SCRIPTS = 12,
+	CONF_SCRIPTS_LMTP = 13, CONF_SCRIPT_RATES = 14 };
 
 #define NCONFS	(sizeof(texts) / sizeof(texts[0]))
 
@@ -253,7 +309,7 @@ make_conf(size_t i)
 		    (void *)conf->lists.v[k]);
 		must(conf->lists.v[k]->priv != NULL);
 	}
-	if (i == CONF_NORMALIZE)
+	if (i == CONF_NORMALIZE || i == CONF_SCRIPTS)
 		((struct conf_listener *)(void *)conf->listeners.v[0])->tls =
 		    LTLS_STARTTLS;
 	return conf;

@@ -115,7 +115,14 @@ peer_send(struct peer *p, uint16_t type, uint64_t sid, uint32_t seq, int fd,
 	struct question		*q;
 	struct msg		 m = { .fd = -1 };
 
-	must(p == &verifyd && fd == -1);
+	must(fd == -1);
+	if (p->role == R_PROXYD) {
+		proxyd_send(p, type, sid, seq, body);
+		if (body != NULL)
+			wbuf_clear(body);
+		return;
+	}
+	must(p == &verifyd);
 	if (type == MSG_VERDICT) {
 		rbuf_init(&m.body, body->data, body->len);
 		check_verdict(&m);
