@@ -114,7 +114,7 @@ struct call {
 
 static const struct call allowed[] = {
 	/* what came over the pipes, or was given */
-	CALL(read, ALL),
+	CALL(read, NOT_P),
 	CALL(readv, NOT_P),
 	CALL(write, ALL),
 	CALL(writev, NOT_P),
@@ -124,11 +124,11 @@ static const struct call allowed[] = {
 	CALL(sendto, N | Q),
 	CALL(recvfrom, S | V | N | Q),
 	CALL(close, ALL),
-	CALL(shutdown, NOT_P),
-	CALL_IF(fcntl, ALL, INT(1, F_GETFD)),
-	CALL_IF(fcntl, ALL, INT(1, F_SETFD)),
-	CALL_IF(fcntl, ALL, INT(1, F_GETFL)),
-	CALL_IF(fcntl, ALL, INT(1, F_SETFL)),
+	CALL(shutdown, ALL),		/* a pipe, where memory ends */
+	CALL_IF(fcntl, NOT_P, INT(1, F_GETFD)),
+	CALL_IF(fcntl, NOT_P, INT(1, F_SETFD)),
+	CALL_IF(fcntl, NOT_P, INT(1, F_GETFL)),
+	CALL_IF(fcntl, NOT_P, INT(1, F_SETFL)),
 	CALL_IF(fcntl, L, INT(1, F_GETLK)),
 	CALL_IF(fcntl, L, INT(1, F_SETLK)),
 
@@ -136,8 +136,8 @@ static const struct call allowed[] = {
 	CALL(epoll_ctl, ALL),
 	CALL(epoll_wait, ALL),
 	CALL(epoll_pwait, ALL),
-	CALL(poll, NOT_P),
-	CALL(ppoll, NOT_P),
+	CALL(poll, ALL),		/* the last words, before it ends */
+	CALL(ppoll, ALL),
 	CALL(nanosleep, NOT_P),
 	CALL(clock_nanosleep, NOT_P),
 	CALL(restart_syscall, ALL),

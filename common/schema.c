@@ -50,7 +50,7 @@ static const struct key k_processes[] = {
 	    .flags = K_CPUS, TO(R_SMTPD),
 	    HELP("frontends; by default one per CPU") },
 	{ K("proxyd", T_INT), AT(config, nproxyd), RANGE(1, 256),
-	    .flags = K_HALF_CPUS,
+	    .flags = K_HALF_CPUS, TO(R_SMTPD),
 	    HELP("script workers; by default one per two CPUs") },
 	{ .name = NULL }
 };

@@ -7,6 +7,7 @@
 # "make run": a demo on loopback.  A small server (regress/real/sink.c) takes
 # the mail; postern stands before it on 127.0.0.1:2525.  Who is in example.com
 # it looks up in a database of SQLite; about example.org it asks the server.
+# Two scripts are there to be seen and changed.
 #
 # Everything lies in a directory that goes with the demo.  PORT in the
 # environment is another port, BACKEND_PORT that of the server (PORT + 1).
@@ -58,7 +59,8 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
 sqlite3 "$tmp/users.db" <<C || fail "no database"
 CREATE TABLE users (address TEXT PRIMARY KEY);
 CREATE TABLE lists (list TEXT, member TEXT);
-INSERT INTO users VALUES ('alice@example.com'), ('bob@example.com');
+INSERT INTO users VALUES ('alice@example.com'), ('bob@example.com'),
+    ('later@example.com');
 INSERT INTO lists VALUES ('staff@example.com', 'alice@example.com'),
     ('staff@example.com', 'bob@example.com');
 C
@@ -99,11 +101,29 @@ directory:
   # The server is asked whether it has a mailbox, and its word remembered.
   server: {type: remote, remote: backend, domains: list/asked}
 
+# Lua.  See postern-scripts(7).
+script:
+  # Who writes to later@example.com for the first time has to come back.
+  later: |
+    local who = connection.remoteip .. " " .. transaction.sender
+    if store.incr("later", who) == 1 then
+      defer("451 4.7.1 Greylisted, please try again")
+    end
+  # A command of its own.
+  xhello: |
+    local helo = connection.helo
+    proxy.Reply("hello " .. (helo and helo.host or "stranger"))
+
+proxy: {script: xhello, commands: [xhello]}
+
 session:
   rcpt:
     directory:
     - {if: rcpt-domain, in-list: list/asked, then: server}
     - {else: users}
+    script:
+    - {if: rcpt, eq: later@example.com, then: later}
+    - {else: false}
     errors: {total: 10, wait: 2s}
 
 verify-cache: {path: $tmp/verify.cdb}
@@ -143,6 +163,13 @@ said is remembered, and the second time it is not asked:
       --mail-rcpt nobody@example.org --crlf --upload-file README
   $ctl cache get backend nobody@example.org
 
+Scripts: one wants whoever writes to later@example.com to come back, so type
+that twice, and one has a command of its own:
+
+  $to \\
+      --mail-rcpt later@example.com --crlf --upload-file README
+  curl smtp://127.0.0.1:$port/client.example --request XHELLO
+
 More:
 
   openssl s_client -starttls smtp -connect 127.0.0.1:$port -crlf -quiet
@@ -150,9 +177,11 @@ More:
   $ctl show stats
   $ctl show cache
   $ctl show routes
+  $ctl show scripts
   $ctl reload
 
-The configuration is $tmp/postern.yaml: edit it, then reload.
+The configuration, with the scripts, is
+$tmp/postern.yaml: edit it, then reload.
 Mail for example.com and example.org goes to a server that takes and forgets
 it.  Other domains and unknown users are refused, after a moment, as a
 spammer's guesses should be.  The log follows; ^C ends the demo.

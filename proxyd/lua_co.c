@@ -232,9 +232,25 @@ reset(struct co *co)
 	c->doomed = doomed;
 }
 
+/*
+ * Not to be used again.  The buffers of C functions that an error out of a
+ * hook left in it are freed by finalizers, which run only when garbage is
+ * collected before memory is short: so now, if they may be many.
+ */
+static void
+drop(struct co *co, const struct owner *o)
+{
+	luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
+	if (co->spoiled && o->used > o->max / 2)
+		(void)lua_gc(lua_main, LUA_GCCOLLECT);
+	free(co);
+}
+
 void
 co_put(struct co *co)
 {
+	const struct owner	*o = co->call->sess->owner;
+
 	LIST_REMOVE(co, entry);
 	if (!co->spoiled && (co->dead || lua_status(co->L) != LUA_OK))
 		reset(co);
@@ -246,9 +262,8 @@ co_put(struct co *co)
 	co->index = co->waits = 0;
 	co->pcalls = 0;
 	co->fresh = co->failed = co->dead = false;
-	if (co->spoiled || pooled >= POOL_MAX) {
-		luaL_unref(lua_main, LUA_REGISTRYINDEX, co->ref);
-		free(co);
+	if (co->spoiled || co->large || pooled >= POOL_MAX) {
+		drop(co, o);
 		return;
 	}
 	lua_settop(co->L, 0);
@@ -307,8 +322,7 @@ outcome(struct co *co, int status)
 
 	if (status != LUA_OK && status != LUA_YIELD) {
 		co->dead = true;
-		if (status == LUA_ERRMEM)
-			co->spoiled = true;
+		co->large = co->large || status == LUA_ERRMEM;
 		if (!co_is_over(co->L, status)) {
 			take_error(co);
 			return CO_ERROR;

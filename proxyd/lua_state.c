@@ -80,17 +80,40 @@ owner_gone(struct owner *o)
 	owner_free_last(o);
 }
 
+static bool
+fits(const struct owner *o, size_t more)
+{
+	return o->max == 0 || (more <= o->max && o->used <= o->max - more);
+}
+
+void
+lua_room(lua_State *L, size_t n)
+{
+	if (!fits(payer, n))
+		(void)lua_gc(L, LUA_GCCOLLECT);
+}
+
+/*
+ * A finalizer is called: it frees a buffer that an error left, and does so
+ * once or never.  To be called it may take some memory, whoever it runs by;
+ * scripts have none of their own.
+ */
+static bool
+is_finalizing(void)
+{
+	return lua_main != NULL && lua_gc(lua_main, LUA_GCISRUNNING) != 1;
+}
+
 /*
  * May that owner have so much more?  Nor when the processor's time is over:
  * what goes on for long inside of Lua, where there are no hooks, wants more
  * memory at some time (a chain of __call does).
  */
 static bool
-may_take(struct owner *o, size_t more)
+may_take(const struct owner *o, size_t more)
 {
-	o->over = o->max != 0 &&
-	    (more > o->max || o->used > o->max - more);
-	return !o->over && (o->max == 0 || !co_late());
+	return o->max == 0 || (fits(o, more) && !co_late()) ||
+	    is_finalizing();
 }
 
 static void *
@@ -103,6 +126,7 @@ take(size_t n)
 	h->owner = payer;
 	payer->used += n;
 	total += n;
+	garbage_made(payer, n);
 	return h + 1;
 }
 
@@ -145,6 +169,7 @@ grow(struct head *h, size_t from, size_t to)
 	was->used -= from;
 	total += to - from;
 	owner_free_last(was);
+	garbage_made(now, to - from);
 	return h + 1;
 }
 
@@ -243,6 +268,7 @@ lua_start(void)
 		fatal("Lua");
 	(void)lua_atpanic(lua_main, panic);
 	*(void **)lua_getextraspace(lua_main) = NULL;
+	garbage_start();
 	lua_pushcfunction(lua_main, lua_freeze_start);
 	lua_call(lua_main, 0, 0);
 	lua_pushcfunction(lua_main, setup);

@@ -341,6 +341,7 @@ string_gsub(lua_State *L)
 	most = luaL_optinteger(L, 4, (lua_Integer)t.len + 1);
 	if (type == LUA_TNUMBER)
 		lua_tostring(L, 3);
+	lua_room(L, 2 * t.len);
 	luaL_buffinit(L, &b);
 	n = substitute(L, &b, &t, most, &changed);
 	luaL_pushresult(&b);
@@ -368,6 +369,7 @@ string_rep(lua_State *L)
 	if (len + seplen > REP_MAX / (size_t)n)
 		return luaL_error(L, "resulting string too large");
 	total = (size_t)n * (len + seplen) - seplen;
+	lua_room(L, total);
 	out = luaL_buffinitsize(L, &b, total);
 	memcpy(out, s, len);
 	have = len;
@@ -405,7 +407,24 @@ plain_value(lua_State *L, int arg)
 	}
 }
 
-/* RAISES.  The stock one, which is the upvalue, but for addresses. */
+/*
+ * RAISES.  The stock one, which is the upvalue and has none, in our place:
+ * with room for its buffer.
+ */
+static int
+stock_one(lua_State *L)
+{
+	size_t	 n = 0;
+	int	 i, top = lua_gettop(L);
+
+	for (i = 1; i <= top; i++)
+		if (lua_type(L, i) == LUA_TSTRING)
+			n += lua_rawlen(L, i);
+	lua_room(L, 2 * n);
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* RAISES.  format, but for addresses. */
 static int
 string_format(lua_State *L)
 {
@@ -425,10 +444,7 @@ string_format(lua_State *L)
 		if (++arg <= top && *p == 's')
 			plain_value(L, arg);
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, top, 1);
-	return 1;
+	return stock_one(L);
 }
 
 static const luaL_Reg functions[] = {
@@ -441,8 +457,12 @@ static const luaL_Reg functions[] = {
 };
 
 static const char *const stock[] = {
-	"byte", "char", "len", "lower", "pack", "packsize",
-	"reverse", "sub", "unpack", "upper"
+	"byte", "char", "len", "packsize", "sub", "unpack"
+};
+
+/* What they make may be as long as what they are given, and longer. */
+static const char *const stock_long[] = {
+	"lower", "pack", "reverse", "upper"
 };
 
 /* RAISES.  A table of all functions; the stock library is on the top. */
@@ -456,6 +476,11 @@ push_functions(lua_State *L)
 	for (i = 0; i < sizeof(stock) / sizeof(stock[0]); i++) {
 		lua_getfield(L, -2, stock[i]);
 		lua_setfield(L, -2, stock[i]);
+	}
+	for (i = 0; i < sizeof(stock_long) / sizeof(stock_long[0]); i++) {
+		lua_getfield(L, -2, stock_long[i]);
+		lua_pushcclosure(L, stock_one, 1);
+		lua_setfield(L, -2, stock_long[i]);
 	}
 	lua_getfield(L, -2, "format");
 	lua_pushcclosure(L, string_format, 1);

@@ -86,6 +86,22 @@ span(lua_State *L, lua_Integer first, lua_Integer last, const char *why)
 	return last - first + 1;
 }
 
+/* How long the strings are that concat joins: what is none is its to say. */
+static size_t
+octets(lua_State *L, lua_Integer first, lua_Integer n)
+{
+	size_t		 sum = 0;
+	lua_Integer	 i;
+
+	for (i = 0; i < n; i++) {
+		look_up(L, i);
+		if (lua_rawgeti(L, 1, first + i) == LUA_TSTRING)
+			sum += lua_rawlen(L, -1);
+		lua_pop(L, 1);
+	}
+	return sum;
+}
+
 /* RAISES. */
 static int
 table_concat(lua_State *L)
@@ -100,6 +116,7 @@ table_concat(lua_State *L)
 	first = luaL_optinteger(L, 3, 1);
 	n = span(L, first, lua_isnoneornil(L, 4) ? length(L, 1) :
 	    luaL_checkinteger(L, 4), "too many elements");
+	lua_room(L, octets(L, first, n) + (size_t)n * seplen);
 	luaL_buffinit(L, &b);
 	for (i = 0; i < n; i++) {
 		look_up(L, i);

@@ -144,6 +144,25 @@ add_reason(lua_State *L, struct answer *a)
 	lua_pop(L, 1);
 }
 
+/*
+ * RAISES.  Read all of it before any line is added: an array may have
+ * metamethods, which may say something themselves.
+ */
+static void
+copy_reason(lua_State *L, struct answer *a, lua_Integer n)
+{
+	lua_Integer	i;
+
+	if (n > HOOK_REPLY_LINES)
+		answer_wrong(L, a, "a reply that is too long");
+	lua_createtable(L, (int)n, 0);
+	for (i = 1; i <= n; i++) {
+		(void)lua_geti(L, a->reason, i);
+		lua_rawseti(L, -2, i);
+	}
+	lua_replace(L, a->reason);
+}
+
 /* RAISES. */
 static void
 take_reason(lua_State *L, struct answer *a)
@@ -160,8 +179,9 @@ take_reason(lua_State *L, struct answer *a)
 	n = luaL_len(L, a->reason);
 	if (n < 1)
 		answer_wrong(L, a, "reason must have one line at least");
+	copy_reason(L, a, n);
 	for (i = 1; i <= n; i++) {
-		(void)lua_geti(L, a->reason, i);
+		(void)lua_rawgeti(L, a->reason, i);
 		add_reason(L, a);
 	}
 }

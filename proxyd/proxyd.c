@@ -36,9 +36,19 @@ static const struct peer_handler	handlers[] = {
 	{ 0,			NULL }
 };
 
+#define LOG_QUEUE_MAX	(1024 * 1024)	/* octets that the parent has not
+						   read */
+
+static unsigned long	lines_lost;
 static uint32_t		checking;	/* a generation; 0 */
 static unsigned int	nsmtpd;
 static bool		draining;
+
+static bool
+is_log_stuck(void)
+{
+	return proc_parent()->mb.out.len > LOG_QUEUE_MAX;
+}
 
 /* Lines for the parent, as many as a message holds. */
 static void
@@ -47,6 +57,11 @@ log_out(const char *p, size_t n)
 	struct wbuf	w;
 	size_t		len;
 
+	if (is_log_stuck()) {
+		for (; n > 0; n--)
+			lines_lost += *p++ == '\n';
+		return;
+	}
 	for (; n > 0; p += len, n -= len) {
 		for (len = n > LOG_LINES_MAX ? LOG_LINES_MAX : n;
 		    p[len - 1] != '\n'; len--)
@@ -135,12 +150,28 @@ peer_up(struct peer *p)
 		nsmtpd++;
 }
 
-/* While there is an smtpd, a session of it may still come to its scripts. */
 static void
-end_if_drained(void)
+turn(void)
 {
+	/* While there is an smtpd, a session may still come to its scripts. */
 	if (draining && nsmtpd == 0)
 		proc_exit();
+	if (lines_lost > 0 && !is_log_stuck()) {
+		log_warnx("%lu lines are lost: the log is not read",
+		    lines_lost);
+		lines_lost = 0;
+	}
+}
+
+/* What scripts have answered leaves before their garbage is looked at. */
+static void
+turn(void)
+{
+	end_if_drained();
+	if (!garbage_waits())
+		return;
+	peer_flush_all();
+	garbage_turn();
 }
 
 static void
@@ -244,7 +275,7 @@ static const struct proc_class	class = {
 	.log_through = log_out,
 	.stop = stop,
 	.ctl = ctl,
-	.turn = end_if_drained
+	.turn = turn
 };
 
 int

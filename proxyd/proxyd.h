@@ -51,7 +51,9 @@ struct op;
 struct owner {
 	size_t		 used;		/* octets */
 	size_t		 max;		/* 0 = no limit: what is everybody's */
-	bool		 over;		/* an allocation was refused */
+	size_t		 low;		/* the least that it used of late, */
+	size_t		 full;		/* and most of the way from there to
+					   max: see lua_garbage.c */
 	bool		 gone;		/* its session is */
 };
 

@@ -8,6 +8,7 @@
  * Lua in proxyd: what lua_*.c share.  Nobody else includes <lua.h>.
  *
  *	lua_state.c	the one state: allocator, libraries
+ *	lua_garbage.c	when garbage is collected
  *	lua_env.c	read-only tables, frozen globals, what is kept of a
  *			session
  *	lua_script.c	scripts, compiled once
@@ -60,7 +61,8 @@ struct co {
 					   lies on its stack */
 	bool		 dead;		/* it ended by an error */
 	unsigned int	 pcalls;	/* that it is in */
-	bool		 spoiled;	/* it is not used again */
+	bool		 spoiled;	/* by a hook: it is not used again */
+	bool		 large;		/* nor is this: it took much memory */
 };
 
 /* From the pool or new; NULL without memory.  It belongs to the call. */
@@ -104,10 +106,24 @@ extern void	(*lua_open_more)(lua_State *);
 /* Who pays from here on; returns who did. */
 struct owner	*lua_owner(struct owner *);
 struct owner	*owner_new(size_t max);
+/*
+ * A buffer of about so many octets is about to be taken: see that garbage is
+ * not in its way.  For values Lua does so itself, for luaL_Buffer not.
+ */
+void		 lua_room(lua_State *, size_t n);
 /* Octets, of all owners. */
 size_t		 lua_memory_used(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
+
+/* --- garbage: lua_garbage.c ---------------------------------------------- */
+
+void		 garbage_start(void);
+/* That owner has been given n octets. */
+void		 garbage_made(struct owner *, size_t n);
+/* Is there something to do at the end of this turn?  Do a slice of it. */
+bool		 garbage_waits(void);
+void		 garbage_turn(void);
 
 /* --- scripts: lua_script.c ----------------------------------------------- */
 

@@ -122,14 +122,26 @@ worker_of(const struct peer *p)
 	return NULL;
 }
 
-/* The one with the fewest sessions; NULL: there is none now. */
+/* It goes when the last session is over that is older than a reload. */
+static bool
+is_surplus(const struct session *s, const struct worker *w)
+{
+	return w->peer->index >= s->conf->nproxyd;
+}
+
+/*
+ * The one with the fewest sessions, and of those that stay if there is any;
+ * NULL: there is none now.
+ */
 static struct worker *
-worker_idlest(void)
+worker_idlest(const struct session *s)
 {
 	struct worker	*w, *best = NULL;
 
 	TAILQ_FOREACH(w, &workers, entry)
-		if (best == NULL || w->n < best->n)
+		if (best == NULL || is_surplus(s, w) < is_surplus(s, best) ||
+		    (is_surplus(s, w) == is_surplus(s, best) &&
+		    w->n < best->n))
 			best = w;
 	return best;
 }
@@ -470,7 +482,7 @@ call(struct session *s, struct wbuf *args)
 	struct wbuf		 w = { .data = NULL };
 
 	if (h->worker == NULL)
-		join(h, worker_idlest());
+		join(h, worker_idlest(s));
 	tell_parts(h);
 	c.stage = (uint8_t)h->stage;
 	c.script = h->script->obj.id;
@@ -489,7 +501,7 @@ static void
 worker_came(struct session *s, struct msg *m)
 {
 	(void)m;
-	if (worker_idlest() == NULL)
+	if (worker_idlest(s) == NULL)
 		fail(s, "no proxyd is there");
 	else
 		call(s, &s->hook->args);
@@ -514,7 +526,7 @@ hook_call(struct session *s, enum hook_stage stage,
 	h->script = script;
 	h->done = done;
 	put_hook_args(&w, args);
-	if (h->worker == NULL && worker_idlest() == NULL) {
+	if (h->worker == NULL && worker_idlest(s) == NULL) {
 		h->args = w;
 		ask_for_peer(s, R_PROXYD, RESPAWN, worker_came);
 	} else {

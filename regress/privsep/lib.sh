@@ -168,8 +168,8 @@ write_config()
 	datasource:
 	  users: {uri: "cdb:$dir/users.cdb"}
 	  routes: {uri: "sqlite:$dir/db/routes.db", connections: 1}
-	  notes: {uri: "sqlite:$dir/db/notes.db", connections: 1, scripts: true}
 	  people: {uri: "postgresql://u:hidden-word@127.0.0.1:9/x"}
+	  notes: {uri: "sqlite:$dir/db/notes.db", connections: 1, scripts: true}
 	$(users)
 	EOF
 }

@@ -61,7 +61,7 @@ children >"$dir/children"
 is 'processes' "$(awk '{ print $1 }' "$dir/children" | sort | tr '\n' ' ')" \
     'dialer lookupd lookupd lookupd proxyd resolved smtpd smtpd verifyd '
 is 'status names datasources' "$(status | awk '$1 == "lookupd" {
-    print $12 }' | tr '\n' ' ')" 'routes notes people '
+    print $12 }' | tr '\n' ' ')" 'routes people notes '
 while read -r role index pid; do
 	name="$role $index"
 	is "$name: seccomp filters" "$(field "$pid" Seccomp)" 2

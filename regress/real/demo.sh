@@ -76,7 +76,13 @@ wait_for 60 carol
 is "and is found" $? 0
 like "what the server said is remembered" "$(typed 'cache get')" \
     '*state fresh*exists no*'
-for what in status stats cache routes; do
+like "who writes to later has to come back" "$(typed later@example.com)" \
+    '*451*'
+typed later@example.com >/dev/null
+is "and is then let in" $? 0
+like "a command of a script's own" "$(typed XHELLO)" \
+    '*250 2.0.0 hello client.example*'
+for what in status stats cache routes scripts; do
 	typed "show $what" >"$tmp/out"
 	is "show $what" $? 0
 done
