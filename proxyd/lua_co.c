@@ -76,10 +76,12 @@ blame(struct call *c, lua_State *L, const char *what)
 }
 
 static const char *
-limit_name(enum co_end end)
+limit_name(const struct call *c, enum co_end end)
 {
-	return end == CO_NOMEM ? "over script-limits.memory" :
-	    "over script-limits.cpu";
+	if (end != CO_NOMEM)
+		return "over script-limits.cpu";
+	return c->sess->owner->over ? "over script-limits.memory" :
+	    "no memory is left for scripts";
 }
 
 /* The hook: before the next instruction, and the next. */
@@ -91,7 +93,7 @@ enough(lua_State *L, lua_Debug *ar)
 	(void)ar;
 	if (c->doomed == CO_DONE && !c->decided) {
 		c->doomed = CO_CPU;
-		blame(c, L, limit_name(CO_CPU));
+		blame(c, L, limit_name(c, CO_CPU));
 	}
 	lua_pushnil(L);
 	(void)lua_error(L);
@@ -134,7 +136,8 @@ on_tick(int sig)
 		return;
 	if (++co->call->ticks > ticks_max)
 		stop_here(co);
-	if (++step_ticks > 4 * ticks_max + HANG / TICK)
+	/* To look for garbage takes its time, but ends. */
+	if (!lua_is_refused() && ++step_ticks > 4 * ticks_max + HANG / TICK)
 		hangs(co->call);
 }
 
@@ -279,7 +282,8 @@ co_end(lua_State *L)
 	struct co	*co = co_of(L);
 
 	if (co->call->doomed == CO_CPU || co->call->doomed == CO_NOMEM)
-		blame(co->call, L, limit_name(co->call->doomed));
+		blame(co->call, L, limit_name(co->call,
+		    co->call->doomed));
 	if (lua_isyieldable(L))
 		return lua_yield(L, 0);
 	/* What could still run on the way out does not. */
@@ -295,7 +299,7 @@ co_is_over(lua_State *L, int status)
 
 	if (status == LUA_ERRMEM && c->doomed == CO_DONE && !c->decided) {
 		c->doomed = c->ticks > ticks_max ? CO_CPU : CO_NOMEM;
-		blame(c, L, limit_name(c->doomed));
+		blame(c, L, limit_name(c, c->doomed));
 	}
 	return c->doomed != CO_DONE || c->decided;
 }

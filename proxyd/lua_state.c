@@ -18,14 +18,32 @@
  * coroutines outlive those who first paid for them.  But blocks of everybody
  * stay everybody's: the registry and the table of strings grow by all.
  *
+ * All sessions together may have as much as can be walked over in a moment,
+ * since whoever is refused memory has all garbage looked for.  Beyond that
+ * those are refused more who have more than their share.
+ *
+ * Lua collects garbage while scripts allocate.  What sessions leave behind
+ * when nobody runs a script any more is collected step by step in between.
+ *
  * Rejected: a state for each session (20 us and 14 KB to begin with), a limit
  * for all together (one session could take the memory of all others).
  */
 
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "log.h"
 #include "script.h"
+#include "timer.h"
+
+#define TOTAL_MAX	((size_t)1 << 30)
+#define SHARE		65536	/* octets that a session has all the same */
+#define LARGE		4096
+#define LEFT_MIN	((size_t)8 << 20)
+#define PASS		10	/* ms between steps */
+#define STEPS		32	/* of Lua's own size, in one */
 
 /* Lua wants eight octets' alignment of its blocks, and no more. */
 struct head {
@@ -35,6 +53,12 @@ struct head {
 static struct owner	 everybody;
 static struct owner	*payer = &everybody;
 static size_t		 total;
+static volatile bool	 refused;	/* all garbage is looked for */
+/* What is left of sessions that are over. */
+static size_t		 left;
+static size_t		 left_for_good;	/* that no collection finds */
+static int		 passes;	/* collections that are to come */
+static struct timer	 sweeper;
 
 lua_State		*lua_main;
 void			(*lua_open_more)(lua_State *);
@@ -73,11 +97,68 @@ owner_free_last(struct owner *o)
 		free(o);
 }
 
+/* --- what is left behind -------------------------------------------------- */
+
+static void	on_sweep(void *);
+
+/* To the system, where malloc would keep it. */
+static void
+give_up(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
+/*
+ * Is it worth a walk over everything?  What no walk has found, as stacks of
+ * pooled coroutines, does not count.  Where a script is played there is no
+ * loop that would come back to it.
+ */
+static void
+sweep_if_due(void)
+{
+	if (lua_open_more != NULL || passes > 0 || left < total / 4 ||
+	    left < LEFT_MIN + 2 * left_for_good)
+		return;
+	/* One may be under way, which takes what died since for alive. */
+	passes = 2;
+	timer_init(&sweeper, on_sweep, NULL);
+	timer_set(&sweeper, PASS);
+}
+
+static void
+on_sweep(void *arg)
+{
+	int	i;
+
+	(void)arg;
+	for (i = 0; i < STEPS && passes > 0; i++)
+		if (lua_gc(lua_main, LUA_GCSTEP, 0))
+			passes--;
+	if (passes > 0) {
+		timer_set(&sweeper, PASS);
+		return;
+	}
+	left_for_good = left;
+	give_up();
+}
+
 void
 owner_gone(struct owner *o)
 {
 	o->gone = true;
+	left += o->used;
 	owner_free_last(o);
+	sweep_if_due();
+}
+
+/* --- the allocator -------------------------------------------------------- */
+
+bool
+lua_is_refused(void)
+{
+	return refused;
 }
 
 static bool
@@ -107,21 +188,27 @@ is_finalizing(void)
 /*
  * May that owner have so much more?  Nor when the processor's time is over:
  * what goes on for long inside of Lua, where there are no hooks, wants more
- * memory at some time (a chain of __call does).
+ * memory at some time (a chain of __call does), and always a large block.
  */
 static bool
 may_take(const struct owner *o, size_t more)
 {
-	return o->max == 0 || (fits(o, more) && !co_late()) ||
-	    is_finalizing();
+	if (o->max == 0 || is_finalizing())
+		return true;
+	if (!fits(o, more) ||
+	    (total + more > TOTAL_MAX && o->used + more > SHARE))
+		return false;
+	return more <= LARGE || !co_late();
 }
 
 static void *
 take(size_t n)
 {
-	struct head	*h;
+	struct head	*h = NULL;
 
-	if (!may_take(payer, n) || (h = malloc(sizeof(*h) + n)) == NULL)
+	refused = !may_take(payer, n) ||
+	    (h = malloc(sizeof(*h) + n)) == NULL;
+	if (refused)
 		return NULL;
 	h->owner = payer;
 	payer->used += n;
@@ -131,12 +218,20 @@ take(size_t n)
 }
 
 static void
+pay_back(struct owner *o, size_t n)
+{
+	o->used -= n;
+	if (o->gone)
+		left -= n;
+}
+
+static void
 give_back(struct head *h, size_t n)
 {
 	struct owner	*o = h->owner;
 
 	free(h);
-	o->used -= n;
+	pay_back(o, n);
 	total -= n;
 	owner_free_last(o);
 }
@@ -149,7 +244,7 @@ shrink(struct head *h, size_t from, size_t to)
 
 	if (less == NULL)
 		less = h;
-	less->owner->used -= from - to;
+	pay_back(less->owner, from - to);
 	total -= from - to;
 	return less + 1;
 }
@@ -161,12 +256,13 @@ grow(struct head *h, size_t from, size_t to)
 
 	if (was != &everybody && payer != &everybody)
 		now = payer;
-	if (!may_take(now, now == was ? to - from : to) ||
-	    (h = realloc(h, sizeof(*h) + to)) == NULL)
+	refused = !may_take(now, now == was ? to - from : to) ||
+	    (h = realloc(h, sizeof(*h) + to)) == NULL;
+	if (refused)
 		return NULL;
 	h->owner = now;
 	now->used += to;
-	was->used -= from;
+	pay_back(was, from);
 	total += to - from;
 	owner_free_last(was);
 	garbage_made(now, to - from);

@@ -151,11 +151,8 @@ peer_up(struct peer *p)
 }
 
 static void
-turn(void)
+tell_lost_lines(void)
 {
-	/* While there is an smtpd, a session may still come to its scripts. */
-	if (draining && nsmtpd == 0)
-		proc_exit();
 	if (lines_lost > 0 && !is_log_stuck()) {
 		log_warnx("%lu lines are lost: the log is not read",
 		    lines_lost);
@@ -167,7 +164,10 @@ turn(void)
 static void
 turn(void)
 {
-	end_if_drained();
+	/* While there is an smtpd, a session may still come to its scripts. */
+	if (draining && nsmtpd == 0)
+		proc_exit();
+	tell_lost_lines();
 	if (!garbage_waits())
 		return;
 	peer_flush_all();

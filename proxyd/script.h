@@ -113,6 +113,8 @@ struct owner	*owner_new(size_t max);
 void		 lua_room(lua_State *, size_t n);
 /* Octets, of all owners. */
 size_t		 lua_memory_used(void);
+/* Has Lua been refused memory, and looks for garbage now?  For a handler. */
+bool		 lua_is_refused(void);
 /* Its session is over; it is freed with its last block. */
 void		 owner_gone(struct owner *);
 

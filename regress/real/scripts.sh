@@ -243,16 +243,24 @@ python3 "$here/names.py" "$names" >"$tmp/names.out" 2>&1 &
 started="$started $!"
 wait_for 10 grep -q ready "$tmp/names.out"
 
-# The page wants port 25, of an address that nobody else has.
+# The page wants port 25; of an address that nobody should have.
+has_25()
+{
+	python3 -c 'import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.25", 25))' 2>/dev/null
+}
 users='bar john'
 postfix_make hop "$hop" <<-EOT
 	virtual_mailbox_domains = example.org, bar.com
 EOT
 echo 'bar@bar.com bar/' >>"$tmp/hop/users"
-sed '1s/127.0.0.1:[0-9]*/127.0.0.25:25/; 1q' "$tmp/hop/etc/master.cf" \
-    >>"$tmp/hop/etc/master.cf.25"
-cat "$tmp/hop/etc/master.cf.25" >>"$tmp/hop/etc/master.cf"
-rm "$tmp/hop/etc/master.cf.25"
+page=no
+if has_25; then
+	page=yes
+	echo '127.0.0.25:25 inet n - n - 100 smtpd' >>"$tmp/hop/etc/master.cf"
+fi
 postfix_start hop
 
 configure()
@@ -387,8 +395,12 @@ from=127.0.0.1
 
 # --- the server that has the mailboxes ---------------------------------------
 
-says_to "the page's lines: it has that mailbox" '550 5.7.1 true nil' \
-    'RCPT TO:<page@x.test>'
+if [ $page = yes ]; then
+	says_to "the page's lines: it has that mailbox" \
+	    '550 5.7.1 true nil' 'RCPT TO:<page@x.test>'
+else
+	skip "the page's lines: it has that mailbox" "port 25 is taken"
+fi
 says_to "others" '550 5.7.1 true nil 250 2.1.5 rcpt false
 550 5.7.1 false fail 550 5.1.1 rcpt false
 550 5.7.1 true nil 250 2.1.5 rcpt true
@@ -433,9 +445,11 @@ is "forty clients count to forty" "$(awk '{ print $3 }' "$tmp/shared" |
     sort -n | tr '\n' ' ')" "$(seq 40 | tr '\n' ' ')"
 is "five of them are within the rate" "$(grep -c true "$tmp/shared")" 5
 wait_for 10 grep -q 'script-log.*asked' "$tmp/postern.log"
-is "both processes were at work" "$(grep 'event=script-log.*asked' \
-    "$tmp/postern.log" | sed 's/.*\(proxyd.[0-9]*\).*/\1/' | sort -u |
-    tr '\n' ' ')" 'proxyd/0 proxyd/1 '
+for w in smtpd/event=rcpt.*shared@ proxyd/event=script-log.*asked; do
+	is "both of ${w%%/*} were at work" "$(grep "${w#*/}" \
+	    "$tmp/postern.log" | awk '{ print $2 }' | sort -u | tr '\n' ' ')" \
+	    "${w%%/*}/0 ${w%%/*}/1 "
+done
 
 # --- certificates ------------------------------------------------------------
 

@@ -165,7 +165,7 @@ test_smtpd(const struct config *conf)
 	is_int(c->session.timeout, 300000, "duration");
 	is_int(c->session.max_size, 25 << 20, "size");
 	is_int(c->nsmtpd, conf->nsmtpd, "workers");
-	is_int(c->nproxyd, 0, "not told");
+	is_int(c->nproxyd, conf->nproxyd, "those of scripts");
 	ok(c->control == NULL, "not told");
 	ok(c->route.session == NULL, "off");
 	conf_unref(c);

@@ -627,6 +627,54 @@ test_memory(void)
 	is_int(open_at(&smtpd, 1), 0, "open");
 }
 
+/* A session leaves nothing, however many there are; nor does malloc keep. */
+static void
+test_many(void)
+{
+	const uint32_t	 n = 100000;
+	size_t		 before = 0;
+	uint32_t	 id, i;
+
+	id = use_script("context = context or { n = 0 } "
+	    "context.n = context.n + 1 proxy.Reply('x' .. context.n)");
+	for (i = 0; i < n; i++) {
+		if (i == n / 10)
+			before = lua_memory_used();
+		if (open_at(&smtpd, 1000 + i) == -1 ||
+		    call_at(&smtpd, 1000 + i, HOOK_COMMAND, id) == -1 ||
+		    call_at(&smtpd, 1000 + i, HOOK_COMMAND, id) == -1 ||
+		    close_at(&smtpd, 1000 + i) == -1)
+			break;
+	}
+	is_int(i, n, "they come and go");
+	ok(lua_memory_used() < before + 1000000, "%zu octets, and %zu behind "
+	    "ten times as many", before, lua_memory_used());
+}
+
+/* What large ones leave behind is collected, though no script runs. */
+static void
+test_left(void)
+{
+	uint32_t	 id, i;
+
+	id = use_script("context = {} for i = 1, 10 do "
+	    "context[i] = ('x'):rep(20000) .. i end");
+	for (i = 10; i < 210; i++) {
+		is_int(open_at(&smtpd, i), 0, "open");
+		is_int(call_at(&smtpd, i, HOOK_COMMAND, id), 0, "called");
+	}
+	ok(lua_memory_used() > 40000000, "they have something");
+	for (i = 10; i < 210; i++)
+		is_int(close_at(&smtpd, i), 0, "close");
+	for (i = 0; i < 1000 && lua_memory_used() > 1000000; i++) {
+		if (event_loop(EVLOOP_ONCE) == -1)
+			break;
+		mono_turn();
+	}
+	ok(lua_memory_used() <= 1000000, "%zu octets are left",
+	    lua_memory_used());
+}
+
 static void
 loop(const char *what, const char *text)
 {
@@ -669,5 +717,7 @@ main(int argc, char **argv)
 	test_waits();
 	test_apart();
 	test_memory();
+	test_many();
+	test_left();
 	return done("t_script");
 }
