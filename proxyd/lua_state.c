@@ -176,13 +176,13 @@ lua_room(lua_State *L, size_t n)
 
 /*
  * A finalizer is called: it frees a buffer that an error left, and does so
- * once or never.  To be called it may take some memory, whoever it runs by;
- * scripts have none of their own.
+ * once or never; lua_gc does nothing for it, and says -1.  To be called it
+ * may take some memory, whoever it runs by; scripts have none of their own.
  */
 static bool
 is_finalizing(void)
 {
-	return lua_main != NULL && lua_gc(lua_main, LUA_GCISRUNNING) != 1;
+	return lua_main != NULL && lua_gc(lua_main, LUA_GCISRUNNING) == -1;
 }
 
 /*

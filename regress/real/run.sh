@@ -14,7 +14,7 @@ name=real
 
 for script in clients verdicts ledger fds early certs chunking mixed \
     xclient databases lists lookupd demo verify removed stalwart \
-    lookups hostile scripts lost fewer contexts; do
+    lookups hostile scripts lost fewer contexts waiting; do
 	case $script in
 	*"${ONLY-}"*) ;;
 	*)	continue ;;

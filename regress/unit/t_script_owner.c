@@ -245,6 +245,15 @@ test_left(void)
 		"local m = {} local t = setmetatable({}, m) "
 		    "m.__close = function() return ('x'):rep(100) end "
 		    "local x <close> = t sleep(1)",
+		"local m = {} local t = setmetatable({'x'}, m) "
+		    "m.__close = proxy.Reply local x <close> = t sleep(1)",
+		"local m = {} local t = setmetatable({'x'}, m) "
+		    "m.__close = proxy.Reply pcall(all, {function() "
+		    "local x <close> = t sleep(1) end, error}) sleep(1)",
+		"local m = {} local t = setmetatable({'x'}, m) "
+		    "m.__close = table.concat local x <close> = t error('x')",
+		"local m = {} local t = setmetatable({sleep}, m) "
+		    "m.__close = all local x <close> = t sleep(1)",
 		"for i = 1, 100 do _ENV['g' .. i] = i end",
 		"local function f() return 1 + f() end pcall(f)"
 	};
@@ -270,6 +279,35 @@ test_left(void)
 	is_int(lua_memory_used(), lua_thinks(), "as Lua counts");
 }
 
+/* The buffer of gsub, when the processor's time is over. */
+static void
+test_cut(void)
+{
+	uint32_t	 id = script("local l, n = ('x'):rep(200000), 0 "
+			    "('xxxx'):gsub('x', function() n = n + 1 "
+			    "while n > 3 do end return l end)");
+	uint32_t	 after = script("local t = {} "
+			    "for i = 1, 6000 do t[i] = {i} end");
+	const char	*why;
+	int		 i;
+
+	play_conf->script_limits.cpu = 5;
+	call_set_limits(&play_conf->script_limits);
+	open_at(1);
+	for (i = 0; i < 5; i++) {
+		call_at(1, id);
+		take_verdict();
+		why = got.kind == HOOKV_ERROR ? got.why : "";
+		ok(strstr(why, "limits.cpu") != NULL, "cut: %s", why);
+		call_at(1, after);
+		take_verdict();
+		is_int(got.kind, HOOKV_PASS, "the next: %s", got.why);
+	}
+	close_at(1);
+	collect();
+	is_int(lua_memory_used(), lua_thinks(), "as Lua counts");
+}
+
 int
 main(void)
 {
@@ -284,6 +322,7 @@ main(void)
 	test_garbage();
 	test_everybody();
 	test_left();
+	test_cut();
 	lua_scripts_release(play_conf);
 	conf_unref(play_conf);
 	hook_verdict_clear(&got);
