@@ -28,6 +28,8 @@
 #	warm		the same, of 1000 that call-forward has asked for
 #	cold		the same, each of which is a question to the sink
 #	noop		NOOP, a hundred in each session
+#	script		as rcpt, and a script that lets all pass sees each
+#			command; what proxyd has to do is in "others"
 #
 # attack: what clients notice who ask for a recipient every 2 ms, of those
 # that are known or of new ones, while 100,000 are asked for that nobody has,
@@ -102,6 +104,13 @@ users() {
 	fi
 }
 
+# A script for the row of that.
+scripting() {
+	[ "$1" = script ] || return
+	echo 'script: {pass: "proxy.Pass()"}'
+	echo 'proxy: {script: pass, commands: ["*"]}'
+}
+
 # Recipients are verified, as postern_start is called for a row of that; of
 # attack with the limits for the sink that there are without a word.
 verifying() {
@@ -154,6 +163,7 @@ configure() {
 	      wait: 0s
 	      per-address: {total: 1000000}
 	verify-cache: {path: $tmp/verify.cdb}
+	$(scripting "$1")
 	$(users)
 	C
 }
@@ -213,7 +223,7 @@ pids_of() {
 
 # CPU in clock ticks, four numbers: smtpd, verifyd, the other roles, sink.
 ticks() {
-	for roles in smtpd verifyd 'postern dialer resolved' sink; do
+	for roles in smtpd verifyd 'postern dialer resolved proxyd' sink; do
 		sum=0
 		for role in $roles; do
 			for pid in $(pids_of "$role"); do
@@ -436,6 +446,7 @@ while [ "$round" -lt "$ROUNDS" ]; do
 	rows warm 100000 -m rcpt -o 10
 	rows cold 100000 -m rcpt -o 10 -u 0
 	rows noop 300000 -m cmd -o 100
+	rows script 100000 -m rcpt -o 10
 done
 [ -s "$tmp/results" ] && table
 if wanted attack; then
