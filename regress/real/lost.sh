@@ -151,6 +151,7 @@ is "which is ended for it" $? 0
 play repeat
 is "a proxyd that is killed again and again: nothing else is heard" \
     "$(grep -vx -e 'at-last [0-9]* 250 2.1.5' -e 'command [0-9]* 421 4.3.0' \
+    -e 'command [0-9]* 250 2.0.0 none' \
     -e 'mail [0-9]* 250 2.1.0' -e 'mail [0-9]* 550 5.7.1' \
     -e 'rcpt [0-9]* 451 4.3.0' -e 'rcpt [0-9]* 550 5.7.1' \
     "$tmp/counted")" ""
