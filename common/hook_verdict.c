@@ -13,10 +13,10 @@
  *
  * A 3xx is possible only if the next line is the script's: else what a client
  * answers it with, a message or a secret, would be read as commands and be
- * logged.  2xx to STARTTLS and AUTH is not possible at all: there are clients
- * that look at the first digit only.  The reply to EHLO has one line before
- * the keywords, as a second one would be a keyword, and neither it nor a
- * banner has an enhanced code (RFC 2034, section 3).
+ * logged.  Nor is what only we can say: 220 to STARTTLS, 235 to AUTH.  The
+ * reply to EHLO has one line before the keywords, as a second one would be a
+ * keyword, and neither it nor a banner has an enhanced code (RFC 2034, section
+ * 3).
  *
  * Considered and rejected: looking at texts in smtpd only.  proxyd can name
  * the line of the script that is wrong.
@@ -99,10 +99,10 @@ check_command_reply(enum smtp_verb verb, const struct proto_hook_verdict *v)
 {
 	if (v->code < 200 || v->code > 599)
 		return "a code that is not of 200 to 599";
-	if (verb == VERB_STARTTLS && v->code / 100 == 2)
-		return "2xx to STARTTLS";
-	if (verb == VERB_AUTH && v->code / 100 == 2)
-		return "2xx to AUTH";
+	if (verb == VERB_STARTTLS && v->code == 220)
+		return "220 to STARTTLS";
+	if (verb == VERB_AUTH && v->code == 235)
+		return "235 to AUTH";
 	if (v->code / 100 == 3 && (v->flags & HOOKV_NEXT) == 0)
 		return "3xx without next";
 	return NULL;

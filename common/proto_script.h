@@ -266,7 +266,7 @@ void	hook_verdict_clear(struct proto_hook_verdict *);
 /*
  * Is that a possible verdict of the stage?  For COMMAND, verb is that of the
  * line that the script was shown (VERB_NONE: unknown).  NULL, or what is
- * wrong: "2xx to STARTTLS".  This is where classes, codes and lengths are
+ * wrong: "220 to STARTTLS".  This is where classes, codes and lengths are
  * looked at; a rewritten command is only looked at for what it must not be,
  * an address not at all: both are parsed like a client's.
  */

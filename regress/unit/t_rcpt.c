@@ -809,7 +809,7 @@ test_ahead(void)
 /* --- scripts -------------------------------------------------------------- */
 
 #define SCRIPTED							\
-	"script: {one: \"return\"}\nroute: {local: b}\n"			\
+	"script: {one: \"return\"}\nroute: {local: b}\n"		\
 	"session: {rcpt: {script: [{if: rcpt-domain, eq: l.test, "	\
 	"then: one}, {else: false}], lookup: {domains: list/ours, "	\
 	"addresses: list/remote}, warn-only: %s}}\n"

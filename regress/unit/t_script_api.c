@@ -562,13 +562,13 @@ test_verbs(void)
 	static const struct {
 		const char	*line, *text, *want;
 	} cases[] = {
-		{ "STARTTLS", "proxy.Reply()",
-		    "s:1: proxy.Reply: 2xx to STARTTLS" },
+		{ "STARTTLS", "proxy.Reply('x', {reply_codes = {code = 220}})",
+		    "s:1: proxy.Reply: 220 to STARTTLS" },
 		{ "starttls", "proxy.Pass{command = 'starttls'}", "pass" },
 		{ "starttls", "proxy.Pass{command = 'STARTTLS'}",
 		    "s:1: proxy.Pass: STARTTLS rewritten" },
 		{ "AUTH PLAIN ****", "proxy.Reply('x', {reply_codes = "
-		    "{code = 235}})", "s:1: proxy.Reply: 2xx to AUTH" },
+		    "{code = 235}})", "s:1: proxy.Reply: 235 to AUTH" },
 		{ "AUTH PLAIN ****", "proxy.Pass{command = 'AUTH LOGIN ****'}",
 		    "pass command=AUTH LOGIN ****" },
 		{ "BDAT 5", "proxy.Pass{command = 'NOOP'}",
