@@ -329,11 +329,26 @@ child_ping(struct child *c)
 	peer_send(&c->peer, MSG_PING, 0, ++c->ping, -1, NULL);
 }
 
+/*
+ * How many may have no answer.  A script may have the processor to itself for
+ * script-limits.cpu; proxyd ends itself when one has it four times as long.
+ */
+static uint32_t
+pings_allowed(const struct child *c)
+{
+	const struct config	*conf = reload_conf();
+
+	if (c->prog->role != R_PROXYD || conf == NULL)
+		return PINGS_MISSED;
+	return PINGS_MISSED +
+	    (uint32_t)(4 * conf->script_limits.cpu / PING_PROXYD);
+}
+
 void
 child_ping_due(struct child *c)
 {
 	child_log_dropped(c);
-	if (c->ping - c->pong >= PINGS_MISSED) {
+	if (c->ping - c->pong >= pings_allowed(c)) {
 		child_kill(c, "hangs");
 		return;
 	}
