@@ -410,7 +410,14 @@ id(const char *text)
 	return (uint32_t)n;
 }
 
-int
+void
+play_end(int status)
+{
+	(void)fflush(stdout);
+	_exit(status);
+}
+
+void
 play(const char *name, const char *uid, const char *gid)
 {
 	static char		 buffer[BUFSIZ], own[256];
@@ -438,6 +445,6 @@ play(const char *name, const char *uid, const char *gid)
 	conf.scripts.v = objs;
 	conf.scripts.n = 1;
 	if (lua_scripts_prepare(&conf, note) == -1)
-		return 2;
-	return play_all(transcript);
+		play_end(2);
+	play_end(play_all(transcript));
 }

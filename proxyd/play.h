@@ -25,7 +25,13 @@ struct lua_State;
  * its root as he becomes that user.  The exit status: 0, 1 an expectation is
  * not met, 2 one of the two is bad.
  */
-int	play(const char *name, const char *uid, const char *gid);
+void	play(const char *name, const char *uid, const char *gid)
+	    __attribute__((__noreturn__));
+/*
+ * The end, without what exit(3) would have called: nothing of it may be in
+ * the jail.
+ */
+void	play_end(int status) __attribute__((__noreturn__));
 
 /* RAISES.  In the place of what asks other processes; the globals are on the
    top. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "play.h"
 #include "play_session.h"
 #include "play_show.h"
 
@@ -33,7 +34,7 @@ bad(int line, const char *fmt, ...)
 	print_clean(fmt, ap);
 	va_end(ap);
 	printf("\n");
-	exit(2);
+	play_end(2);
 }
 
 /* --- words ---------------------------------------------------------------- */

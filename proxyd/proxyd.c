@@ -280,6 +280,6 @@ int
 main(int argc, char **argv)
 {
 	if ((argc == 3 || argc == 5) && strcmp(argv[1], "-t") == 0)
-		return play(argv[2], argv[3], argc == 5 ? argv[4] : NULL);
+		play(argv[2], argv[3], argc == 5 ? argv[4] : NULL);
 	proc_run(&class, argc, argv);
 }
