@@ -169,7 +169,9 @@ is "none but proxyd has died" "$(cat "$tmp/after")" \
     "$(grep -v proxyd "$tmp/before")"
 grep -aq 'script h138-hash-collides hangs' "$tmp/postern.out"
 is "the log names it" $? 0
-nothing "each error is what it wants" "$(as_logged)"
+# With sanitizers there is more time, and what sorts for long may be done.
+nothing "each error is what it wants" "$(as_logged |
+    { [ "$san" = 0 ] && cat || grep -v 'h403-sort-large'; })"
 nothing "no process was ended by a signal" \
     "$(grep -a 'killed by signal\|bad system call\|hangs; ' \
     "$tmp/postern.log")"
